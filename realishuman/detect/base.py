@@ -1,0 +1,68 @@
+"""What every detector returns, and the one interface the pipeline knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.imaging.boxes import Box
+
+Picture = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+@dataclass(frozen=True)
+class Part:
+    """One hand or face of a picture.
+
+    kind       "hand", "face": a name the pipeline has an entry for.
+    side       "left" or "right" (the person's own), None for a face.
+    box        tight box around the keypoints, in picture pixels; may leave the picture.
+    score      0..1, how sure the detector is that this is a part at all.
+    keypoints  (K, 3) float32: x, y in picture pixels, z in the same unit, away from the viewer.
+               K = 21 for a hand (wrist, then thumb to little finger, four each, base to tip),
+               468 for a face (MediaPipe's order).
+    world      (21, 3) float32, metres, axes as keypoints, origin at the hand's centre; None for a face.
+    """
+
+    kind: str
+    side: str | None
+    box: Box
+    score: float
+    keypoints: NDArray[np.float32]
+    world: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class GivenBox:
+    """A place the user named: search for a part of this kind here, whatever the detector thinks."""
+
+    kind: str
+    box: Box
+
+
+class Detector(Protocol):
+    """Finds parts in a picture."""
+
+    @property
+    def provider(self) -> str:
+        """What really runs the networks, as read back from the session."""
+
+    def detect(
+        self,
+        picture: Picture,
+        kinds: Sequence[str],
+        *,
+        confidence: float,
+        given: Sequence[GivenBox] = (),
+    ) -> list[Part]:
+        """Return all parts of these kinds, best first within a kind; an empty list if there are none.
+
+        picture     (H, W, 3) uint8 RGB, any size from 1x1.
+        confidence  0..1, lowest score that counts.
+        given       boxes in picture pixels that are searched as well; with any given box of a
+                    kind, that kind is searched only there.
+        """

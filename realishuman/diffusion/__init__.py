@@ -1,0 +1,1 @@
+"""Sampling: schedule, guidance, reference attention and the two stages."""

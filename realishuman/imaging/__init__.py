@@ -1,0 +1,1 @@
+"""Pictures, boxes, crops, masks and paste: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Mesh regressors: from keypoints to the vertices of a hand or face, in picture pixels."""

@@ -1,0 +1,35 @@
+"""What every mesh regressor returns, and the one interface the pipeline knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part, Picture
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A closed surface in the frame of the whole picture.
+
+    vertices  (V, 3) float32: x right, y down in picture pixels (continuous: pixel centres at
+              +0.5), z away from the viewer in the same unit; only differences of z mean anything.
+              This frame is right-handed.
+    faces     (F, 3) int32; (v1 - v0) x (v2 - v0) points outwards, so a visible face's has z < 0.
+    joints    (K, 3) float32 in the frame of vertices: the keypoints this mesh was asked to have.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    joints: NDArray[np.float32]
+
+
+class MeshRegressor(Protocol):
+    """Turns found parts into meshes."""
+
+    def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
+        """Return one mesh per part, in the same order."""

@@ -1,0 +1,1 @@
+"""From a mesh to coverage, depth, normals and the pose image."""

@@ -1,0 +1,63 @@
+"""What a run returns: the picture, and what was done to each part and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.imaging.boxes import Box
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part that was found.
+
+    outcome  "refined" or "kept" (the picture's own pixels stay).
+    reason   why it was kept, as a sentence; empty when refined.
+    crop     the square that was repainted, in picture pixels; None if it never got that far.
+    """
+
+    index: int
+    kind: str
+    side: str | None
+    score: float
+    box: Box
+    outcome: str
+    reason: str = ""
+    crop: Box | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A refined picture and its report.
+
+    image     (H, W, 3) uint8 RGB, or (H, W, 4) with the input's alpha; outside the m_d of the
+              refined parts every value equals the input's.
+    parts     one report per part, in the order of their numbers.
+    message   one sentence: what was done, or why nothing was.
+    weights   "trained", "demo" or "random" per part kind that was refined.
+    provider  what ran the detector's networks.
+    seconds   wall time per stage.
+    steps     pictures of the intermediate steps by name, only when asked for.
+    """
+
+    image: NDArray[np.uint8]
+    parts: tuple[PartReport, ...]
+    message: str
+    weights: dict[str, str] = field(default_factory=dict)
+    provider: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        """Everything but the pictures, ready for JSON."""
+        return {
+            "message": self.message,
+            "parts": [asdict(part) for part in self.parts],
+            "weights": dict(self.weights),
+            "provider": self.provider,
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }

@@ -1,0 +1,180 @@
+"""Every setting, declared once: the command line, API and any user interface are derived from it.
+
+A field's metadata holds its help, range and choices. `None` means "as the preset says". Presets
+hold the constants in which the released code and the paper differ, per part kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from realishuman.errors import SettingsError
+
+PART_KINDS = ("hand", "face")
+
+
+def _setting(
+    default: Any,
+    help_text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    meta = {"help": help_text, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may choose. Change a copy with dataclasses.replace.
+
+    Raises SettingsError when a value is out of its range; the message names field and range.
+    """
+
+    parts: tuple[str, ...] = _setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
+    confidence: float = _setting(0.5, "lowest detection score that counts", low=0.0, high=1.0)
+    min_size: int = _setting(
+        20, "leave parts alone whose longer side is below this many pixels", low=1, high=4096
+    )
+    max_parts: int = _setting(
+        0,
+        "refine at most this many parts of each kind, largest first; 0 refines all",
+        low=0,
+        high=1000,
+    )
+    margin: float = _setting(
+        2.0, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
+    )
+    preset: str | None = _setting(
+        None, "constants to use; the pack's own if not given", choices=("released", "paper")
+    )
+    dilate: int | None = _setting(
+        None, "dilation kernel that makes m_d, in pixels of the 512 crop", low=0, high=256
+    )
+    erode: int | None = _setting(
+        None, "erosion kernel that makes m_e, in pixels of the 512 crop", low=0, high=256
+    )
+    steps: int | None = _setting(None, "DDIM steps of each stage", low=1, high=999)
+    guidance: float | None = _setting(
+        None, "classifier-free guidance scale; 1 switches guidance off", low=1.0, high=20.0
+    )
+    seed: int = _setting(0, "seed of the noise", low=0, high=2**63 - 1)
+    reference_every: int = _setting(
+        1,
+        "compute reference features anew every so many steps; above 1 is an approximation",
+        low=1,
+        high=1000,
+    )
+    guidance_share: float = _setting(
+        1.0,
+        "share of the steps, from the first, that use guidance; below 1 is an approximation",
+        low=0.0,
+        high=1.0,
+    )
+    max_batch: int = _setting(4, "parts that go through the networks together", low=1, high=64)
+    paste: str = _setting(
+        "silhouette",
+        "how the crop returns: along the part's outline, or the released radial fade",
+        choices=("silhouette", "radial"),
+    )
+    colour_match: bool = _setting(
+        True, "match the refined crop's colour to the picture's in the ring"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used."""
+        for spec in fields(self):
+            _check(spec, getattr(self, spec.name))
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Settings:
+        """Build from JSON. Raises SettingsError on a key that is not a setting."""
+        known = {spec.name for spec in fields(cls)}
+        if unknown := sorted(raw.keys() - known):
+            raise SettingsError(
+                f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        values = dict(raw)
+        if isinstance(values.get("parts"), (list, tuple)):
+            values["parts"] = tuple(values["parts"])
+        return cls(**values)
+
+
+def _check(spec: Field[Any], value: Any) -> None:
+    """Raise SettingsError unless `value` fits the field's type, range and choices."""
+    meta, kind = spec.metadata, str(spec.type)
+    if value is None and "None" in kind:
+        return
+    if kind.startswith("tuple"):
+        if not isinstance(value, tuple) or not value or not set(value) <= set(meta["choices"]):
+            raise SettingsError(
+                f"{spec.name} must name at least one of {_listed(meta)}, not {value!r}"
+            )
+    elif kind.startswith("str"):
+        if value not in meta["choices"]:
+            raise SettingsError(f"{spec.name} must be one of {_listed(meta)}, not {value!r}")
+    elif kind == "bool":
+        if not isinstance(value, bool):
+            raise SettingsError(f"{spec.name} must be true or false, not {value!r}")
+    else:
+        numbers = (int,) if kind.startswith("int") else (int, float)
+        fits = isinstance(value, numbers) and not isinstance(value, bool)
+        if not fits or not meta["low"] <= value <= meta["high"]:
+            what = "a whole number" if numbers == (int,) else "a number"
+            raise SettingsError(
+                f"{spec.name} must be {what} from {meta['low']} to {meta['high']}, not {value!r}"
+            )
+
+
+def _listed(meta: Mapping[str, Any]) -> str:
+    return ", ".join(meta["choices"])
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """How the masks of one part kind are made, at 512 x 512.
+
+    threshold   a pixel of the pose image belongs to m when any channel reaches it, 0..1;
+                None takes the mesh's own coverage.
+    dilate      side of the square kernel that makes m_d, in pixels.
+    erode       side of the kernel that makes m_e, as a share of `erode_of`.
+    erode_of    "side": longest side of the largest contour's box; "perimeter": of that contour.
+    """
+
+    threshold: float | None
+    dilate: int
+    erode: float
+    erode_of: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Constants in which the released code and the paper differ."""
+
+    masks: Mapping[str, MaskRule]
+    steps: int
+    guidance: float
+
+
+PRESETS: Mapping[str, Preset] = {
+    "released": Preset(
+        masks={
+            "hand": MaskRule(threshold=0.4, dilate=100, erode=0.06, erode_of="side"),
+            "face": MaskRule(threshold=0.2, dilate=30, erode=0.06, erode_of="side"),
+        },
+        steps=50,
+        guidance=3.0,
+    ),
+    # The paper names no unit for its dilation of 5 and no guidance scale: read as pixels of the
+    # 512 crop, and the released scale.
+    "paper": Preset(
+        masks={
+            kind: MaskRule(None, dilate=5, erode=0.05, erode_of="perimeter") for kind in PART_KINDS
+        },
+        steps=20,
+        guidance=3.0,
+    ),
+}

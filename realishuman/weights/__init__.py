@@ -1,0 +1,1 @@
+"""Packs of weights: their format, conversion and loading."""

@@ -1,0 +1,78 @@
+"""Nobody imports upwards: the tables below are the architecture."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "realishuman"
+BASIS = {"errors", "settings", "progress", "result"}
+MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
+    "errors": set(),
+    "settings": {"errors"},
+    "progress": {"errors"},
+    "result": {"imaging"},  # a report names boxes
+    "imaging": BASIS,
+    "detect": BASIS | {"imaging", "weights"},
+    "mesh": BASIS | {"imaging", "detect"},
+    "render": BASIS | {"imaging", "mesh"},
+    "weights": BASIS | {"imaging"},
+    "diffusion": BASIS | {"imaging", "render", "weights"},
+    "backbones": BASIS | {"weights", "diffusion"},
+    "pipeline": BASIS
+    | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"},
+    "inspect": BASIS | {"imaging", "detect", "mesh", "render", "pipeline"},
+}
+HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
+STANDALONE_ONLY = {"diffusers", "transformers", "accelerate", "ray"}
+MAY_USE_STANDALONE = (
+    "backbones/diffusers.py",
+    "hosts/standalone.py",
+    "train/",
+    "evaluate/",
+    "distributed/",
+)
+
+
+def imported(file):
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: write imports in full, not relative"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_point_downwards(file):
+    place = file.relative_to(ROOT).as_posix()
+    outside = {name.split(".")[0] for name in imported(file)}
+
+    if not place.startswith("hosts/webui/"):
+        assert not outside & HOST_ONLY
+    if not place.startswith(MAY_USE_STANDALONE):
+        assert not outside & STANDALONE_ONLY
+    part = file.relative_to(ROOT).with_suffix("").parts[0]
+    if part in ("__init__", "__main__", "cli", "hosts", "train", "evaluate", "distributed"):
+        return
+    ours = {name.split(".")[1] for name in imported(file) if name.startswith("realishuman.")}
+    assert ours <= MAY_IMPORT[part] | {part}
+
+
+@pytest.mark.parametrize(
+    "part", ["pipeline", "imaging", "diffusion", "weights", "backbones", "detect"]
+)
+def test_nothing_below_imports_a_host(part):
+    files = [f for f in FILES if f.relative_to(ROOT).with_suffix("").parts[0] == part]
+    assert files
+    for file in files:
+        assert not any(
+            name.startswith(("realishuman.hosts", "realishuman.cli")) for name in imported(file)
+        )
