@@ -121,6 +121,7 @@ class PackHeader:
     preset: str
     resolution: int
     unet: UnetShape
+    stage_two_unet: UnetShape
     vae: VaeShape
     image_encoder: EncoderShape
     schedule: ScheduleConstants
@@ -148,6 +149,7 @@ class PackHeader:
             )
         nested = {
             "unet": UnetShape,
+            "stage_two_unet": UnetShape,
             "vae": VaeShape,
             "image_encoder": EncoderShape,
             "schedule": ScheduleConstants,
