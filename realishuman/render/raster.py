@@ -1,0 +1,212 @@
+"""Rasterise triangle meshes: which face covers each pixel, how deep, and where on the face.
+
+A z-buffer of plain torch operations, on whatever device the vertices are. Every visible triangle
+is cut into pixel rows, every row into the pixels whose centres it covers (fragments), and the
+nearest fragment of each pixel is kept by one scatter-min. Rows and fragments are made in chunks, so
+memory is bounded by the picture and the mesh, not by their product.
+
+Frame: x right, y down in raster pixels (continuous: pixel centres at +0.5), z away from the viewer.
+It is right-handed, (v1 - v0) x (v2 - v0) points outwards and a visible face's has z < 0.
+Knows neither cameras nor colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from realishuman.errors import ModelError
+
+CHUNK = 1 << 16  # rows or fragments worked on at once: small enough to stay near the cache
+EMPTY = torch.iinfo(torch.int64).max  # key of a pixel that nothing covers
+
+
+@dataclass(frozen=True)
+class Raster:
+    """What is seen through each pixel centre.
+
+    coverage  (H, W) bool.
+    depth     (H, W) float32, z of the nearest surface; inf where empty.
+    face      (H, W) int64, row of `faces`; -1 where empty.
+    weights   (H, W, 3) float32, barycentric, of the face's corners in order; 0 where empty.
+    """
+
+    coverage: Tensor
+    depth: Tensor
+    face: Tensor
+    weights: Tensor
+
+
+def rasterise(
+    vertices: Tensor, faces: Tensor, height: int, width: int, *, cull: bool = True
+) -> Raster:
+    """Find the nearest face at every pixel centre; attributes are affine over a face.
+
+    vertices  (V, 3) float32, frame of the module; may lie outside the picture.
+    faces     (F, 3) integer, rows of vertices.
+    cull      drop the faces seen from behind. Faces seen edge-on are always dropped.
+    Returns   a Raster on the vertices' device. A centre on an edge belongs to the face right of or
+              below it (top-left rule), so faces that share an edge never both get a pixel, and
+              leave none out; of equal depths the lowest face index wins.
+    Raises    ModelError if a vertex is NaN or infinite.
+    """
+    if not bool(torch.isfinite(vertices).all()):
+        count = int((~torch.isfinite(vertices)).any(dim=1).sum())
+        raise ModelError(
+            f"{count} of {len(vertices)} mesh vertices are NaN or infinite, a finite mesh was "
+            f"expected: the mesh model failed on this part. Run it in float32 or skip the part."
+        )
+    corners = vertices.double()[faces.long()]  # (F, 3 corners, xyz)
+    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    seen = torch.nonzero(normal[:, 2] < 0 if cull else normal[:, 2] != 0).squeeze(1)
+    corners, normal = corners[seen], normal[seen]
+
+    keys = torch.full((height * width,), EMPTY, dtype=torch.int64, device=vertices.device)
+    for pixel, depth, face in _fragments(corners, normal, height, width):
+        # The smallest key is the nearest depth and, among equal depths, the lowest face.
+        key = (_ordered_bits(depth).long() << 32) | seen[face]
+        keys.scatter_reduce_(0, pixel, key, "amin")
+    return _resolve(keys, vertices, faces, width)
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Average the normals of the faces around each vertex, weighted by their angle there.
+
+    vertices  (V, 3) float32.
+    faces     (F, 3) integer; (v1 - v0) x (v2 - v0) points outwards.
+    Returns   (V, 3) float32, unit length, outwards; 0 for a vertex without a proper face.
+    Source    Thuermer and Wuethrich 1998; the default of trimesh, which pyrender shades with.
+    """
+    corners = vertices[faces.long()]
+    to_next = corners.roll(-1, dims=1) - corners
+    to_previous = corners.roll(1, dims=1) - corners
+    normal = torch.linalg.cross(to_next[:, 0], to_previous[:, 0])
+    twice_area = normal.norm(dim=1, keepdim=True)
+    angle = torch.atan2(twice_area, (to_next * to_previous).sum(dim=2))  # (F, 3)
+    unit = normal / twice_area.clamp_min(torch.finfo(normal.dtype).tiny)
+    total = torch.zeros_like(vertices)
+    total.index_add_(0, faces.long().flatten(), (angle[:, :, None] * unit[:, None]).flatten(0, 1))
+    return F.normalize(total, dim=1)
+
+
+def interpolate(raster: Raster, faces: Tensor, attributes: Tensor) -> Tensor:
+    """Spread attributes of vertices over the pixels of a raster.
+
+    faces       (F, 3) integer, the faces that were rasterised.
+    attributes  (V, C) float32.
+    Returns     (H, W, C) in the attributes' dtype; 0 where empty. Unit vectors come out shorter.
+    """
+    picture = attributes.new_zeros((*raster.coverage.shape, attributes.shape[1]))
+    corners = attributes[faces.long()[raster.face[raster.coverage]]]  # (pixels, 3, C)
+    weights = raster.weights[raster.coverage].to(attributes.dtype)
+    picture[raster.coverage] = (weights[:, :, None] * corners).sum(dim=1)
+    return picture
+
+
+def _fragments(
+    corners: Tensor, normal: Tensor, height: int, width: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield pixel index, float32 depth and row of `corners` for every covered pixel centre."""
+    edges = _edges(corners)
+    bounds = torch.ceil(corners[:, :, 1] - 0.5).clamp(0, height).long()  # first row below a corner
+    top, bottom = bounds.amin(dim=1), bounds.amax(dim=1)
+    for row_face, row in _spread(bottom - top):
+        row = row + top[row_face]
+        start, stop = _span(edges[row_face], row + 0.5, width)
+        first, step = _row_depth(corners[row_face], normal[row_face], row + 0.5, start, stop)
+        for span, column in _spread(stop - start):
+            pixel = (row * width + start)[span] + column
+            yield pixel, (first[span] + step[span] * column).float(), row_face[span]
+
+
+def _spread(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (i, k) for every i and every k < counts[i], about CHUNK pairs at a time."""
+    ends = counts.cumsum(0)
+    begin = 0
+    while begin < len(counts):
+        done = int(ends[begin - 1]) if begin else 0
+        limit = torch.tensor(done + CHUNK, device=counts.device)
+        end = max(begin + 1, int(torch.searchsorted(ends, limit, right=True)))
+        part = counts[begin:end]
+        index = torch.repeat_interleave(torch.arange(begin, end, device=counts.device), part)
+        within = torch.arange(len(index), device=counts.device) + done - (ends - counts)[index]
+        yield index, within
+        begin = end
+
+
+def _edges(corners: Tensor) -> Tensor:
+    """Return (F, 3 edges, 4): upper y, lower y, upper x and dx/dy.
+
+    An edge runs from its upper to its lower end whichever face it belongs to, so both faces get
+    the very same numbers: this is what makes the top-left rule exact.
+    """
+    begin, end = corners[:, :, :2], corners.roll(-1, dims=1)[:, :, :2]
+    flip = (begin[:, :, 1] > end[:, :, 1])[:, :, None]
+    upper, lower = torch.where(flip, end, begin), torch.where(flip, begin, end)
+    delta = lower - upper
+    slope = delta[:, :, 0] / delta[:, :, 1]  # a level edge divides by 0 and is never crossed
+    return torch.stack([upper[:, :, 1], lower[:, :, 1], upper[:, :, 0], slope], dim=2)
+
+
+def _span(edges: Tensor, y: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Return the first column and the column after the last of each row: two edges cross it."""
+    upper, lower, x, slope = edges.unbind(dim=2)
+    y = y[:, None]
+    crossing = x + (y - upper) * slope
+    crossed = (upper <= y) & (y < lower)
+    left = torch.where(crossed, crossing, torch.inf).amin(dim=1)
+    right = torch.where(crossed, crossing, -torch.inf).amax(dim=1)
+    start, stop = (torch.ceil(side - 0.5).clamp(0, width).long() for side in (left, right))
+    return start, torch.maximum(start, stop)
+
+
+def _row_depth(
+    corners: Tensor, normal: Tensor, y: Tensor, start: Tensor, stop: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return depth at the first pixel of each row and its increase per pixel.
+
+    Clamped to the depths of the corners: the plane of a face seen nearly edge-on is so steep that
+    rounding alone would carry it far away.
+    """
+    nearest, farthest = corners[:, :, 2].amin(dim=1), corners[:, :, 2].amax(dim=1)
+    x0, y0, z0 = corners[:, 0].unbind(dim=1)
+    slope_x, slope_y = (-normal[:, :2] / normal[:, 2:]).unbind(dim=1)
+    row = z0 + slope_y * (y - y0)
+    first, last = (
+        (row + slope_x * (column + 0.5 - x0)).clamp(nearest, farthest)
+        for column in (start, stop - 1)
+    )
+    return first, (last - first) / (stop - 1 - start).clamp_min(1)
+
+
+def _ordered_bits(depth: Tensor) -> Tensor:
+    """Return int32 in the order of float32: its own bits, the lower 31 flipped if negative."""
+    bits = (depth + 0.0).view(torch.int32)  # adding 0 makes -0 equal to 0
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
+def _resolve(keys: Tensor, vertices: Tensor, faces: Tensor, width: int) -> Raster:
+    """Read the winners out of the keys and find where on its face each pixel centre lies."""
+    coverage = keys != EMPTY
+    bits = (keys >> 32).int()
+    depth = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
+    face = keys & 0xFFFFFFFF
+    weights = torch.zeros((len(keys), 3), device=keys.device)
+    for pixel in torch.split(torch.nonzero(coverage).squeeze(1), CHUNK):
+        corners = vertices[faces[face[pixel]].long(), :2].double()
+        x = corners[:, :, 0] - (pixel % width + 0.5)[:, None]
+        y = corners[:, :, 1] - (pixel // width + 0.5)[:, None]
+        opposite = x.roll(-1, 1) * y.roll(1, 1) - x.roll(1, 1) * y.roll(-1, 1)
+        opposite = (opposite / opposite.sum(dim=1, keepdim=True)).clamp_min(0)
+        weights[pixel] = (opposite / opposite.sum(dim=1, keepdim=True)).float()
+    shape = (-1, width)
+    return Raster(
+        coverage.view(shape),
+        depth.masked_fill(~coverage, torch.inf).view(shape),
+        face.masked_fill(~coverage, -1).view(shape),
+        weights.view(*shape, 3),
+    )
