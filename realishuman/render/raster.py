@@ -100,11 +100,12 @@ def interpolate(raster: Raster, faces: Tensor, attributes: Tensor) -> Tensor:
     attributes  (V, C) float32.
     Returns     (H, W, C) in the attributes' dtype; 0 where empty. Unit vectors come out shorter.
     """
-    picture = attributes.new_zeros((*raster.coverage.shape, attributes.shape[1]))
-    corners = attributes[faces.long()[raster.face[raster.coverage]]]  # (pixels, 3, C)
-    weights = raster.weights[raster.coverage].to(attributes.dtype)
-    picture[raster.coverage] = (weights[:, :, None] * corners).sum(dim=1)
-    return picture
+    picture = attributes.new_zeros((raster.coverage.numel(), attributes.shape[1]))
+    face, weights = raster.face.flatten(), raster.weights.view(-1, 3).to(attributes.dtype)
+    for pixel in torch.split(torch.nonzero(raster.coverage.flatten()).squeeze(1), CHUNK):
+        corners = attributes[faces[face[pixel]].long()]  # (pixels, 3, C)
+        picture[pixel] = (weights[pixel, :, None] * corners).sum(dim=1)
+    return picture.view(*raster.coverage.shape, -1)
 
 
 def _fragments(
