@@ -60,10 +60,11 @@ def rasterise(
             f"{count} of {len(vertices)} mesh vertices are NaN or infinite, a finite mesh was "
             f"expected: the mesh model failed on this part. Run it in float32 or skip the part."
         )
-    corners = vertices.double()[faces.long()]  # (F, 3 corners, xyz)
-    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    seen = torch.nonzero(normal[:, 2] < 0 if cull else normal[:, 2] != 0).squeeze(1)
-    corners, normal = corners[seen], normal[seen]
+    faces = faces.long()
+    corners = vertices.T.double()[:, faces.T]  # (xyz, 3 corners, F): long axis last is fastest
+    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], dim=0)
+    seen = torch.nonzero(normal[2] < 0 if cull else normal[2] != 0).squeeze(1)
+    corners, normal = corners[:, :, seen], normal[:, seen]
 
     keys = torch.full((height * width,), EMPTY, dtype=torch.int64, device=vertices.device)
     for pixel, depth, face in _fragments(corners, normal, height, width):
@@ -111,17 +112,20 @@ def interpolate(raster: Raster, faces: Tensor, attributes: Tensor) -> Tensor:
 def _fragments(
     corners: Tensor, normal: Tensor, height: int, width: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield pixel index, float32 depth and row of `corners` for every covered pixel centre."""
-    edges = _edges(corners)
-    bounds = torch.ceil(corners[:, :, 1] - 0.5).clamp(0, height).long()  # first row below a corner
-    top, bottom = bounds.amin(dim=1), bounds.amax(dim=1)
-    for row_face, row in _spread(bottom - top):
-        row = row + top[row_face]
-        start, stop = _span(edges[row_face], row + 0.5, width)
-        first, step = _row_depth(corners[row_face], normal[row_face], row + 0.5, start, stop)
+    """Yield pixel index, float32 depth and face for every pixel centre that a face covers.
+
+    corners, normal  (xyz, 3 corners, F) and (xyz, F) float64.
+    """
+    edges, plane = _edges(corners), _plane(corners, normal)
+    bounds = torch.ceil(corners[1] - 0.5).clamp(0, height).long()  # first row below a corner
+    top, bottom = bounds.amin(dim=0), bounds.amax(dim=0)
+    for face, row in _spread(bottom - top):
+        row = row + top[face]
+        start, stop = _span(edges[:, :, face], row + 0.5, width)
+        first, step = _row_depth(plane[:, face], row + 0.5, start, stop)
         for span, column in _spread(stop - start):
             pixel = (row * width + start)[span] + column
-            yield pixel, (first[span] + step[span] * column).float(), row_face[span]
+            yield pixel, (first[span] + step[span] * column).float(), face[span]
 
 
 def _spread(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -140,46 +144,48 @@ def _spread(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _edges(corners: Tensor) -> Tensor:
-    """Return (F, 3 edges, 4): upper y, lower y, upper x and dx/dy.
+    """Return (4, 3 edges, F): upper y, lower y, upper x and dx/dy.
 
     An edge runs from its upper to its lower end whichever face it belongs to, so both faces get
     the very same numbers: this is what makes the top-left rule exact.
     """
-    begin, end = corners[:, :, :2], corners.roll(-1, dims=1)[:, :, :2]
-    flip = (begin[:, :, 1] > end[:, :, 1])[:, :, None]
+    begin, end = corners[:2], corners[:2].roll(-1, dims=1)
+    flip = begin[1] > end[1]
     upper, lower = torch.where(flip, end, begin), torch.where(flip, begin, end)
     delta = lower - upper
-    slope = delta[:, :, 0] / delta[:, :, 1]  # a level edge divides by 0 and is never crossed
-    return torch.stack([upper[:, :, 1], lower[:, :, 1], upper[:, :, 0], slope], dim=2)
+    slope = delta[0] / delta[1]  # a level edge divides by 0 and is never crossed
+    return torch.stack([upper[1], lower[1], upper[0], slope])
 
 
 def _span(edges: Tensor, y: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Return the first column and the column after the last of each row: two edges cross it."""
-    upper, lower, x, slope = edges.unbind(dim=2)
-    y = y[:, None]
+    upper, lower, x, slope = edges
     crossing = x + (y - upper) * slope
     crossed = (upper <= y) & (y < lower)
-    left = torch.where(crossed, crossing, torch.inf).amin(dim=1)
-    right = torch.where(crossed, crossing, -torch.inf).amax(dim=1)
+    left = torch.where(crossed, crossing, torch.inf).amin(dim=0)
+    right = torch.where(crossed, crossing, -torch.inf).amax(dim=0)
     start, stop = (torch.ceil(side - 0.5).clamp(0, width).long() for side in (left, right))
     return start, torch.maximum(start, stop)
 
 
-def _row_depth(
-    corners: Tensor, normal: Tensor, y: Tensor, start: Tensor, stop: Tensor
-) -> tuple[Tensor, Tensor]:
+def _plane(corners: Tensor, normal: Tensor) -> Tensor:
+    """Return (5, F): dz/dx, dz/dy, z at the origin, least and greatest z of the corners."""
+    x, y, z = corners
+    slope_x, slope_y = -normal[:2] / normal[2]
+    origin = z[0] - slope_x * x[0] - slope_y * y[0]
+    return torch.stack([slope_x, slope_y, origin, z.amin(dim=0), z.amax(dim=0)])
+
+
+def _row_depth(plane: Tensor, y: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
     """Return depth at the first pixel of each row and its increase per pixel.
 
     Clamped to the depths of the corners: the plane of a face seen nearly edge-on is so steep that
     rounding alone would carry it far away.
     """
-    nearest, farthest = corners[:, :, 2].amin(dim=1), corners[:, :, 2].amax(dim=1)
-    x0, y0, z0 = corners[:, 0].unbind(dim=1)
-    slope_x, slope_y = (-normal[:, :2] / normal[:, 2:]).unbind(dim=1)
-    row = z0 + slope_y * (y - y0)
+    slope_x, slope_y, origin, nearest, farthest = plane
+    row = origin + slope_y * y
     first, last = (
-        (row + slope_x * (column + 0.5 - x0)).clamp(nearest, farthest)
-        for column in (start, stop - 1)
+        (row + slope_x * (column + 0.5)).clamp(nearest, farthest) for column in (start, stop - 1)
     )
     return first, (last - first) / (stop - 1 - start).clamp_min(1)
 
@@ -197,13 +203,14 @@ def _resolve(keys: Tensor, vertices: Tensor, faces: Tensor, width: int) -> Raste
     depth = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
     face = keys & 0xFFFFFFFF
     weights = torch.zeros((len(keys), 3), device=keys.device)
+    corner_x, corner_y = vertices.T[:2].double()
     for pixel in torch.split(torch.nonzero(coverage).squeeze(1), CHUNK):
-        corners = vertices[faces[face[pixel]].long(), :2].double()
-        x = corners[:, :, 0] - (pixel % width + 0.5)[:, None]
-        y = corners[:, :, 1] - (pixel // width + 0.5)[:, None]
-        opposite = x.roll(-1, 1) * y.roll(1, 1) - x.roll(1, 1) * y.roll(-1, 1)
-        opposite = (opposite / opposite.sum(dim=1, keepdim=True)).clamp_min(0)
-        weights[pixel] = (opposite / opposite.sum(dim=1, keepdim=True)).float()
+        corner = faces.T[:, face[pixel]]
+        x = corner_x[corner] - (pixel % width + 0.5)
+        y = corner_y[corner] - (pixel // width + 0.5)
+        area = x.roll(-1, 0) * y.roll(1, 0) - x.roll(1, 0) * y.roll(-1, 0)  # opposite each corner
+        share = (area / area.sum(dim=0)).clamp_min(0)
+        weights[pixel] = (share / share.sum(dim=0)).float().T
     shape = (-1, width)
     return Raster(
         coverage.view(shape),
