@@ -1,0 +1,121 @@
+"""The masks of stage two, and the picture with the ring cut out (paper eq. 4, 5 and 7).
+
+m is the part as its mesh covers it, m_d dilated, m_e eroded, m_f = m_d - m_e the ring that is
+repainted, I_f the crop with the repaired part inside m_e and mid grey in the ring.
+
+Kernels are square and counted in pixels of a 512 crop; in a crop of another size they scale with
+it. OpenCV's even kernels are lopsided, and kept so: 100 grows a pixel by 49 to the left and up and
+by 50 to the right and down; an eroding kernel of 18 takes 9 from the left and top, 8 from the
+right and bottom. The crop's border does not erode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from realishuman.imaging.crop import RELEASED_SIZE
+from realishuman.settings import MaskRule
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks of one crop, (size, size) bool each; m_f is m_d without m_e."""
+
+    m: Mask
+    m_d: Mask
+    m_e: Mask
+    m_f: Mask
+
+
+def mesh_mask(pose: Tensor, threshold: float) -> Mask:
+    """Return m: where any channel of the pose image reaches the threshold.
+
+    pose     (3, H, W) float32 in [0, 1].
+    Returns  (H, W) bool.
+    """
+    mask: Mask = (pose >= threshold).any(dim=0).cpu().numpy()
+    return mask
+
+
+def make_masks(
+    m: Mask,
+    rule: MaskRule,
+    dilate: int | None = None,
+    erode: int | None = None,
+    *,
+    kernels_at: int = RELEASED_SIZE,
+) -> Masks:
+    """Dilate and erode m.
+
+    m           (size, size) bool, True on the part.
+    dilate      kernel that makes m_d, in place of the rule's; 0 leaves m as it is.
+    erode       kernel that makes m_e, in place of the rule's; 0 leaves m as it is.
+    kernels_at  size of the crop in whose pixels dilate, erode and rule.dilate count. The rule's
+                own erosion follows the part's size in this crop and needs no such unit.
+    Source      paper eq. 5; the rule's arithmetic as released.
+    """
+    per_kernel = m.shape[0] / kernels_at
+    grown = round((rule.dilate if dilate is None else dilate) * per_kernel)
+    shrunk = erosion_size(m, rule) if erode is None else round(erode * per_kernel)
+    m_d = _morphed(m, cv2.MORPH_DILATE, grown)
+    m_e = _morphed(m, cv2.MORPH_ERODE, shrunk)
+    return Masks(m=m, m_d=m_d, m_e=m_e, m_f=m_d & ~m_e)
+
+
+def erosion_size(m: Mask, rule: MaskRule) -> int:
+    """Return the side of the kernel that makes m_e, in pixels; 0 is none.
+
+    Measured on the outer contour whose bounding box is largest.
+    """
+    contours, _ = cv2.findContours(m.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    boxes = [cv2.boundingRect(contour) for contour in contours]
+    largest = max(range(len(boxes)), key=lambda i: boxes[i][2] * boxes[i][3], default=None)
+    if rule.erode_of == "perimeter":
+        length = 0.0 if largest is None else cv2.arcLength(contours[largest], closed=True)
+        return int(rule.erode * length)
+    side = 0 if largest is None else max(boxes[largest][2:])
+    # A kernel of size 0, from parts of up to 16 px, makes the released code erode by OpenCV's
+    # default of 3 x 3.
+    return int(rule.erode * side) or 3
+
+
+def masked_image(image: Tensor, repaired: Tensor, masks: Masks) -> Tensor:
+    """Return I_f: the picture outside m_d, the repaired part in m_e, mid grey in the ring.
+
+    image     (3, size, size) float32 in [0, 1], the crop of the picture.
+    repaired  (3, size, size) float32 in [0, 1], r_part: what stage one made.
+    Returns   (3, size, size) float32 in [-1, 1], on the device of image; the ring is 0.
+    Source    paper eq. 7.
+    """
+    m_e = torch.from_numpy(masks.m_e).to(image.device)
+    m_f = torch.from_numpy(masks.m_f).to(image.device)
+    filled = torch.where(m_e, repaired, image) * 2 - 1
+    return torch.where(m_f, torch.zeros_like(filled), filled)
+
+
+def latent_mask(mask: Mask, factor: int = 8) -> Tensor:
+    """Bring a mask to the latents' size by nearest neighbour: every factor-th pixel from 0.
+
+    mask     (size, size) bool.
+    Returns  (1, size // factor, size // factor) float32, 0 or 1.
+    """
+    side = mask.shape[0] // factor, mask.shape[1] // factor
+    reduced: Tensor = F.interpolate(torch.from_numpy(mask)[None, None].float(), size=side)[0]
+    return reduced
+
+
+def _morphed(mask: Mask, operation: int, side: int) -> Mask:
+    if side < 1:
+        return mask.copy()
+    kernel = np.ones((side, side), np.uint8)
+    morphed: Mask = cv2.morphologyEx(mask.astype(np.uint8), operation, kernel).astype(bool)
+    return morphed

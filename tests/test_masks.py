@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from realishuman.imaging.crop import resize_released
+from realishuman.imaging.masks import (
+    Masks,
+    erosion_size,
+    latent_mask,
+    make_masks,
+    masked_image,
+    mesh_mask,
+)
+from realishuman.settings import PRESETS, MaskRule
+
+RECORDED = Path(__file__).parent / "golden" / "imaging"
+CROPS = (
+    Path(os.environ.get("REALISHUMAN_GOLDEN", Path(__file__).parents[2] / "shared/data/golden"))
+    / "crops"
+)
+HAND = PRESETS["released"].masks["hand"]
+CASES = json.loads((RECORDED / "masks.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    with np.load(RECORDED / "masks.npz") as data:
+        return dict(data)
+
+
+def tensor(picture):
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+
+
+def disc(size=512, radius=100):
+    rows, columns = np.indices((size, size)) - size // 2
+    return rows**2 + columns**2 < radius**2
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['case']}-{c['kind']}")
+def test_masks_equal_the_official_ones(case, recorded):
+    pose = tensor(recorded[f"{case['case']}/pose"])
+    rule = MaskRule(case["mask_thr"], case["mask_gap"], 0.06, "side")
+
+    masks = make_masks(mesh_mask(pose, rule.threshold), rule, kernels_at=128)
+
+    for name, ours in zip(
+        ("m_raw", "m_d", "m_e", "m_f"), (masks.m, masks.m_d, masks.m_e, masks.m_f), strict=True
+    ):
+        np.testing.assert_array_equal(ours, recorded[f"{case['case']}/{name}"], err_msg=name)
+    assert erosion_size(masks.m, rule) == (case["erosion_size"] or 3)
+
+
+@pytest.mark.skipif(not CROPS.is_dir(), reason="recorded crops are not here: REALISHUMAN_GOLDEN")
+@pytest.mark.parametrize("name", ["4c82eec2_merged", "5c1bf7bf_l", "ac97b590_face"])
+def test_masks_and_i_f_of_real_crops_equal_the_official_ones(name):
+    """Another torch may flip pixels at the threshold while resizing: 20 pixels are allowed."""
+
+    def read(file):
+        return np.array(Image.open(CROPS / name / file))
+
+    picture, mesh = read("image.png"), read("mesh.png")
+    image, pose, repaired = (resize_released(tensor(p)) for p in (picture, mesh, 255 - picture))
+    rule = PRESETS["released"].masks["face" if name.endswith("face") else "hand"]
+    native = mesh_mask(tensor(mesh), (50 if name.endswith("face") else 100) / 255)
+
+    masks = make_masks(mesh_mask(pose, rule.threshold), rule)
+    i_f = masked_image(image, repaired, masks)
+
+    np.testing.assert_array_equal(native, read("foreground_mask.png"))
+    assert (masks.m != read("s2_m_raw.png")).sum() <= 20
+    for mask, file in ((masks.m_d, "s2_m_d"), (masks.m_e, "s2_m_e"), (masks.m_f, "s2_m_f")):
+        assert (mask != read(f"{file}.png")).sum() <= 100
+    with np.load(CROPS / name / "stage2_tensors.npz") as wanted:
+        if np.array_equal(masks.m, read("s2_m_raw.png")):
+            np.testing.assert_allclose(i_f[:, ::8, ::8], wanted["bg_image_stride8"], atol=1e-5)
+            np.testing.assert_array_equal(latent_mask(masks.m_f)[0], wanted["mask_latent64"])
+            np.testing.assert_array_equal(
+                latent_mask(masks.m_d)[0], wanted["mask_finalstep_latent64"]
+            )
+
+
+def test_an_even_kernel_is_lopsided_as_released():
+    point = np.zeros((512, 512), bool)
+    point[200, 300] = True
+
+    rows, columns = np.nonzero(make_masks(point, HAND).m_d)
+
+    assert (rows.min() - 200, rows.max() - 200) == (-49, 50)
+    assert (columns.min() - 300, columns.max() - 300) == (-49, 50)
+
+
+def test_zero_given_by_the_user_means_no_dilation_and_no_erosion():
+    m = disc()
+
+    masks = make_masks(m, HAND, 0, 0)
+
+    np.testing.assert_array_equal(masks.m_d, m)
+    np.testing.assert_array_equal(masks.m_e, m)
+    assert not masks.m_f.any()
+
+
+def test_kernels_scale_with_the_crop():
+    large, small = make_masks(disc(512, 100), HAND), make_masks(disc(256, 50), HAND)
+
+    assert large.m_d.sum() / 512**2 == pytest.approx(small.m_d.sum() / 256**2, rel=0.02)
+    assert large.m_e.sum() / 512**2 == pytest.approx(small.m_e.sum() / 256**2, rel=0.04)
+
+
+def test_the_papers_erosion_follows_the_perimeter():
+    square = np.zeros((512, 512), bool)
+    square[100:201, 100:201] = True  # its contour runs through pixel centres: 4 x 100
+
+    assert erosion_size(square, PRESETS["paper"].masks["hand"]) == 20
+
+
+@pytest.mark.parametrize("preset", ["released", "paper"])
+def test_an_empty_mask_stays_empty(preset):
+    masks = make_masks(np.zeros((512, 512), bool), PRESETS[preset].masks["hand"])
+
+    assert not (masks.m_d | masks.m_e | masks.m_f).any()
+
+
+@pytest.mark.parametrize("preset", ["released", "paper"])
+def test_the_ring_is_m_d_without_m_e_and_m_lies_between_them(preset):
+    masks = make_masks(disc(), PRESETS[preset].masks["hand"])
+
+    np.testing.assert_array_equal(masks.m_f, masks.m_d & ~masks.m_e)
+    assert (masks.m_d | ~masks.m).all()
+    assert (masks.m | ~masks.m_e).all()
+
+
+def test_i_f_is_grey_in_the_ring_and_repaired_inside():
+    m_d, m_e = disc(16, 7), disc(16, 3)
+    masks = Masks(m=disc(16, 5), m_d=m_d, m_e=m_e, m_f=m_d & ~m_e)
+
+    i_f = masked_image(torch.full((3, 16, 16), 0.25), torch.full((3, 16, 16), 1.0), masks)[0]
+
+    assert (i_f[~m_d] == -0.5).all()
+    assert (i_f[m_d & ~m_e] == 0).all()
+    assert (i_f[m_e] == 1).all()
+
+
+def test_the_latent_mask_takes_the_first_pixel_of_each_block():
+    mask = np.zeros((16, 16), bool)
+    mask[0, 0] = mask[9, 9] = True
+
+    reduced = latent_mask(mask)
+
+    assert reduced.dtype is torch.float32
+    assert reduced.tolist() == [[[1, 0], [0, 0]]]
