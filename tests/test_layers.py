@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
 BASIS = {"errors", "settings", "progress", "result"}
+BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "errors": set(),
     "settings": {"errors"},
@@ -21,9 +22,11 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "weights": BASIS | {"imaging"},
     "diffusion": BASIS | {"imaging", "render", "weights"},
     "backbones": BASIS | {"weights", "diffusion"},
-    "pipeline": BASIS
-    | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"},
-    "inspect": BASIS | {"imaging", "detect", "mesh", "render", "pipeline"},
+    "kinds": BASIS | {"mesh", "render"},
+    "models": BELOW | {"kinds"},
+    "prepare": BELOW | {"kinds"},
+    "pipeline": BELOW | {"kinds", "models", "prepare"},
+    "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 STANDALONE_ONLY = {"diffusers", "transformers", "accelerate", "ray"}

@@ -25,7 +25,8 @@ class Part:
     keypoints  (K, 3) float32: x, y in picture pixels, z in the same unit, away from the viewer.
                K = 21 for a hand (wrist, then thumb to little finger, four each, base to tip),
                468 for a face (MediaPipe's order).
-    world      (21, 3) float32, metres, axes as keypoints, origin at the hand's centre; None for a face.
+    world      (21, 3) float32, metres, axes as keypoints, origin at the hand's centre; None if
+               there is no such estimate, as for a face.
     """
 
     kind: str
@@ -59,7 +60,7 @@ class Detector(Protocol):
         confidence: float,
         given: Sequence[GivenBox] = (),
     ) -> list[Part]:
-        """Return all parts of these kinds, best first within a kind; an empty list if there are none.
+        """Return all parts of these kinds, best first within a kind; none is an empty list.
 
         picture     (H, W, 3) uint8 RGB, any size from 1x1.
         confidence  0..1, lowest score that counts.

@@ -1,0 +1,291 @@
+"""The command line: realishuman refine | inspect | models | convert | doctor.
+
+Exit codes: 0 done (also when a picture shows no part), 1 some pictures could not be refined,
+2 an option cannot be used, 3 a model, pack or checkpoint is missing or damaged, 130 stopped by
+Ctrl-C. Files are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from realishuman import __version__
+from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
+from realishuman.settings import PART_KINDS, Settings
+
+OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\nStopped. Finished pictures are saved.", file=sys.stderr)
+        return STOPPED
+    except RealisHumanError as error:
+        print(f"realishuman: {error}", file=sys.stderr)
+        if isinstance(error, SettingsError):
+            return BAD_OPTION
+        return BAD_MODEL if isinstance(error, (PackError, ModelError)) else SOME_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="realishuman",
+        description="Repair malformed hands and faces in generated pictures.",
+        epilog="Exit codes: 0 done, 1 some pictures failed, 2 bad option, 3 model or pack missing "
+        "or damaged, 130 stopped.",
+    )
+    parser.add_argument("--version", action="version", version=f"realishuman {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    _add_refine(commands)
+    _add_inspect(commands)
+    _add_convert(commands)
+    command = commands.add_parser("models", help="list the packs that are installed")
+    command.set_defaults(run=_models)
+    command = commands.add_parser("doctor", help="say what works here and what is missing")
+    command.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_refine(commands: Any) -> None:
+    command = commands.add_parser(
+        "refine", help="refine pictures", description="Find hands and faces and repaint them."
+    )
+    command.add_argument("pictures", nargs="+", help="files, folders or globs")
+    command.add_argument(
+        "-o", "--output", required=True, help="file for one picture, folder for several"
+    )
+    command.add_argument(
+        "--pack",
+        action="append",
+        default=[],
+        help="pack file, one per part kind; 'random' makes packs of random weights that paint "
+        "noise, to try the wiring (default: the packs that are installed)",
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
+    command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_boxes(command)
+    _add_settings(command, [spec.name for spec in fields(Settings)])
+    command.set_defaults(run=_refine)
+
+
+def _add_inspect(commands: Any) -> None:
+    command = commands.add_parser(
+        "inspect", help="draw what would be refined", description="No sampling, no pack needed."
+    )
+    command.add_argument("pictures", nargs="+", help="files, folders or globs")
+    command.add_argument("-o", "--output", required=True, help="PNG file, or folder for several")
+    _add_boxes(command)
+    names = ("parts", "confidence", "min_size", "max_parts", "margin", "preset", "dilate", "erode")
+    _add_settings(command, names)
+    command.set_defaults(run=_inspect)
+
+
+def _add_boxes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="KIND:X0,Y0,X1,Y1",
+        help="search this place, in pixels, instead of the whole picture; may be repeated",
+    )
+
+
+def _add_settings(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """One option per setting, from its declaration."""
+    for spec in fields(Settings):
+        if spec.name in names:
+            flag = "--" + spec.name.replace("_", "-")
+            if spec.type == "bool":
+                command.add_argument(
+                    flag,
+                    action=argparse.BooleanOptionalAction,
+                    default=spec.default,
+                    help=spec.metadata["help"],
+                )
+            else:
+                command.add_argument(flag, metavar="X", default=None, help=_help(spec))
+
+
+def _help(spec: Field[Any]) -> str:
+    meta, default = spec.metadata, spec.default
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
+    return f"{meta['help']}; {limits} (default: {'preset' if shown is None else shown})"
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Settings from the options given. Raises SettingsError naming the option."""
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        given = getattr(options, spec.name, None)
+        if given is None:
+            continue
+        values[spec.name] = _value(spec, given)
+    return Settings(**values)
+
+
+def _value(spec: Field[Any], given: Any) -> Any:
+    kind = str(spec.type)
+    if kind == "bool" or kind.startswith("str"):
+        return given
+    if kind.startswith("tuple"):
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    try:
+        return int(given) if kind.startswith("int") else float(given)
+    except ValueError:
+        return given  # Settings says what was expected
+
+
+def _boxes(options: argparse.Namespace) -> list[Any]:
+    from realishuman.detect.base import GivenBox
+    from realishuman.imaging.boxes import Box
+
+    boxes = []
+    for text in options.box:
+        kind, _, numbers = text.partition(":")
+        try:
+            x0, y0, x1, y1 = (float(number) for number in numbers.split(","))
+        except ValueError:
+            x0 = y0 = x1 = y1 = 0.0
+        if kind not in PART_KINDS or not (x1 > x0 and y1 > y0):
+            raise SettingsError(
+                f"--box must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
+            )
+        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1)))
+    return boxes
+
+
+def _refine(options: argparse.Namespace) -> int:
+    from realishuman.batch import expand, refine_files, targets, write_report
+    from realishuman.hosts.standalone import Bar, open_models, packs_for
+
+    settings, boxes = _settings(options), _boxes(options)
+    pictures = expand(options.pictures)
+    outputs = targets(pictures, options.output)
+    with packs_for(options.pack, settings.parts) as packs, Bar(options.quiet) as bar:
+        models = open_models(packs, options.device)
+        for pack in models.packs.values():
+            if pack.header.weights != "trained":
+                bar.say(_caveat(pack.header.weights, pack.header.name))
+        reports, failed = refine_files(
+            list(zip(pictures, outputs, strict=True)),
+            models,
+            settings,
+            boxes=boxes,
+            steps_folder=Path(options.save_steps) if options.save_steps else None,
+            progress=bar,
+            say=bar.say,
+        )
+    if options.json:
+        write_report(Path(options.json), reports)
+    return SOME_FAILED if failed else OK
+
+
+def _caveat(weights: str, name: str) -> str:
+    if weights == "random":
+        return f"{name}: RANDOM weights. They paint noise and only prove that everything runs."
+    return f"{name}: demo weights, small and trained on rendered hands."
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from realishuman.batch import expand, inspect_files, targets
+    from realishuman.hosts.standalone import Bar, open_models
+
+    pictures = expand(options.pictures)
+    outputs = targets(pictures, options.output, suffix=".png")
+    failed = inspect_files(
+        list(zip(pictures, outputs, strict=True)),
+        open_models([], "cpu"),
+        _settings(options),
+        _boxes(options),
+        Bar(quiet=True).say,
+    )
+    return SOME_FAILED if failed else OK
+
+
+def _add_convert(commands: Any) -> None:
+    command = commands.add_parser(
+        "convert",
+        help="make a pack from released checkpoints",
+        description="Turns the checkpoints of the RealisHuman release into one pack per part kind. "
+        "Nothing is downloaded; no code in a checkpoint is run.",
+    )
+    command.add_argument("kind", choices=PART_KINDS, help="part kind the checkpoints are for")
+    command.add_argument("-o", "--output", help="pack file (default: in the models folder)")
+    for name, required, text in (
+        ("stage-one", True, "checkpoint-stage1-KIND.ckpt"),
+        ("stage-two", True, "checkpoint-stage2-KIND.ckpt"),
+        ("vae", True, "stabilityai/sd-vae-ft-mse: diffusion_pytorch_model.safetensors"),
+        ("vae-stage-two", False, "VAE of SD 1.5 inpainting (default: the same VAE)"),
+        ("dinov2", True, "facebook/dinov2-large: model.safetensors"),
+        ("prompt", True, "safetensors with the text embeddings `conditional`, `unconditional`"),
+    ):
+        command.add_argument(f"--{name}", required=required, metavar="FILE", help=text)
+    command.set_defaults(run=_convert)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from realishuman.hosts.standalone import Bar
+    from realishuman.weights.convert import convert
+    from realishuman.weights.store import models_folder
+
+    target = Path(options.output or models_folder() / f"{options.kind}.safetensors")
+    with Bar() as bar:
+        convert(
+            target,
+            options.kind,
+            stage_one=Path(options.stage_one),
+            stage_two=Path(options.stage_two),
+            vae=Path(options.vae),
+            vae_stage_two=Path(options.vae_stage_two) if options.vae_stage_two else None,
+            dinov2=Path(options.dinov2),
+            prompt=Path(options.prompt),
+            progress=bar,
+        )
+        bar.say(f"{target} is ready; `realishuman refine` finds it in {models_folder()}.")
+    return OK
+
+
+def _models(_options: argparse.Namespace) -> int:
+    from realishuman.weights.store import installed, models_folder
+
+    packs, faults = installed()
+    print(f"Packs in {models_folder()}:")
+    for pack in packs:
+        header, size = pack.header, pack.path.stat().st_size / 1e6
+        print(
+            f"  {pack.path.name:32} {header.kind:6} {header.weights:8} {size:8.1f} MB  "
+            f"{header.licence}"
+        )
+    for fault in faults:
+        print(f"  not usable: {fault}")
+    missing = sorted(set(PART_KINDS) - {pack.header.kind for pack in packs})
+    for kind in missing:
+        print(f"  none for {kind}s: they are found but left alone. See `realishuman convert -h`.")
+    return BAD_MODEL if faults else OK
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from realishuman.doctor import report
+
+    lines, healthy = report()
+    print("\n".join(lines))
+    return OK if healthy else BAD_MODEL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What works on this machine, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from realishuman.errors import RealisHumanError
+from realishuman.settings import PART_KINDS
+
+PACKAGES = (  # distribution names, and what each is for
+    (("torch",), "networks and rasteriser"),
+    (("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"), "detector"),
+    (("opencv-python-headless", "opencv-python", "opencv-contrib-python"), "pictures and masks"),
+    (("kornia",), "warps and filters"),
+    (("safetensors",), "packs"),
+    (("diffusers",), "diffusion on the command line"),
+    (("transformers",), "image tokens on the command line"),
+)
+
+
+def report() -> tuple[list[str], bool]:
+    """Lines for the terminal, and whether pictures can be refined here."""
+    lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    healthy = True
+    for names, purpose in PACKAGES:
+        found = [(name, version) for name in names if (version := _version(name))]
+        if found:
+            lines.append(f"ok       {' '.join(found[0])} ({purpose})")
+        else:
+            healthy = False
+            lines.append(f"MISSING  {names[0]} ({purpose}): pip install {names[0]}")
+    if healthy:
+        for check in (_device, _detector):
+            line, good = check()
+            lines.append(line)
+            healthy &= good
+        lines += _packs()
+    return lines, healthy
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _device() -> tuple[str, bool]:
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return f"ok       GPU {torch.cuda.get_device_name(0)}, {memory:.0f} GiB", True
+    return "ok       no GPU that torch can use: everything runs on the CPU, slowly", True
+
+
+def _detector() -> tuple[str, bool]:
+    import numpy as np
+
+    from realishuman.detect.embedded import EmbeddedDetector
+
+    detector = EmbeddedDetector()
+    try:
+        detector.detect(np.zeros((64, 64, 3), np.uint8), PART_KINDS, confidence=0.5)
+    except RealisHumanError as error:
+        return f"BROKEN   embedded detector: {error}", False
+    return f"ok       embedded detector, run by {detector.provider}", True
+
+
+def _packs() -> list[str]:
+    from realishuman.weights.store import installed, models_folder
+
+    packs, faults = installed()
+    lines = [f"BROKEN   {fault}" for fault in faults]
+    for kind in PART_KINDS:
+        fitting = [pack for pack in packs if pack.header.kind == kind]
+        if fitting:
+            lines.append(f"ok       {kind}s: {fitting[0].path} ({fitting[0].header.weights})")
+        else:
+            lines.append(
+                f"missing  {kind}s: no pack in {models_folder()}; they are found but left alone. "
+                "`realishuman convert -h` says how to make one."
+            )
+    return lines

@@ -1,0 +1,125 @@
+"""The command line as a host: which device, which networks, and progress on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from realishuman.diffusion.networks import Backbone
+from realishuman.errors import PackError, SettingsError
+from realishuman.models import Models
+from realishuman.weights.pack import Pack
+from realishuman.weights.random_pack import random_pack
+from realishuman.weights.store import best, models_folder
+
+RANDOM = "random"  # what --pack calls packs of random weights
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" takes CUDA when there is one; anything else is a torch device name.
+
+    Raises SettingsError if the device does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(
+            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
+            "use --device auto or --device cpu."
+        ) from error
+    return device
+
+
+def open_models(packs: Iterable[str | Path], device: str = "auto") -> Models:
+    """Models whose networks are diffusers' own, on `device`.
+
+    Raises SettingsError without the standalone extra: diffusers runs the networks here.
+    """
+    try:
+        from realishuman.backbones.diffusers import DiffusersBackbone
+    except ImportError as error:
+        raise SettingsError(
+            f"{error.name} is not installed, and the command line needs it: "
+            'pip install "sd-webui-realishuman[standalone]"'
+        ) from error
+    target = pick_device(device)
+
+    def open_backbone(pack: Pack) -> Backbone:
+        return DiffusersBackbone(pack, target)
+
+    return Models(packs, open_backbone)
+
+
+@contextmanager
+def packs_for(named: Sequence[str], kinds: Sequence[str]) -> Iterator[list[Path]]:
+    """The pack files of a run: those named, "random" ones made now, or the installed ones.
+
+    Raises PackError if nothing is named and no installed pack is for any of the kinds.
+    """
+    with TemporaryDirectory(prefix="realishuman-") as folder:
+        packs = [Path(name) for name in named if name != RANDOM]
+        if RANDOM in named:
+            packs += [_random(Path(folder) / f"random-{kind}.safetensors", kind) for kind in kinds]
+        yield packs or _installed(kinds)
+
+
+def _random(path: Path, kind: str) -> Path:
+    random_pack(path, kind)
+    return path
+
+
+def _installed(kinds: Sequence[str]) -> list[Path]:
+    packs = best(tuple(kinds))
+    if not packs:
+        raise PackError(
+            f"no pack for {' or '.join(kinds)} in {models_folder()}. Make one from the released "
+            "checkpoints (`realishuman convert -h`), name a file with --pack, or try the wiring "
+            "with --pack random, whose random weights paint noise."
+        )
+    return packs
+
+
+class Bar:
+    """Progress bars with time left and lines between them, on stderr; a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def begin(self, stage: str, total: int) -> None:
+        """Close the running bar and start the next."""
+        self._close()
+        if not self._quiet:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc=stage, file=sys.stderr, leave=False, delay=0.5)
+
+    def step(self, count: int = 1) -> None:
+        """Advance the running bar."""
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def say(self, text: str) -> None:
+        """Print a line; the running bar is over."""
+        self._close()
+        sys.stderr.write(text + "\n")
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self._close()

@@ -1,0 +1,48 @@
+"""The kinds of part: one entry each says how its mesh is made and how it is shaded.
+
+A new kind is a new entry here, a detector that finds it and mask constants in settings.PRESETS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from realishuman.mesh.base import MeshRegressor
+from realishuman.mesh.embedded_face import EmbeddedFace
+from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.render.shade import shade_face, shade_hand
+
+Shader = Callable[[Tensor, Tensor, "str | None"], Tensor]
+
+
+@dataclass(frozen=True)
+class PartKind:
+    """How one kind of part is meshed and shaded.
+
+    regressor  makes the mesh regressor; called once.
+    shade      (H, W, 3) camera-frame normals, (H, W) coverage, side -> (H, W, 3) uint8 pose image.
+    """
+
+    name: str
+    regressor: Callable[[], MeshRegressor]
+    shade: Shader
+
+
+def _hand(normals: Tensor, coverage: Tensor, side: str | None) -> Tensor:
+    return shade_hand(normals, coverage, side or "right")
+
+
+def _face(normals: Tensor, coverage: Tensor, _side: str | None) -> Tensor:
+    return shade_face(normals, coverage)
+
+
+KINDS: Mapping[str, PartKind] = {
+    kind.name: kind
+    for kind in (
+        PartKind("hand", EmbeddedHand, _hand),
+        PartKind("face", EmbeddedFace, _face),
+    )
+}

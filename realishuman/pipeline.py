@@ -1,0 +1,239 @@
+"""The whole method on one picture: find, mesh, stage one, stage two, paste. The public API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.parts import select
+from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.networks import Backbone
+from realishuman.diffusion.noise import PartNoise
+from realishuman.diffusion.sampling import Sampling
+from realishuman.imaging.paste import paste
+from realishuman.imaging.picture import as_rgb, load_picture
+from realishuman.mesh.base import Mesh
+from realishuman.models import Models
+from realishuman.prepare import PreparedPart, prepare
+from realishuman.progress import Progress, Silent
+from realishuman.result import PartReport, Result
+from realishuman.settings import PRESETS, Settings
+from realishuman.weights.pack import PackHeader
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass
+class _Run:
+    """What one call to refine gathers on its way."""
+
+    progress: Progress
+    keep_steps: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+    steps: dict[str, Pixels] = field(default_factory=dict)
+    refined: dict[int, PreparedPart] = field(default_factory=dict)
+    kept: dict[int, str] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the block's wall time to a stage's."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def keep(self, name: str, images: Tensor, parts: Sequence[PreparedPart]) -> None:
+        """Remember one intermediate picture (3, R, R) in [0, 1] per part, if asked to."""
+        if self.keep_steps:
+            for image, one in zip(images, parts, strict=True):
+                self.steps[f"{one.index}-{one.part.kind}/{name}"] = _pixels(image)
+
+
+def refine(
+    image: str | Path | Pixels,
+    models: Models,
+    settings: Settings | None = None,
+    *,
+    boxes: Sequence[GivenBox] = (),
+    progress: Progress | None = None,
+    keep_steps: bool = False,
+) -> Result:
+    """Repair the hands and faces of one picture.
+
+    image       a file, or (H, W), (H, W, 3) or (H, W, 4) uint8 RGB(A), uint16, or float in [0, 1].
+    models      which networks to use; see models.Models.
+    boxes       places to search instead of the whole picture, in its pixels.
+    keep_steps  return crops, pose images, masks and both stages' outputs in Result.steps.
+    Returns     the picture with the refined parts pasted in and a report; the input itself, bit
+                for bit, if there was nothing to do.
+    Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
+    """
+    settings = settings or Settings()
+    run = _Run(progress or Silent(), keep_steps)
+    if isinstance(image, (str, Path)):
+        image = load_picture(image).rgb
+    rgb, alpha = as_rgb(image)
+
+    with run.timed("detect"):
+        found = find(rgb, models, settings, boxes, run.progress)
+    parts = [part for part, _ in found]
+    run.kept = {i: why for i, (_, why) in enumerate(found, start=1) if why}
+    with run.timed("mesh"):
+        meshes = reconstruct(rgb, parts, models)
+
+    output, weights = rgb, {}
+    for kind in settings.parts:
+        chosen = [i for i, part in enumerate(parts, 1) if part.kind == kind and i not in run.kept]
+        if not chosen:
+            continue
+        if kind not in models.packs:
+            run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
+            continue
+        header = models.packs[kind].header
+        with run.timed("prepare"):
+            ready = prepare(
+                rgb,
+                parts,
+                meshes,
+                chosen,
+                settings,
+                preset=settings.preset or header.preset,
+                pose=header.pose,
+                resolution=header.resolution,
+            )
+        output = _refine_kind(output, ready, models.backbone(kind), header, settings, run)
+        if any(one.part.kind == kind for one in run.refined.values()):
+            weights[kind] = header.weights
+
+    return Result(
+        image=output if alpha is None else np.dstack([output, alpha]),
+        parts=tuple(_report(i, part, run) for i, part in enumerate(parts, start=1)),
+        message=_message(parts, run, weights),
+        weights=weights,
+        provider=models.detector.provider,
+        seconds=run.seconds,
+        steps=run.steps,
+    )
+
+
+def find(
+    rgb: Pixels,
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox] = (),
+    progress: Progress | None = None,
+) -> list[tuple[Part, str]]:
+    """All parts of a picture, each with the reason it is left alone, empty if it is not.
+
+    rgb  (H, W, 3) uint8.
+    """
+    (progress or Silent()).begin("detect", 1)
+    parts = models.detector.detect(rgb, settings.parts, confidence=settings.confidence, given=boxes)
+    (progress or Silent()).step()
+    return select(parts, settings)
+
+
+def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models) -> list[Mesh]:
+    """One mesh per part, in the same order."""
+    meshes: dict[int, Mesh] = {}
+    for kind in dict.fromkeys(part.kind for part in parts):
+        places = [i for i, part in enumerate(parts) if part.kind == kind]
+        found = models.regressor(kind).regress(rgb, [parts[i] for i in places])
+        meshes.update(zip(places, found, strict=True))
+    return [meshes[i] for i in range(len(parts))]
+
+
+def _refine_kind(
+    output: Pixels,
+    parts: list[PreparedPart],
+    backbone: Backbone,
+    header: PackHeader,
+    settings: Settings,
+    run: _Run,
+) -> Pixels:
+    """Run both stages on parts of one kind; returns `output` with them pasted in."""
+    preset = PRESETS[settings.preset or header.preset]
+    sampling = Sampling(
+        steps=settings.steps or preset.steps,
+        guidance=preset.guidance if settings.guidance is None else settings.guidance,
+        reference_every=settings.reference_every,
+        guidance_share=settings.guidance_share,
+        max_batch=settings.max_batch,
+    )
+    image = torch.stack([one.image for one in parts])
+    pose = torch.stack([one.pose for one in parts])
+    m = torch.from_numpy(np.stack([one.masks.m for one in parts]))[:, None]
+    m_d = torch.from_numpy(np.stack([one.masks.m_d for one in parts]))[:, None]
+    m_e = torch.from_numpy(np.stack([one.masks.m_e for one in parts]))[:, None]
+    indices = [one.index for one in parts]
+    for name, pictures in (("1-crop", image), ("2-pose", pose), ("3-ring", (m_d & ~m_e).float())):
+        run.keep(name, pictures.expand(-1, 3, -1, -1), parts)
+
+    with run.timed("stage one"):
+        noise = PartNoise(settings.seed, indices, "stage one")
+        repaired, good_one = stage_one.run(
+            backbone, stage_one.inputs(image, pose, m), sampling, noise, run.progress
+        )
+    run.keep("4-stage-one", repaired, parts)
+    with run.timed("stage two"):
+        noise = PartNoise(settings.seed, indices, "stage two")
+        refined, good_two = stage_two.run(
+            backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, run.progress
+        )
+    run.keep("5-stage-two", refined, parts)
+
+    with run.timed("paste"):
+        for one, result, good in zip(parts, refined, good_one & good_two, strict=True):
+            if not good:
+                run.kept[one.index] = "the networks returned values that are not numbers"
+                continue
+            output = paste(
+                output,
+                result,
+                one.crop,
+                one.masks.m_d,
+                one.masks.m,
+                feather=settings.paste,
+                colour_match=settings.colour_match,
+            )
+            run.refined[one.index] = one
+    return output
+
+
+def _pixels(image: Tensor) -> Pixels:
+    """(3, H, W) float in [0, 1] to (H, W, 3) uint8."""
+    array: Pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return array
+
+
+def _report(index: int, part: Part, run: _Run) -> PartReport:
+    done = run.refined.get(index)
+    return PartReport(
+        index=index,
+        kind=part.kind,
+        side=part.side,
+        score=part.score,
+        box=part.box,
+        outcome="refined" if done else "kept",
+        reason="" if done else run.kept.get(index, ""),
+        crop=done.crop.box if done else None,
+    )
+
+
+def _message(parts: Sequence[Part], run: _Run, weights: dict[str, str]) -> str:
+    if not parts:
+        return "No part was found, so the picture is unchanged."
+    text = f"{len(run.refined)} of {len(parts)} parts refined."
+    if "random" in weights.values():
+        text += " The weights are RANDOM: they paint noise and only prove that everything runs."
+    elif "demo" in weights.values():
+        text += " The weights are the small demo pack's."
+    return text

@@ -1,0 +1,117 @@
+"""From found parts to what both stages work on: crop, mesh, pose image and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.detect.base import Part
+from realishuman.detect.parts import crop_box
+from realishuman.imaging.boxes import Box, intersection
+from realishuman.imaging.crop import Crop, extract
+from realishuman.imaging.masks import Masks, make_masks, mesh_mask
+from realishuman.kinds import KINDS
+from realishuman.mesh.base import Mesh
+from realishuman.render.raster import Raster, interpolate, rasterise, vertex_normals
+from realishuman.render.shade import depth_image
+from realishuman.settings import PRESETS, Settings
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PreparedPart:
+    """A part, seen in its own square crop of side R.
+
+    index    number of the part in the picture, from 1, as the user sees it.
+    image    (3, R, R) float32 in [0, 1], the crop.
+    pose     (3, R, R) float32 in [0, 1], the render that steers stage one.
+    masks    m, m_d, m_e, m_f of the crop.
+    """
+
+    index: int
+    part: Part
+    mesh: Mesh
+    crop: Crop
+    image: Tensor
+    pose: Tensor
+    masks: Masks
+
+
+def prepare(
+    picture: NDArray[np.uint8],
+    parts: Sequence[Part],
+    meshes: Sequence[Mesh],
+    chosen: Sequence[int],
+    settings: Settings,
+    *,
+    preset: str,
+    pose: str,
+    resolution: int,
+) -> list[PreparedPart]:
+    """Crop, render and mask each part on its own; parts of one picture do not touch each other.
+
+    picture     (H, W, 3) uint8 RGB.
+    parts       every part of the picture, of all kinds, with its mesh: a ring never repaints
+                another part, so all must be known. Part i has the number i + 1.
+    chosen      numbers of the parts to prepare; the result has their order.
+    preset      whose mask constants hold where settings do not say otherwise.
+    pose        "shaded" or "depth".
+    resolution  side R of the crops in pixels.
+    """
+    prepared = []
+    for index in chosen:
+        part, mesh = parts[index - 1], meshes[index - 1]
+        crop = Crop(crop_box(part, settings.margin), resolution)
+        raster = _render(mesh, crop)
+        condition = _pose_image(mesh, raster, crop, part, pose)
+        rule = PRESETS[preset].masks[part.kind]
+        m = raster.coverage.numpy()
+        if pose == "shaded" and rule.threshold is not None:
+            m = mesh_mask(condition, rule.threshold)
+        masks = make_masks(m, rule, settings.dilate, settings.erode)
+        masks = _spare(masks, _coverage([*meshes[: index - 1], *meshes[index:]], crop))
+        image = extract(picture, crop)
+        prepared.append(PreparedPart(index, part, mesh, crop, image, condition, masks))
+    return prepared
+
+
+def _in_crop(mesh: Mesh, crop: Crop) -> tuple[Tensor, Tensor]:
+    vertices = torch.from_numpy(crop.to_crop(mesh.vertices).astype(np.float32))
+    return vertices, torch.from_numpy(mesh.faces.astype(np.int64))
+
+
+def _render(mesh: Mesh, crop: Crop) -> Raster:
+    return rasterise(*_in_crop(mesh, crop), crop.size, crop.size)
+
+
+def _pose_image(mesh: Mesh, raster: Raster, crop: Crop, part: Part, pose: str) -> Tensor:
+    """The condition of stage one, (3, R, R) float32 in [0, 1]."""
+    if pose == "depth":
+        pixels = depth_image(raster)
+    else:
+        vertices, faces = _in_crop(mesh, crop)
+        normals = interpolate(raster, faces, vertex_normals(vertices, faces))
+        pixels = KINDS[part.kind].shade(normals, raster.coverage, part.side)
+    return pixels.permute(2, 0, 1).float() / 255
+
+
+def _coverage(meshes: Sequence[Mesh], crop: Crop) -> Mask:
+    """Where any of these meshes lies in the crop, (R, R) bool."""
+    covered = np.zeros((crop.size, crop.size), dtype=bool)
+    for mesh in meshes:
+        (x0, y0), (x1, y1) = mesh.vertices[:, :2].min(axis=0), mesh.vertices[:, :2].max(axis=0)
+        if intersection(Box(float(x0), float(y0), float(x1), float(y1)), crop.box) > 0:
+            covered |= _render(mesh, crop).coverage.numpy()
+    return covered
+
+
+def _spare(masks: Masks, others: Mask) -> Masks:
+    """Take other parts out of the ring, so that repainting one hand cannot harm the next."""
+    spared = others & ~masks.m
+    return replace(masks, m_d=masks.m_d & ~spared, m_f=masks.m_f & ~spared)

@@ -1,0 +1,118 @@
+"""A contact sheet of what was found: where people would rather look than read.
+
+Top: the picture with numbered boxes, keypoints and the ring m_d - m_e. Below, one row per part:
+crop, mesh over the crop, pose image, and the masks (m_d outline outside, m_e outline inside).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part
+from realishuman.prepare import PreparedPart
+
+Pixels = NDArray[np.uint8]
+
+COLOURS = {"hand": (255, 176, 32), "face": (64, 200, 255)}  # RGB
+OUTER, INNER = (255, 64, 64), (64, 255, 96)  # outlines of m_d and m_e
+TILE, MARGIN, WIDTH = 256, 8, 1064  # WIDTH holds four tiles and their margins
+PAPER, INK = 24, (235, 235, 235)
+
+
+def contact_sheet(
+    rgb: Pixels, found: Sequence[tuple[Part, str]], prepared: Sequence[PreparedPart]
+) -> Pixels:
+    """Draw the sheet, (H, 1064, 3) uint8 RGB.
+
+    rgb       (H, W, 3) uint8, the picture.
+    found     its parts in the order of their numbers, each with the reason it is left alone.
+    prepared  the parts that would be refined.
+    """
+    rows = [_overview(rgb, found, prepared)]
+    rows += [_row(one) for one in prepared]
+    rows += [_line(_skipped(i, part, why)) for i, (part, why) in enumerate(found, 1) if why]
+    if not found:
+        rows.append(_line("No part was found."))
+    return np.vstack(rows)
+
+
+def _skipped(index: int, part: Part, why: str) -> str:
+    return f"{index} {part.side or ''} {part.kind}: left alone, {why}".replace("  ", " ")
+
+
+def _overview(
+    rgb: Pixels, found: Sequence[tuple[Part, str]], prepared: Sequence[PreparedPart]
+) -> Pixels:
+    scale = min((WIDTH - 2 * MARGIN) / rgb.shape[1], 1000 / rgb.shape[0])
+    size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    view = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=way))
+    for one in prepared:
+        _draw_ring(view, one, scale)
+    for index, (part, _) in enumerate(found, start=1):
+        colour = COLOURS.get(part.kind, INK)
+        for x, y in part.keypoints[:: 1 if part.kind == "hand" else 6, :2] * scale:
+            if abs(x) < 1e5 and abs(y) < 1e5:
+                cv2.circle(view, (int(x), int(y)), 1, colour, -1, cv2.LINE_AA)
+        box = part.box
+        x0, y0, x1, y1 = (round(v * scale) for v in (box.x0, box.y0, box.x1, box.y1))
+        cv2.rectangle(view, (x0, y0), (x1, y1), colour, 2)
+        name = f"{index} {part.side or ''} {part.kind} {part.score:.2f}".replace("  ", " ")
+        _write(view, name, (max(x0, 2), max(y0 - 6, 14)), colour)
+    sheet = np.full((view.shape[0] + 2 * MARGIN, WIDTH, 3), PAPER, np.uint8)
+    left = (WIDTH - view.shape[1]) // 2
+    sheet[MARGIN:-MARGIN, left : left + view.shape[1]] = view
+    return sheet
+
+
+def _draw_ring(view: Pixels, one: PreparedPart, scale: float) -> None:
+    """Outline m_d and m_e of one part on the scaled picture, in place."""
+    for mask, colour in ((one.masks.m_d, OUTER), (one.masks.m_e, INNER)):
+        for contour in _contours(mask):
+            points = one.crop.to_picture(contour[:, 0].astype(np.float32) + 0.5) * scale
+            cv2.polylines(view, [points.round().astype(np.int32)], True, colour, 1, cv2.LINE_AA)
+
+
+def _contours(mask: NDArray[np.bool_]) -> Sequence[NDArray[np.int32]]:
+    found: Sequence[NDArray[np.int32]] = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )[0]
+    return found
+
+
+def _row(one: PreparedPart) -> Pixels:
+    crop, pose = (_pixels(t.permute(1, 2, 0).numpy()) for t in (one.image, one.pose))
+    drawn = pose.any(axis=2, keepdims=True)
+    overlay = np.where(drawn, crop // 2 + pose // 2, crop)
+    ring = crop.copy()
+    m_f = one.masks.m_f
+    ring[m_f] = ring[m_f] // 2 + np.array([96, 32, 96], np.uint8)
+    for mask, colour in ((one.masks.m_d, OUTER), (one.masks.m_e, INNER)):
+        cv2.drawContours(ring, _contours(mask), -1, colour, 2, cv2.LINE_AA)
+    row = np.full((TILE + MARGIN, WIDTH, 3), PAPER, np.uint8)
+    names = (f"{one.index} crop", "mesh", "pose", "ring m_d - m_e")
+    for place, (name, tile) in enumerate(zip(names, (crop, overlay, pose, ring), strict=True)):
+        small = cv2.resize(np.ascontiguousarray(tile), (TILE, TILE), interpolation=cv2.INTER_AREA)
+        _write(small, name, (6, 18), INK)
+        left = MARGIN + place * (TILE + MARGIN)
+        row[:TILE, left : left + TILE] = small
+    return row
+
+
+def _pixels(image: NDArray[np.float32]) -> Pixels:
+    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _line(text: str) -> Pixels:
+    line = np.full((28, WIDTH, 3), PAPER, np.uint8)
+    _write(line, text, (MARGIN, 19), INK)
+    return line
+
+
+def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    for ink, thickness in (((0, 0, 0), 3), (colour, 1)):
+        cv2.putText(view, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, thickness, cv2.LINE_AA)

@@ -1,0 +1,40 @@
+"""Where packs live on this machine, and which of them are there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from realishuman.errors import PackError
+from realishuman.weights.pack import Pack
+
+ENVIRONMENT = "REALISHUMAN_MODELS"
+_RANK = ("trained", "demo", "random")  # what is preferred when several packs fit
+
+
+def models_folder() -> Path:
+    """The folder searched for packs: $REALISHUMAN_MODELS, or the user's data folder."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named).expanduser()
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "realishuman"
+
+
+def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
+    """Packs in the folder, best first, and a sentence for each .safetensors file that is none."""
+    packs, faults = [], []
+    for path in sorted((folder or models_folder()).glob("*.safetensors")):
+        try:
+            packs.append(Pack.open(path))
+        except PackError as error:
+            faults.append(str(error))
+    return sorted(packs, key=lambda pack: _RANK.index(pack.header.weights)), faults
+
+
+def best(kinds: tuple[str, ...], folder: Path | None = None) -> list[Path]:
+    """One pack per part kind, where there is one: trained before demo before random."""
+    chosen: dict[str, Path] = {}
+    for pack in installed(folder)[0]:
+        if pack.header.kind in kinds:
+            chosen.setdefault(pack.header.kind, pack.path)
+    return list(chosen.values())
