@@ -1,0 +1,66 @@
+"""Which parts are worth refining, and the square crop around each.
+
+`select` and `crop_box` are what the pipeline uses: every part is cropped on its own, and hands that
+merely come near each other are never merged. The released rules for DWPose's keypoints are in
+detect.released.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import Box, square
+from realishuman.settings import Settings
+
+
+def crop_box(part: Part, margin: float) -> Box:
+    """Return the square to crop for a part, with whole-pixel edges.
+
+    margin   side of the square, in longer sides of the part's keypoint box.
+    Returns  a box in picture pixels that may leave the picture; its side is at least 2 px.
+    """
+    wish = square(part.box, margin)
+    side = max(math.ceil(wish.width), 2)
+    (cx, cy) = wish.centre
+    x0, y0 = math.floor(cx - side / 2 + 0.5), math.floor(cy - side / 2 + 0.5)
+    return Box(float(x0), float(y0), float(x0 + side), float(y0 + side))
+
+
+def select(parts: Sequence[Part], settings: Settings) -> list[tuple[Part, str]]:
+    """Say for every part whether it is refined.
+
+    Returns  the parts in their order, each with "" or the reason, as a sentence, why it is left
+             alone. settings.max_parts keeps the largest of each kind.
+    """
+    reasons = [_unfit(part, settings) for part in parts]
+    for kind in dict.fromkeys(part.kind for part in parts) if settings.max_parts else ():
+        fit = [i for i, part in enumerate(parts) if part.kind == kind and not reasons[i]]
+        fit.sort(key=lambda i: parts[i].box.longer_side, reverse=True)
+        for i in fit[settings.max_parts :]:
+            reasons[i] = (
+                f"This {kind} is not among the {settings.max_parts} largest; raise max_parts to "
+                "refine it."
+            )
+    return list(zip(parts, reasons, strict=True))
+
+
+def _unfit(part: Part, settings: Settings) -> str:
+    """The reason why a part cannot be refined whatever the others are, or ""."""
+    if part.kind not in settings.parts:
+        return f"A {part.kind} was found, but only {', '.join(settings.parts)} was asked for."
+    if part.score < settings.confidence:
+        return (
+            f"The detector is only {part.score:.2f} sure that this is a {part.kind}; lower "
+            f"confidence ({settings.confidence:g}) to refine it."
+        )
+    side = part.box.longer_side
+    if not math.isfinite(side):
+        return f"The box of this {part.kind} is not finite."
+    if side < settings.min_size:
+        return (
+            f"This {part.kind} is only {side:.0f} px long; lower min_size "
+            f"({settings.min_size}) to refine it."
+        )
+    return ""
