@@ -1,0 +1,153 @@
+"""Each kind's two networks, and how the answer of one leads to where the next looks.
+
+Constants are those of MediaPipe 0.10.21's graphs palm_detection_cpu, hand_landmark_cpu,
+face_detection_full_range and face_landmark_front_cpu.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.anchors import Floats, centres
+from realishuman.detect.regions import Region, heading, upright
+from realishuman.imaging.boxes import Box, around, square
+from realishuman.weights.onnx_session import Network
+
+UP, RIGHT = math.pi / 2, 0.0
+WRIST, INDEX, MIDDLE, RING = 0, 5, 9, 13  # hand landmarks: the wrist and the base of three fingers
+PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # fingertips move too much to place the region
+EYES = 33, 263  # face landmarks: outer corners
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A single-shot detector.
+
+    layers  stride and anchors per cell.
+    low     what black becomes; white becomes 1.
+    """
+
+    file: str
+    size: int
+    layers: tuple[tuple[int, int], ...]
+    points: int
+    low: float
+
+    @property
+    def anchors(self) -> Floats:
+        """Anchor centres (A, 2), 0..1."""
+        return centres(self.size, self.layers)
+
+    @property
+    def network(self) -> Network:
+        """What the file must contain."""
+        count = sum((self.size // stride) ** 2 * each for stride, each in self.layers)
+        return Network(
+            {"image": (None, 3, self.size, self.size)},
+            {"regressors": (None, count, 4 + 2 * self.points), "scores": (None, count, 1)},
+        )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A landmark network; its picture input is 0..1.
+
+    depth            what the network's z is divided by to have the scale of x and y.
+    presence_logit   whether presence comes before the sigmoid.
+    sided            whether it also gives handedness and landmarks in metres.
+    """
+
+    file: str
+    size: int
+    landmarks: int
+    depth: float
+    presence_logit: bool
+    sided: bool
+
+    @property
+    def network(self) -> Network:
+        """What the file must contain."""
+        outputs: dict[str, tuple[int | None, ...]] = {
+            "landmarks": (None, 3 * self.landmarks),
+            "presence": (None, 1),
+        }
+        if self.sided:
+            outputs |= {"handedness": (None, 1), "world": (None, 3 * self.landmarks)}
+        return Network({"image": (None, 3, self.size, self.size)}, outputs)
+
+
+@dataclass(frozen=True)
+class Family:
+    """All that finding one kind of part takes.
+
+    from_detection  region of the landmark network, from a detected box and its points.
+    from_landmarks  the same from landmarks (K, 3) of a first pass, in picture pixels.
+    turns           angles tried when a box is all there is to go by.
+    """
+
+    finder: Finder
+    reader: Reader
+    from_detection: Callable[[Box, Floats], Region]
+    from_landmarks: Callable[[NDArray[np.floating]], Region]
+    turns: tuple[float, ...]
+
+
+def hand_from_palm(box: Box, points: Floats) -> Region:
+    """Return the region of a hand from its palm: wrist below, middle finger above."""
+    angle = heading(points[0], points[2], UP)
+    # Half a palm towards the fingers, which the palm's box leaves out.
+    shift = Region(0, 0, 1, angle).turn(np.array([0.0, -0.5 * box.height]))
+    return Region(
+        box.centre[0] + float(shift[0]),
+        box.centre[1] + float(shift[1]),
+        box.longer_side * 2.6,
+        angle,
+    )
+
+
+def hand_from_landmarks(landmarks: NDArray[np.floating]) -> Region:
+    """Return the region of a hand from its own landmarks (21, 3)."""
+    flat = np.asarray(landmarks[:, :2], np.float64)
+    ahead = (flat[INDEX] + flat[RING]) / 4 + flat[MIDDLE] / 2
+    angle = heading(flat[WRIST], ahead, UP)
+    turned = Region(0, 0, 1, -angle).turn(flat[list(PALM)])
+    box = around(turned)
+    centre = (box.centre[0], box.centre[1] - 0.1 * box.height)
+    x, y = Region(0, 0, 1, angle).turn(np.array(centre)).tolist()
+    return Region(x, y, box.longer_side * 2.0, angle)
+
+
+def face_from_detection(box: Box, points: Floats) -> Region:
+    """Return the region of a face from its detected box: eyes level."""
+    region = upright(box, 1.5)
+    return Region(region.x, region.y, region.side, heading(points[0], points[1], RIGHT))
+
+
+def face_from_landmarks(landmarks: NDArray[np.floating]) -> Region:
+    """Return the region of a face from its own landmarks (468, 3)."""
+    eyes = landmarks[list(EYES), :2]
+    region = upright(square(around(landmarks), 1.0), 1.5)
+    return Region(region.x, region.y, region.side, heading(eyes[0], eyes[1], RIGHT))
+
+
+FAMILIES: Mapping[str, Family] = {
+    "hand": Family(
+        Finder("palm_detection_full.onnx", 192, ((8, 2), (16, 6)), points=7, low=0.0),
+        Reader("hand_landmark_full.onnx", 224, 21, 0.4, presence_logit=False, sided=True),
+        hand_from_palm,
+        hand_from_landmarks,
+        turns=(0.0, math.pi / 2, math.pi, -math.pi / 2),
+    ),
+    "face": Family(
+        Finder("face_detection_full_range_sparse.onnx", 192, ((4, 1),), points=6, low=-1.0),
+        Reader("face_landmark.onnx", 192, 468, 1.0, presence_logit=True, sided=False),
+        face_from_detection,
+        face_from_landmarks,
+        turns=(0.0,),
+    ),
+}

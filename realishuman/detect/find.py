@@ -1,0 +1,54 @@
+"""Runs a single-shot detector over windows of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from realishuman.detect.anchors import Candidates, decode, joined
+from realishuman.detect.base import Picture
+from realishuman.detect.families import Finder
+from realishuman.detect.regions import cut
+from realishuman.detect.suppress import best_of, blended, uncut
+from realishuman.detect.tiles import Window
+from realishuman.weights.onnx_session import OnnxSession
+
+BATCH = 8
+LOWEST_SCORE = 0.1  # below this an answer is noise; bounds the work when everything is asked for
+EDGE = 0.01  # sides of a window
+
+
+def scan(
+    session: OnnxSession, finder: Finder, picture: Picture, windows: Sequence[Window]
+) -> list[Candidates]:
+    """Return per window everything that scores at least LOWEST_SCORE, in 0..1 of the window."""
+    anchors, found = finder.anchors, []
+    for start in range(0, len(windows), BATCH):
+        group = windows[start : start + BATCH]
+        pixels = [cut(picture, w.region, finder.size, repeat_edge=False) for w in group]
+        batch = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32)
+        batch *= (1 - finder.low) / 255
+        batch += finder.low
+        out = session.run(image=np.ascontiguousarray(batch))
+        found += [
+            decode(regressors, logits, anchors, finder.size, LOWEST_SCORE)
+            for regressors, logits in zip(out["regressors"], out["scores"], strict=True)
+        ]
+    return found
+
+
+def settle(found: Sequence[Candidates], windows: Sequence[Window], threshold: float) -> Candidates:
+    """Return what scores at least `threshold` over all windows, once each, in picture pixels."""
+    groups = []
+    for raw, window in zip(found, windows, strict=True):
+        kept = uncut(blended(raw[raw.scores >= threshold]), window.inner, EDGE)
+        low, high = (window.region.to_picture(kept.boxes[:, i : i + 2]) for i in (0, 2))
+        groups.append(
+            Candidates(
+                np.concatenate([low, high], axis=1),
+                window.region.to_picture(kept.points),
+                kept.scores,
+            )
+        )
+    return best_of(joined(groups))

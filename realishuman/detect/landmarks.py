@@ -1,0 +1,86 @@
+"""Runs a landmark network on regions of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Picture
+from realishuman.detect.families import Reader
+from realishuman.detect.regions import Region, cut
+from realishuman.weights.onnx_session import OnnxSession
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network sees in one region.
+
+    landmarks  (K, 3) float32: x, y in picture pixels, z in the same unit, away from the viewer.
+    presence   0..1, how sure it is that the region shows such a part.
+    right      0..1, how sure it is that it is the person's right one; None if there are no sides.
+    world      (K, 3) float32 in metres, axes as landmarks; None if the network gives none.
+    """
+
+    landmarks: NDArray[np.float32]
+    presence: float
+    right: float | None
+    world: NDArray[np.float32] | None
+
+
+def read(
+    session: OnnxSession, reader: Reader, picture: Picture, regions: Sequence[Region]
+) -> list[Reading]:
+    """Return one reading per region, in the same order."""
+    readings: list[Reading] = []
+    for start in range(0, len(regions), BATCH):
+        group = regions[start : start + BATCH]
+        pixels = [cut(picture, region, reader.size, repeat_edge=True) for region in group]
+        batch = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32)
+        batch /= 255
+        out = session.run(image=np.ascontiguousarray(batch))
+        for i, region in enumerate(group):
+            one = {name: values[i] for name, values in out.items()}
+            readings.append(_reading(reader, region, one))
+    return readings
+
+
+def read_twice(
+    session: OnnxSession,
+    reader: Reader,
+    picture: Picture,
+    regions: Sequence[Region],
+    follow: Callable[[NDArray[np.floating]], Region],
+    gate: float,
+) -> list[Reading]:
+    """Read, and read what passes the gate again from the region its own landmarks give.
+
+    The second region fits better than one from a detector's box; where the network no longer
+    sees a part there, the first reading stays.
+    """
+    readings = read(session, reader, picture, regions)
+    again = [i for i, reading in enumerate(readings) if reading.presence >= gate]
+    closer = [follow(readings[i].landmarks) for i in again]
+    for i, second in zip(again, read(session, reader, picture, closer), strict=True):
+        if second.presence >= gate:
+            readings[i] = second
+    return readings
+
+
+def _reading(reader: Reader, region: Region, out: dict[str, NDArray[np.float32]]) -> Reading:
+    raw = out["landmarks"].reshape(-1, 3).astype(np.float64) / reader.size
+    flat = region.to_picture(raw[:, :2])
+    depth = raw[:, 2:] * (region.side / reader.depth)
+    presence = float(out["presence"][0])
+    if reader.presence_logit:
+        presence = float(1 / (1 + np.exp(-presence)))
+    right, world = None, None
+    if reader.sided:
+        right = float(out["handedness"][0])
+        metres = out["world"].reshape(-1, 3)
+        world = np.column_stack([region.turn(metres[:, :2]), metres[:, 2]]).astype(np.float32)
+    return Reading(np.column_stack([flat, depth]).astype(np.float32), presence, right, world)
