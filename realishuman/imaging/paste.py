@@ -1,0 +1,145 @@
+"""Put a refined crop back into its picture.
+
+Only pixels whose centre lies inside m_d can change; every other value of the result equals the
+picture's. The crop is resampled to the picture's pixels, never the picture to the crop's.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.imaging.colour import match_colour
+from realishuman.imaging.crop import RELEASED_SIZE, Crop, gather, restore, restore_mask
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Weight = NDArray[np.float32]
+
+FEATHER = 0.35  # share of the ring, from m_d's edge inwards, over which the crop fades in
+BAND = 0.04  # width of the strip around m_d's edge that colours are compared in, of the crop's side
+FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 crop
+
+
+def paste(
+    picture: Pixels,
+    refined: Tensor,
+    crop: Crop,
+    m_d: Mask,
+    m: Mask,
+    *,
+    feather: Literal["silhouette", "radial"] | str = "silhouette",
+    colour_match: bool = True,
+    protect: Mask | None = None,
+) -> Pixels:
+    """Return a copy of the picture with the refined crop inside m_d.
+
+    picture       (H, W, 3) uint8 RGB.
+    refined       (3, size, size) float32 in [0, 1], on any device.
+    m_d, m        (size, size) bool: what may change, and the part, which is taken as it is.
+    feather       "silhouette" fades along the part's outline; "radial" is the released circle
+                  around the crop's centre, here limited to m_d.
+    colour_match  correct the crop's colours as imaging.colour says.
+    protect       (H, W) bool, pixels that must not change.
+    """
+    x0, y0, x1, y1 = crop.pixels()
+    height, width = picture.shape[:2]
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    result = picture.copy()
+    if left >= right or top >= bottom:
+        return result
+    allowed = restore_mask(m_d, crop)
+    if protect is not None:
+        hidden = gather(protect.view(np.uint8), np.arange(y0, y1), np.arange(x0, x1), "zeros")
+        allowed &= hidden == 0
+    core = restore_mask(m, crop) & allowed
+    weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop, allowed)
+
+    seen = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
+    inside = (slice(top, bottom), slice(left, right))
+    patch = restore(refined.detach().cpu().float(), crop).clamp(0, 1).permute(1, 2, 0).numpy()[seen]
+    original = picture[inside].astype(np.float32) / np.float32(255)
+    if colour_match:
+        patch = match_colour(patch, original, _band(core, allowed)[seen])
+    mixed = original + weight[seen][..., None] * (patch - original)
+    changed = allowed[seen]
+    result[inside][changed] = np.rint(mixed[changed] * 255).astype(np.uint8)
+    return result
+
+
+def silhouette(core: Mask, allowed: Mask) -> Weight:
+    """Return the weight that is 1 on the part and falls smoothly to 0 at the edge of m_d.
+
+    core, allowed  (h, w) bool: m and m_d; the array's border counts as m_d's edge.
+    Returns        (h, w) float32 in [0, 1]: 1 in m and the inner part of the ring, 0 outside m_d.
+                   A pixel's place in the ring is its distance to the outer edge over the sum of
+                   its distances to both, so that the seam keeps clear of m where the ring is thin.
+    """
+    outwards = _distance(allowed)
+    inwards = _distance_to(core) if core.any() else outwards.max() - outwards
+    place = outwards / np.maximum(outwards + inwards, 1e-6)
+    rise = np.clip(place / FEATHER, 0, 1)
+    weight: Weight = (rise * rise * (3 - 2 * rise)).astype(np.float32)
+    return weight
+
+
+def radial_fade(start: float, centre: tuple[float, float] | None = None) -> Weight:
+    """Return the released fade around a point of the 512 crop.
+
+    start    distance in pixels up to which the weight is 1.
+    centre   (x, y) in pixels; the crop's centre if not given.
+    Returns  (512, 512) float32 in [0, 1]: falls linearly from `start` to the distance of the
+             corner (50, 50), 0 in the outer 50 pixels, blurred. When `start` passes that corner
+             the whole inside is 1, as released.
+    """
+    cx, cy = centre or (RELEASED_SIZE / 2, RELEASED_SIZE / 2)
+    rows, columns = np.ogrid[:RELEASED_SIZE, :RELEASED_SIZE]
+    distance = np.sqrt((columns - cx) ** 2 + (rows - cy) ** 2)
+    reach = float(np.hypot(cx - FADE_GAP, cy - FADE_GAP))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ramp = 1 - np.clip((distance - start) / (reach - start), 0, 1)
+    fade = np.where(distance < start, 1.0, np.where(distance < reach + start, ramp, 0.0))
+    inner = np.zeros_like(fade)
+    window = slice(FADE_GAP, RELEASED_SIZE - FADE_GAP)
+    inner[window, window] = np.nan_to_num(fade[window, window])
+    blurred: Weight = cv2.GaussianBlur(inner.astype(np.float32), (FADE_BLUR, FADE_BLUR), 0)
+    return blurred
+
+
+def _radial(m: Mask, crop: Crop, allowed: Mask) -> Weight:
+    """The released fade at the picture's resolution; m's box stands for the keypoints' box."""
+    rows, columns = (np.flatnonzero(m.any(axis=axis)) for axis in (1, 0))
+    longest = max(np.ptp(rows), np.ptp(columns)) + 1 if m.any() else 0
+    fade = radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN)
+    restored = restore(torch.from_numpy(fade)[None], Crop(crop.box, RELEASED_SIZE))[0]
+    weight: Weight = restored.clamp(0, 1).numpy() * allowed
+    return weight
+
+
+def _band(core: Mask, allowed: Mask) -> Mask:
+    """The strip around m_d's edge in which picture and refined crop should show the same."""
+    width = max(BAND * allowed.shape[0], 2.0)
+    outside = ~allowed & (_distance_to(allowed) <= width)
+    rim = allowed & ~core & (_distance(allowed) <= width / 2)
+    band: Mask = outside | rim
+    return band
+
+
+def _distance(mask: Mask) -> Weight:
+    """Distance from each pixel's centre to the nearest False one's; the border counts as False."""
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    distance: Weight = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return distance
+
+
+def _distance_to(mask: Mask) -> Weight:
+    """Distance of each pixel's centre to the nearest True one's; huge if there is none."""
+    distance: Weight = cv2.distanceTransform(
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
+    return distance
