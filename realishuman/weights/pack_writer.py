@@ -20,7 +20,8 @@ from realishuman.errors import PackError
 from realishuman.progress import Progress, Silent
 from realishuman.settings import PART_KINDS
 from realishuman.weights.pack import METADATA_KEY, Pack, PackHeader
-from realishuman.weights.shapes import Shape, differences, header_sizes, pack_shapes
+from realishuman.weights.shapes import Shape, differences, pack_shapes
+from realishuman.weights.sizes import header_sizes
 
 _BYTES = 2  # of a stored number: everything is float16
 
