@@ -123,9 +123,14 @@ class EmbeddedDetector:
             family.from_detection(Box(*candidates.boxes[i].tolist()), candidates.points[i])
             for i in range(count)
         ]
-        readings = self._readings(picture, kind, regions, gate)
-        scored = zip(candidates.scores[:count].tolist(), readings, strict=True)
-        return distinct([_part(kind, r, score) for score, r in scored if r.presence >= gate])
+        pairs = self._readings(picture, kind, regions, gate)
+        return distinct(
+            [
+                _part(kind, pair[1], score)
+                for score, pair in zip(candidates.scores[:count].tolist(), pairs, strict=True)
+                if pair is not None and pair[1].presence >= gate
+            ]
+        )
 
     def _named(self, picture: Picture, kind: str, box: Box) -> Part | None:
         """Return the part that fits a given box best, or None if there is no hope of one."""
@@ -146,14 +151,16 @@ class EmbeddedDetector:
             return max(parts, key=lambda part: iou(part.box, box))
         square = upright(box, NAMED_REGION)
         regions = [Region(square.x, square.y, square.side, turn) for turn in family.turns]
-        best = max(
-            self._readings(picture, kind, regions, HOPELESS), key=lambda reading: reading.presence
-        )
-        return _part(kind, best, best.presence) if best.presence >= HOPELESS else None
+        pairs = self._readings(picture, kind, regions, HOPELESS)
+        readings = [reading for pair in pairs if pair is not None for reading in pair]
+        if not readings:
+            return None
+        best = max(readings, key=lambda reading: reading.presence)
+        return _part(kind, best, best.presence)
 
     def _readings(
         self, picture: Picture, kind: str, regions: Sequence[Region], gate: float
-    ) -> list[Reading]:
+    ) -> list[tuple[Reading, Reading] | None]:
         family, session = _family(kind), self._networks(kind).reader
         return read_twice(session, family.reader, picture, regions, family.from_landmarks, gate)
 

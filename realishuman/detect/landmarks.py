@@ -56,19 +56,18 @@ def read_twice(
     regions: Sequence[Region],
     follow: Callable[[NDArray[np.floating]], Region],
     gate: float,
-) -> list[Reading]:
+) -> list[tuple[Reading, Reading] | None]:
     """Read, and read what passes the gate again from the region its own landmarks give.
 
-    The second region fits better than one from a detector's box; where the network no longer
-    sees a part there, the first reading stays.
+    The second region fits better than one from a detector's box, and what is no part after all
+    (a knee, say) is rarely taken for one twice. Returns both readings per region, None where the
+    first does not pass.
     """
-    readings = read(session, reader, picture, regions)
-    again = [i for i, reading in enumerate(readings) if reading.presence >= gate]
-    closer = [follow(readings[i].landmarks) for i in again]
-    for i, second in zip(again, read(session, reader, picture, closer), strict=True):
-        if second.presence >= gate:
-            readings[i] = second
-    return readings
+    firsts = read(session, reader, picture, regions)
+    passed = [first for first in firsts if first.presence >= gate]
+    closer = [follow(first.landmarks) for first in passed]
+    seconds = iter(read(session, reader, picture, closer))
+    return [(first, next(seconds)) if first.presence >= gate else None for first in firsts]
 
 
 def _reading(reader: Reader, region: Region, out: dict[str, NDArray[np.float32]]) -> Reading:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 from realishuman.detect.regions import Region
 
-SMALLEST_WINDOW = (
-    640  # a window of this side or less is not divided: a 32 pixel part fills it enough
-)
+UNDIVIDED = 768  # a window of this side or less suffices: a 40 pixel part fills it enough
 OVERLAP = 0.4  # a part up to this share of the window lies whole in some window
 MAX_WINDOWS = 200  # of all levels: bounds the time on huge pictures
 
@@ -30,7 +28,7 @@ def plan(width: int, height: int) -> list[Window]:
     side = float(max(width, height))
     whole = Window(Region(width / 2, height / 2, side), (False,) * 4)
     windows = [whole]
-    while side > SMALLEST_WINDOW:
+    while side > UNDIVIDED:
         side /= 2
         level = _level(width, height, side)
         if len(windows) + len(level) > MAX_WINDOWS:
