@@ -309,8 +309,10 @@ class _CrossAttention:
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Attention of (B, N, C) to (B, M, C)."""
-    split = (each.view(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key, value))
-    return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+    query, key, value = (
+        each.view(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key, value)
+    )
+    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
 
 def _out(attn: Any, mixed: Tensor) -> Tensor:
