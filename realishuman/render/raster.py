@@ -1,9 +1,9 @@
 """Rasterise triangle meshes: which face covers each pixel, how deep, and where on the face.
 
-A z-buffer of plain torch operations, on whatever device the vertices are. Every visible triangle
-is cut into pixel rows, every row into the pixels whose centres it covers (fragments), and the
-nearest fragment of each pixel is kept by one scatter-min. Rows and fragments are made in chunks, so
-memory is bounded by the picture and the mesh, not by their product.
+A z-buffer of plain torch operations, on the CPU or CUDA device the vertices are on. Every visible
+triangle is cut into pixel rows, every row into the pixels whose centres it covers (fragments), and
+the nearest fragment of each pixel is kept by one scatter-min. Rows and fragments are made in
+chunks, so memory is bounded by the picture and the mesh, not by their product.
 
 Frame: x right, y down in raster pixels (continuous: pixel centres at +0.5), z away from the viewer.
 It is right-handed, (v1 - v0) x (v2 - v0) points outwards and a visible face's has z < 0.
@@ -192,7 +192,7 @@ def _row_depth(plane: Tensor, y: Tensor, start: Tensor, stop: Tensor) -> tuple[T
 
 def _ordered_bits(depth: Tensor) -> Tensor:
     """Return int32 in the order of float32: its own bits, the lower 31 flipped if negative."""
-    bits = (depth + 0.0).view(torch.int32)  # adding 0 makes -0 equal to 0
+    bits = depth.view(torch.int32)
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
