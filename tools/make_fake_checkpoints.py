@@ -3,15 +3,15 @@
     python tools/make_fake_checkpoints.py FOLDER [--full] [--seed N]
 
 For tests and for trying out the conversion. With --full the files have the released sizes
-(stage one 6.9 GB, stage two 3.4 GB, DINOv2-large 1.2 GB, VAE 0.3 GB); peak memory stays that of
-one tensor, because the checkpoint is laid out first and filled in on disk. Needs torch 2.6.
+(stage one 6.9 GB, stage two 3.4 GB, DINOv2-large 1.2 GB, VAE 0.3 GB). Checkpoints are laid out
+first and filled in on disk, so that no more than DINOv2 is held in memory; the resident size also
+counts the mapped file. Needs torch 2.6.
 """
 
 from __future__ import annotations
 
 import argparse
 import mmap
-import resource
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,6 @@ def main() -> None:
     options = parser.parse_args()
     for path in write_all(options.folder, SD15 if options.full else SMALL, options.seed).values():
         print(f"{path.stat().st_size:>13,} {path}")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
 def write_all(folder: Path, sizes: PackSizes = SMALL, seed: int = 0) -> dict[str, Path]:

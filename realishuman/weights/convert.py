@@ -105,7 +105,7 @@ def convert(
         vae=autoencoder,
         image_encoder=encoder,
         schedule=ScheduleConstants(),
-        licence="as the RealisHuman authors, Stability AI and Meta released them",
+        licence="as its sources",
         source=", ".join(source.file.path.name for source in sources.values()),
         training_step=sources["stage_one"].file.step,
     )
