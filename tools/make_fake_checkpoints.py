@@ -5,7 +5,7 @@
 For tests and for trying out the conversion. With --full the files have the released sizes
 (stage one 6.9 GB, stage two 3.4 GB, DINOv2-large 1.2 GB, VAE 0.3 GB). Checkpoints are laid out
 first and filled in on disk, so that no more than DINOv2 is held in memory; the resident size also
-counts the mapped file. Needs torch 2.6.
+counts the mapped file. Before torch 2.6 a whole checkpoint is held in memory.
 """
 
 from __future__ import annotations
@@ -80,9 +80,14 @@ def stage_two_shapes(sizes: PackSizes) -> Shapes:
 
 def write_checkpoint(path: Path, layout: Mapping[str, tuple[int, ...]], seed: int) -> None:
     """torch.save of {epoch, global_step, state_dict} in float32, filled in tensor by tensor."""
+    around = {"epoch": 0, "global_step": 50_000}
+    if not hasattr(torch.serialization, "skip_data"):
+        tensors = {name: initial_values(name, shape, seed) for name, shape in layout.items()}
+        torch.save({**around, "state_dict": tensors}, path)
+        return
     untouched = {name: torch.empty(shape) for name, shape in layout.items()}  # takes no memory yet
     with torch.serialization.skip_data():
-        torch.save({"epoch": 0, "global_step": 50_000, "state_dict": untouched}, path)
+        torch.save({**around, "state_dict": untouched}, path)
     with torch.serialization.set_default_mmap_options(mmap.MAP_SHARED):
         on_disk = torch.load(path, mmap=True, weights_only=True)["state_dict"]
     for name, tensor in on_disk.items():
