@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 COLOURS = {"hand": (255, 176, 32), "face": (64, 200, 255)}  # RGB
 OUTER, INNER = (255, 64, 64), (64, 255, 96)  # outlines of m_d and m_e
 TILE, MARGIN, WIDTH = 256, 8, 1064  # WIDTH holds four tiles and their margins
-PAPER, INK = 24, (235, 235, 235)
+PAPER, PLATE, INK, SCALE = 24, (24, 24, 24), (235, 235, 235), 0.5
 
 
 def contact_sheet(
@@ -114,5 +114,9 @@ def _line(text: str) -> Pixels:
 
 
 def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    for ink, thickness in (((0, 0, 0), 3), (colour, 1)):
-        cv2.putText(view, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, thickness, cv2.LINE_AA)
+    """Write on a dark plate, kept inside the view; `at` is the left end of the baseline."""
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, SCALE, 1)
+    x = max(min(at[0], view.shape[1] - width - 4), 0)
+    y = max(at[1], height + 2)
+    cv2.rectangle(view, (x - 3, y - height - 3), (x + width + 3, y + below), PLATE, -1)
+    cv2.putText(view, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, SCALE, colour, 1, cv2.LINE_AA)
