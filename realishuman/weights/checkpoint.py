@@ -82,7 +82,7 @@ def _open_safetensors(path: Path) -> Checkpoint:
 
 def _open_torch(path: Path, expected: str) -> Checkpoint:
     try:
-        raw: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        raw: Any = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise PackError(
             f"{path} was refused: it holds more than tensors, and to read that would run code from "
