@@ -25,11 +25,10 @@ from realishuman.mesh.base import Mesh
 Floats = NDArray[np.float64]
 
 LANDMARKS = 468
-# How far the rings reach beyond the outermost landmarks, in heights of the face, and how much of
-# that they turn backwards; measured, see docs/meshes.md.
-FOREHEAD = 0.10
-SIDES = 0.04
-BACKWARDS = 0.5
+# How far the rings reach beyond the outermost landmarks, in heights of the face (measured, see
+# docs/meshes.md), and how far back they turn on the way: as the surface itself does at its rim.
+FOREHEAD, SIDES, CHIN = 0.06, 0.015, 0.01
+SLOPE_ALONG, SLOPE_ACROSS = 0.5, 3.0
 RINGS = (0.5, 1.0)
 
 
@@ -130,13 +129,13 @@ def _strip(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> NDArray[np.int
 
 
 def _growth(loop: Floats) -> Floats:
-    """Grow by FOREHEAD at the top, by SIDES at the sides, not at all at the chin."""
+    """Grow by FOREHEAD at the top, by SIDES at the sides and by CHIN at the chin."""
     height = np.ptp(loop[:, 1])
     outward = loop - loop.mean(0)
     outward[:, 2] = 0.0
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    up, aside = np.clip(-outward[:, 1], 0.0, 1.0), np.abs(outward[:, 0])
-    # Shares of the squares of sine and cosine sum to one, so the outline stays smooth.
-    amount = height * (FOREHEAD * up**2 + SIDES * aside**2)
-    outward[:, 2] = BACKWARDS
+    # The squares of sine and cosine sum to one, so the outline stays smooth.
+    across, along = outward[:, 0] ** 2, outward[:, 1] ** 2
+    amount = height * (SIDES * across + np.where(outward[:, 1] < 0, FOREHEAD, CHIN) * along)
+    outward[:, 2] = SLOPE_ALONG * along + SLOPE_ACROSS * across
     return np.asarray(outward * amount[:, None], np.float64)

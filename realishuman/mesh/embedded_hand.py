@@ -75,8 +75,8 @@ def metric(number: int, part: Part) -> tuple[Floats, float]:
     unit = _pixels_per_metre(points, shape) if world is not None else 5 * _reach(points)
     if not 1e-3 < unit < 1e9:
         raise ModelError(
-            f"the keypoints of hand {number} all lie in one point: leave this part out, or give a "
-            "box around the hand"
+            f"the keypoints of hand {number}, or its metric landmarks, all lie in one point: leave "
+            "this part out, or give a box around the hand"
         )
     depth = world[:, 2] if world is not None else points[:, 2] / unit
     return np.column_stack([points[:, :2] / unit, depth]), unit
@@ -108,14 +108,19 @@ def _pixels_per_metre(points: Floats, world: Floats) -> float:
     return float(ratios[order][half])
 
 
-def surface(template: HandTemplate, pose: HandPose) -> tuple[Floats, Floats]:
-    """Return vertices (V, 3) and landmarks (21, 3) of the posed hand, in the pose's frame."""
+def surface(
+    template: HandTemplate, pose: HandPose, thickness: float = THICKNESS
+) -> tuple[Floats, Floats]:
+    """Return vertices (V, 3) and landmarks (21, 3) of the posed hand, in the pose's frame.
+
+    thickness  of palm and fingers across the bones, over the template's at the same size.
+    """
     placed = move(template, pose)
     along = template.offsets / np.linalg.norm(template.offsets, axis=-1, keepdims=True)
     along_along = along[..., :, None] * along[..., None, :]
     stretch = np.exp(pose.lengths)[..., None, None]
-    grow = THICKNESS * np.eye(3) + (stretch - THICKNESS) * along_along
-    wrist = pose.rotation * THICKNESS
+    grow = thickness * np.eye(3) + (stretch - thickness) * along_along
+    wrist = pose.rotation * thickness
     size = np.exp(pose.size)
     linear = size * np.concatenate([wrist[None], (placed.rotations @ grow).reshape(20, 3, 3)])
     moved = np.concatenate([pose.wrist[None], placed.pivots.reshape(20, 3)])

@@ -17,6 +17,7 @@ from realishuman.mesh.hand_joints import (
     ANGLES,
     LENGTHS,
     NUMBERS,
+    SIZE,
     HandPose,
     derivative,
     landmarks,
@@ -38,16 +39,19 @@ class Trust:
     length   of the log length of a bone against the template's proportions.
     stretch  hardest limit of that log length.
     coupled  of a last joint's bend against its habit of following the middle joint, radians.
+    size     of the log size against the size in depth and width of the landmarks' palm.
     """
 
-    image: float = 0.015
-    depth: float = 0.10
+    image: float = 0.012
+    depth: float = 0.07
     length: float = 0.06
     stretch: float = 0.14
     coupled: float = 0.35
+    size: float = 0.12
 
 
 HAND_LENGTH = 0.18  # metres, what Trust's shares are of
+SIZES = (0.3, 3.0)  # over the template's; wide, it only keeps senseless landmarks from a size of 0
 FOLLOWS = 0.6  # bend of the last joint per bend of the middle one
 STEPS = 25
 SETTLED = 1e-4  # of the cost, per step: nothing visible changes any more
@@ -61,8 +65,8 @@ def fit(template: HandTemplate, target: Floats, trust: Trust | None = None) -> H
     """
     trust = trust or Trust()
     low, high = _bounds(template, trust)
-    prior, wanted = _prior(template, trust)
     pose = _start(template, target)
+    prior, wanted = _prior(template, trust, pose.size)
     damping = 1e-3
     cost, hessian, gradient = _linearise(template, pose, target, trust, prior, wanted)
     for _ in range(STEPS):
@@ -89,12 +93,13 @@ def fit(template: HandTemplate, target: Floats, trust: Trust | None = None) -> H
 def _bounds(template: HandTemplate, trust: Trust) -> tuple[Floats, Floats]:
     """Lowest and highest value of each number of a pose."""
     low, high = np.full(NUMBERS, -np.inf), np.full(NUMBERS, np.inf)
+    low[SIZE], high[SIZE] = np.log(SIZES)
     low[ANGLES], high[ANGLES] = template.limits.low.ravel(), template.limits.high.ravel()
     low[LENGTHS], high[LENGTHS] = -trust.stretch, trust.stretch
     return low, high
 
 
-def _prior(template: HandTemplate, trust: Trust) -> tuple[Floats, Floats]:
+def _prior(template: HandTemplate, trust: Trust, size: float) -> tuple[Floats, Floats]:
     """Rows and right-hand sides of what is expected of a pose before any landmark is seen."""
     limits = template.limits
     habit, spread = limits.habit.ravel(), limits.spread.ravel()
@@ -110,14 +115,18 @@ def _prior(template: HandTemplate, trust: Trust) -> tuple[Floats, Floats]:
         row[middle + 3], row[middle] = 1 / trust.coupled, -FOLLOWS / trust.coupled
         rows.append(row)
         sides.append(0.0)
+    row = np.zeros(NUMBERS)
+    row[SIZE] = 1 / trust.size
+    rows.append(row)
+    sides.append(size / trust.size)
     lengths = np.zeros((20, NUMBERS))
     lengths[:, LENGTHS] = np.eye(20) / trust.length
     return np.concatenate([np.array(rows), lengths]), np.array(sides + [0.0] * 20)
 
 
 def _values(pose: HandPose) -> Floats:
-    """Return the pose as numbers; rotation, wrist and size count from where they are."""
-    return np.concatenate([np.zeros(ANGLES.start), pose.angles.ravel(), pose.lengths.ravel()])
+    """Return the pose as numbers; rotation and wrist count from where they are."""
+    return np.concatenate([np.zeros(SIZE), [pose.size], pose.angles.ravel(), pose.lengths.ravel()])
 
 
 def _linearise(
@@ -160,4 +169,5 @@ def _start(template: HandTemplate, target: Floats) -> HandPose:
             bend, limits.low[:, joint, BEND], limits.high[:, joint, BEND]
         )
         before = before @ turns(template.axes[:, joint, BEND], angles[:, joint, BEND])
-    return HandPose(rotation, target[0], float(np.log(size)), angles, np.zeros((5, 4)))
+    log_size = float(np.log(np.clip(size, *SIZES)))
+    return HandPose(rotation, target[0], log_size, angles, np.zeros((5, 4)))

@@ -14,6 +14,7 @@ import numpy as np
 from realishuman.mesh.hand_template import Floats, HandTemplate
 
 ROOT = 7  # numbers of a pose before its angles: rotation, wrist, size
+SIZE = ROOT - 1
 ANGLES = slice(ROOT, ROOT + 60)
 LENGTHS = slice(ROOT + 60, ROOT + 80)
 NUMBERS = ROOT + 80
@@ -111,9 +112,9 @@ def derivative(pose: HandPose, placed: Placed) -> Floats:
     for axis in range(3):
         result[:, :, axis] = np.cross(np.eye(3)[axis], arms)
     result[:, :, 3:6] = np.eye(3)
-    result[:, :, 6] = arms
+    result[:, :, SIZE] = arms
 
-    hangs_on = np.tri(4, dtype=bool)[:, None, :].transpose(2, 0, 1)  # joint, end, 1
+    hangs_on = np.triu(np.ones((4, 4), bool))[:, :, None]  # joint, end, 1
     arms = placed.ends[:, None] - placed.pivots[:, :, None]  # finger, joint, end, 3
     turned = np.cross(placed.axes[:, :, :, None], arms[:, :, None])  # finger, joint, turn, end, 3
     turned *= hangs_on[:, None]
@@ -134,7 +135,7 @@ def step(pose: HandPose, change: Floats) -> HandPose:
     return HandPose(
         rotation=turns(axis, np.array(angle)) @ pose.rotation,
         wrist=pose.wrist + change[3:6],
-        size=pose.size + float(change[6]),
+        size=pose.size + float(change[SIZE]),
         angles=pose.angles + change[ANGLES].reshape(5, 4, 3),
         lengths=pose.lengths + change[LENGTHS].reshape(5, 4),
     )

@@ -24,6 +24,9 @@ ASIDE, BEND, TWIST = 0, 1, 2  # the turns of a joint, in the order they are appl
 # bone: its fingertip lies nearer the end of the finger, its wrist nearer the hand.
 TIP_FORWARD = 0.008
 WRIST_FORWARD = 0.008
+# Length of the forearm's stump over the file's: as short as the stump of the meshes whose renders
+# the published weights were trained on.
+STUMP = 0.6
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def hand_template() -> HandTemplate:
     landmarks = _landmarks(joints)
     axes = _axes(frames)
     return HandTemplate(
-        vertices=raw["vertices"].astype(np.float64),
+        vertices=_shorten(raw["vertices"].astype(np.float64), landmarks),
         faces=raw["faces"].astype(np.int32),
         weights=_weights(raw["weight_joints"], raw["weights"]),
         landmarks=landmarks,
@@ -103,6 +106,13 @@ def _landmarks(joints: Floats) -> Floats:
     points = np.concatenate([points[:1], fingers.reshape(20, 3)])
     points[0] += WRIST_FORWARD * _unit(points[9] - points[0])
     return points
+
+
+def _shorten(vertices: Floats, landmarks: Floats) -> Floats:
+    """Press what lies behind the wrist, seen from the middle knuckle, together to STUMP."""
+    forward = _unit(landmarks[9] - landmarks[0])
+    behind = np.minimum((vertices - landmarks[0]) @ forward, 0.0)
+    return np.asarray(vertices - (1 - STUMP) * behind[:, None] * forward, np.float64)
 
 
 def _weights(joints: NDArray[np.uint8], weights: NDArray[np.float32]) -> Floats:
