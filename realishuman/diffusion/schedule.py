@@ -63,13 +63,15 @@ def alphas_cumprod(constants: ScheduleConstants) -> NDArray[np.float64]:
     and stretched so that the last is 0 and the first stays.
     Source: Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed", alg. 1.
     """
-    roots = np.linspace(constants.beta_start**0.5, constants.beta_end**0.5, constants.train_steps)
-    alphas = np.cumprod(1.0 - roots**2).astype(np.float64)
+    low, high = constants.beta_start**0.5, constants.beta_end**0.5
+    roots = np.linspace(low, high, constants.train_steps, dtype=np.float64)
+    alphas: NDArray[np.float64] = np.cumprod(1.0 - roots**2, dtype=np.float64)
     if not constants.zero_snr:
         return alphas
     root = np.sqrt(alphas)
     rescaled = (root - root[-1]) * root[0] / (root[0] - root[-1])
-    return np.square(rescaled)
+    squared: NDArray[np.float64] = np.square(rescaled, dtype=np.float64)
+    return squared
 
 
 def spaced_timesteps(constants: ScheduleConstants, steps: int) -> tuple[int, ...]:

@@ -117,7 +117,7 @@ def golden():
 
 @pytest.fixture(scope="session")
 def golden_pack(tmp_path_factory, golden):
-    """The recorded networks as a pack; the image encoder, of which there is no record, is random."""
+    """The recorded networks as a pack; its image encoder, never recorded, is random."""
     names = {"unet_main": "unet", "unet_ref": "reference", "clip_projector": "projector"}
     tensors = {}
     for name, tensor in load_file(GOLDEN / "stage_one.safetensors").items():
@@ -153,6 +153,18 @@ def one(backbone):
 def two(backbone):
     with backbone.stage_two() as networks:
         yield networks
+
+
+@pytest.fixture
+def close():
+    """A function that compares float32 tensors by their largest absolute difference."""
+
+    def compare(found, expected, tolerance):
+        assert found.shape == expected.shape
+        assert found.dtype is torch.float32
+        assert (found - expected).abs().max().item() <= tolerance
+
+    return compare
 
 
 @pytest.fixture

@@ -15,15 +15,6 @@ from realishuman.weights.pack import ScheduleConstants
 FORWARD = 2e-5  # observed against float64 when recording: 2.3e-6
 
 
-def close(found, expected, tolerance):
-    """Compare by the largest absolute difference, and let a test see it with -s."""
-    difference = (found - expected).abs().max().item()
-    print(f"max difference {difference:.2e}, allowed {tolerance:.2e}")
-    assert found.shape == expected.shape
-    assert found.dtype is torch.float32
-    assert difference <= tolerance
-
-
 def conditions(one, record, rows, case="in"):
     tokens = one.projector(record[f"{case}/tokens"][:rows])
     pose, ref_pose = (
@@ -45,7 +36,7 @@ def conditions(one, record, rows, case="in"):
         ("wide_ref", 1, [501], [501], "wide"),
     ],
 )
-def test_one_prediction(one, golden, case, rows, timestep, reference_timestep, inputs):
+def test_one_prediction(one, golden, case, rows, timestep, reference_timestep, inputs, close):
     record = golden("stage_one_forward.npz")
     main, reference = conditions(one, record, rows, inputs)
     bank = None
@@ -61,7 +52,7 @@ def test_one_prediction(one, golden, case, rows, timestep, reference_timestep, i
     close(prediction, record[f"out/{case}"], FORWARD)
 
 
-def test_a_reference_pass_writes_the_recorded_features_of_all_sixteen_blocks(one, golden):
+def test_a_reference_pass_writes_the_recorded_features_of_all_sixteen_blocks(one, golden, close):
     record = golden("stage_one_forward.npz")
     _, reference = conditions(one, record, 1)
 
@@ -74,7 +65,7 @@ def test_a_reference_pass_writes_the_recorded_features_of_all_sixteen_blocks(one
         close(bank.features[name], features, FORWARD)
 
 
-def test_pose_guider_and_projector(one, golden):
+def test_pose_guider_and_projector(one, golden, close):
     record = golden("stage_one_forward.npz")
 
     pose = one.pose_guider(record["in/pose"][:1].float() / 255)
@@ -84,7 +75,7 @@ def test_pose_guider_and_projector(one, golden):
     close(context, record["part/clip_projector(tokens)"], FORWARD)
 
 
-def test_the_autoencoder_gives_the_mean_of_the_recorded_posterior(one, golden):
+def test_the_autoencoder_gives_the_mean_of_the_recorded_posterior(one, golden, close):
     record = golden("stage_one_loops.npz")
 
     latents = one.autoencoder.encode(record["ref_image"])
@@ -116,7 +107,7 @@ def prepared(one, record, run):
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_loop_reproduces_the_recorded_latents_after_every_step(
-    one, golden, recorded_noise, recorder, run
+    one, golden, recorded_noise, recorder, run, close
 ):
     record = golden("stage_one_loops.npz")
     schedule, sampling = RUNS[run]

@@ -15,17 +15,8 @@ from realishuman.weights.pack import ScheduleConstants
 FORWARD = 2e-5
 
 
-def close(found, expected, tolerance):
-    """Compare by the largest absolute difference, and let a test see it with -s."""
-    difference = (found - expected).abs().max().item()
-    print(f"max difference {difference:.2e}, allowed {tolerance:.2e}")
-    assert found.shape == expected.shape
-    assert found.dtype is torch.float32
-    assert difference <= tolerance
-
-
 @pytest.mark.parametrize(("case", "timesteps"), [("b1", [501]), ("b2", [951, 21])])
-def test_one_prediction(two, golden, case, timesteps):
+def test_one_prediction(two, golden, case, timesteps, close):
     record = golden("stage_two.npz")
     rows = len(timesteps)
     condition = two.unet.condition(record["forward/encoder_hidden_states"][:rows])
@@ -50,7 +41,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, run):
+def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, run, close):
     record = golden("stage_two.npz")
     schedule, sampling = RUNS[run]
     parts = len(record[f"{run}/gt_latents"])
@@ -76,7 +67,9 @@ def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, r
 
 
 @pytest.mark.parametrize("run", ["eps_zsnr_4_b2", "v_zsnr_4"])
-def test_the_background_is_put_in_before_every_step(two, golden, recorded_noise, recorder, run):
+def test_the_background_is_put_in_before_every_step(
+    two, golden, recorded_noise, recorder, run, close
+):
     record = golden("stage_two.npz")
     schedule, sampling = RUNS[run]
     parts = len(record[f"{run}/gt_latents"])
