@@ -127,8 +127,9 @@ def test_a_palette_gives_its_nearest_colour_and_never_a_transparent_one():
     assert to_rgb(after)[1].tolist() == [[255, 255, 0]]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_respected_and_saved_upright(tmp_path, orientation):
+def test_exif_orientation_is_respected_and_saved_upright(tmp_path, orientation, suffix):
     upright = noise(30, 40, 3)
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transpositions that Pillow undoes
     image = Image.fromarray(upright)
@@ -136,13 +137,13 @@ def test_exif_orientation_is_respected_and_saved_upright(tmp_path, orientation):
         image = image.transpose(Image.Transpose(undo[orientation]))
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = orientation, "a hand"
-    image.save(tmp_path / "in.png", exif=exif)
+    image.save(tmp_path / f"in{suffix}", exif=exif)
 
-    loaded = load_picture(tmp_path / "in.png")
-    save_picture(tmp_path / "out.png", loaded.rgb, loaded)
+    loaded = load_picture(tmp_path / f"in{suffix}")
+    save_picture(tmp_path / f"out{suffix}", loaded.rgb, loaded)
 
     np.testing.assert_array_equal(loaded.rgb, upright)
-    with Image.open(tmp_path / "out.png") as after:
+    with Image.open(tmp_path / f"out{suffix}") as after:
         np.testing.assert_array_equal(np.asarray(after), upright)
         assert after.getexif().get(0x0112, 1) == 1
         assert after.getexif()[0x010E] == "a hand"
@@ -235,6 +236,7 @@ def broken(tmp_path):
     frames = [Image.new("RGB", SIZE, c) for c in ("red", "blue")]
     frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
+    Image.new("LAB", SIZE).save(tmp_path / "lab.tif")
 
 
 @pytest.mark.parametrize(
@@ -249,6 +251,7 @@ def broken(tmp_path):
         ("folder.png", "folder"),
         ("moving.webp", "2 frames"),
         ("float.tif", "type F"),
+        ("lab.tif", "type LAB"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path, name, says):

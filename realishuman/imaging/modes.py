@@ -16,7 +16,7 @@ Values = NDArray[np.uint8] | NDArray[np.uint16]
 KEPT = ("L", "LA", "RGB", "RGBA", "P", "I;16", "CMYK")
 AS = {  # opened as -> kept as, where nothing is lost
     "1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB",
-    "HSV": "RGB", "LAB": "RGB",
+    "HSV": "RGB",
 }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ CARRIES: Mapping[str, tuple[str, ...]] = {
 # What of a TIFF's directory describes the picture, not the file's layout.
 TIFF_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
 # What Pillow raises on damaged files, besides OSError.
-DAMAGED = (SyntaxError, ValueError, EOFError, struct.error)
+DAMAGED = (SyntaxError, ValueError, EOFError, TypeError, struct.error)
 _PILLOW_LIMIT = threading.Lock()
 
 
@@ -81,28 +81,7 @@ def load_picture(path: str | Path) -> LoadedPicture:
             300 megapixels.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size == 0:
-            raise PictureError(f"{path} has 0 bytes; copy or save it again.")
-        with _opened(path) as image:
-            _check(path, image)
-            image.load()
-            return _loaded(path, image)
-    except FileNotFoundError as error:
-        raise PictureError(f"{path} does not exist; check the name.") from error
-    except IsADirectoryError as error:
-        raise PictureError(f"{path} is a folder; name a picture in it.") from error
-    except PermissionError as error:
-        raise PictureError(f"{path} may not be read: {error.strerror}.") from error
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"{path} is not a picture in a format that can be read; expected one of "
-            f"{', '.join(sorted(EXTENSIONS))}."
-        ) from error
-    except (OSError, *DAMAGED) as error:
-        raise PictureError(
-            f"{path} is damaged or cut off ({error}); copy or save it again."
-        ) from error
+    return _loaded(path, *_decoded(path))
 
 
 def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) -> None:
@@ -181,13 +160,40 @@ def as_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
     return values, None
 
 
-def _opened(path: Path) -> Image.Image:
+def _decoded(path: Path) -> tuple[Image.Image, Image.Image]:
+    """The picture as it was opened, and upright; both decoded."""
+    try:
+        if not (content := path.read_bytes()):
+            raise PictureError(f"{path} has 0 bytes; copy or save it again.")
+        image = _opened(content)
+        _check(path, image)
+        image.load()
+        # Loading a TIFF turns it already; Pillow before 10 leaves the tag, and would turn it twice.
+        return image, image if image.format == "TIFF" else ImageOps.exif_transpose(image)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist; check the name.") from error
+    except IsADirectoryError as error:
+        raise PictureError(f"{path} is a folder; name a picture in it.") from error
+    except PermissionError as error:
+        raise PictureError(f"{path} may not be read: {error.strerror}.") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{path} is not a picture in a format that can be read; expected one of "
+            f"{', '.join(sorted(EXTENSIONS))}."
+        ) from error
+    except (OSError, *DAMAGED) as error:
+        raise PictureError(
+            f"{path} is damaged or cut off ({error}); copy or save it again."
+        ) from error
+
+
+def _opened(content: bytes) -> Image.Image:
     """Open without Pillow's own limit on pixels, which warns from 89 megapixels; it is put back."""
     with _PILLOW_LIMIT:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:
-            return Image.open(path)
+            return Image.open(BytesIO(content))
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -204,26 +210,25 @@ def _check(path: Path, image: Image.Image) -> None:
         )
 
 
-def _loaded(path: Path, image: Image.Image) -> LoadedPicture:
+def _loaded(path: Path, image: Image.Image, upright: Image.Image) -> LoadedPicture:
     text = dict(getattr(image, "text", {}))
-    ImageOps.exif_transpose(image, in_place=True)
-    pixels = stored(image)
+    pixels = stored(upright)
     if pixels is None:
         raise PictureError(
             f"{path} has pixels of type {image.mode}, which cannot be kept; save it as 8-bit RGB."
         )
     names = ("exif", "icc_profile", "dpi", "xmp", "comment")
-    info = {name: image.info[name] for name in names if image.info.get(name)}
+    info = {name: upright.info[name] for name in names if upright.info.get(name)}
     if image.format == "TIFF" and (exif := _described(image)):
         info["exif"] = exif
     # Turning the picture upright takes the orientation out of texts that held it.
-    info["text"] = {key: image.info.get(key, value) for key, value in text.items()}
+    info["text"] = {key: upright.info.get(key, value) for key, value in text.items()}
     rgb, alpha = to_rgb(pixels)
     return LoadedPicture(rgb, alpha, pixels, info)
 
 
 def _described(image: Image.Image) -> bytes:
-    """The descriptive tags of a TIFF as EXIF, b"" without any."""
+    """The descriptive tags of a TIFF as it was opened, as EXIF; b"" without any."""
     exif = image.getexif()
     for tag in set(exif) - TIFF_TAGS:
         del exif[tag]
