@@ -68,6 +68,8 @@ def open_session(
     options.log_severity_level = 3  # errors only: we report a fallback ourselves
     options.intra_op_num_threads = threads or min(2, os.cpu_count() or 1)
     options.inter_op_num_threads = 1
+    # Spinning threads make a machine that is busy with other work several times slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(str(path), options, providers=usable or [CPU])
     except _load_errors(ort) as error:
