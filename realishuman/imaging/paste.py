@@ -43,7 +43,7 @@ def paste(
     refined       (3, size, size) float32 in [0, 1], on any device.
     m_d, m        (size, size) bool: what may change, and the part, which is taken as it is.
     feather       "silhouette" fades along the part's outline; "radial" is the released circle
-                  around the crop's centre, here limited to m_d.
+                  around the crop's centre, here cut off at m_d, where it may leave a seam.
     colour_match  correct the crop's colours as imaging.colour says.
     protect       (H, W) bool, pixels that must not change.
     """
