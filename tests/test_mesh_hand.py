@@ -12,7 +12,8 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.errors import ModelError
 from realishuman.imaging.boxes import around
 from realishuman.mesh.embedded_hand import EmbeddedHand, metric, surface
-from realishuman.mesh.hand_fit import fit
+from realishuman.mesh.hand_contact import contacts
+from realishuman.mesh.hand_fit import Trust, fit
 from realishuman.mesh.hand_joints import NUMBERS, HandPose, derivative, landmarks, move, step, turns
 from realishuman.mesh.hand_template import BEND, hand_template
 from realishuman.render.raster import rasterise
@@ -212,6 +213,40 @@ def test_one_landmark_far_away_does_not_drag_the_hand():
 
     off = np.linalg.norm((fitted - honest)[others, :2], axis=1)
     assert off.mean() < 0.02 * hand_length(good)
+
+
+def crossed():
+    """Landmarks whose thumb lies inside the index finger, towards its back."""
+    points = points_of(replace(REST, rotation=UPRIGHT))
+    points[3:5] = points[6] + [[-0.012, 0.02, -0.012], [0.0, 0.0, -0.012]]
+    return points
+
+
+def test_a_thumb_inside_a_finger_is_moved_to_the_palms_side():
+    found = fit(TEMPLATE, crossed())
+    points = points_of(found)
+
+    ahead = (points[4] - points[6]) @ (found.rotation @ [-1.0, 0.0, 0.0])
+    off = np.linalg.norm((points - crossed())[:, :2], axis=1)
+
+    assert ahead > 0.013  # half a thumb and half a finger; 0.008 without the contact term
+    assert off.mean() < 0.02 * hand_length(points)
+
+
+def test_the_depth_of_a_contact_shrinks_as_its_derivative_says():
+    pose = fit(TEMPLATE, crossed(), Trust(contact=100.0))  # contacts all but ignored
+
+    def touching(pose):
+        placed = move(TEMPLATE, pose)
+        return contacts(pose, landmarks(pose, placed), derivative(pose, placed))
+
+    depth, slope = touching(pose)
+    change = -1e-5 * slope[depth.argmax()]
+    change[:7] = 0  # the hand itself stays: the normal turns with it
+    after, _ = touching(step(pose, change))
+
+    assert depth.max() > 0.005
+    assert after.max() < depth.max()
 
 
 def test_without_metric_landmarks_the_depth_of_the_picture_serves():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realishuman.mesh.align import align
+from realishuman.mesh.hand_contact import contacts
 from realishuman.mesh.hand_joints import (
     ANGLES,
     LENGTHS,
@@ -39,6 +40,7 @@ class Trust:
     length   of the log length of a bone against the template's proportions.
     stretch  hardest limit of that log length.
     coupled  of a last joint's bend against its habit of following the middle joint, radians.
+    contact  of how deep the thumb is inside a finger, as a share of the hand's length.
     size     of the log size against the size in depth and width of the landmarks' palm.
     """
 
@@ -48,6 +50,7 @@ class Trust:
     stretch: float = 0.14
     coupled: float = 0.35
     size: float = 0.12
+    contact: float = 0.02
 
 
 HAND_LENGTH = 0.18  # metres, what Trust's shares are of
@@ -140,16 +143,19 @@ def _linearise(
     """Cost of a pose, its Gauss-Newton matrix and its gradient."""
     placed = move(template, pose)
     sigma = HAND_LENGTH * np.array([trust.image, trust.image, trust.depth])
-    error = (landmarks(pose, placed) - target) / sigma
+    points, slope = landmarks(pose, placed), derivative(pose, placed)
+    error = (points - target) / sigma
     # Soft L1, 2 (sqrt(1 + r^2) - 1), of the distance in the picture and of that in depth.
     squares = np.stack([(error[:, :2] ** 2).sum(1), error[:, 2] ** 2], axis=1)
     root = np.sqrt(1 + squares)
     weight = (1 / root)[:, [0, 0, 1]].ravel()
-    slope = (derivative(pose, placed) / sigma[:, None]).reshape(63, NUMBERS)
+    inside, deeper = contacts(pose, points, slope)
+    slope = (slope / sigma[:, None]).reshape(63, NUMBERS)
     off = prior @ _values(pose) - wanted
-    cost = float((2 * (root - 1)).sum() + (off**2).sum())
-    hessian = slope.T @ (weight[:, None] * slope) + prior.T @ prior
-    gradient = slope.T @ (weight * error.ravel()) + prior.T @ off
+    firm = (HAND_LENGTH * trust.contact) ** -2
+    cost = float((2 * (root - 1)).sum() + (off**2).sum() + firm * (inside**2).sum())
+    hessian = slope.T @ (weight[:, None] * slope) + prior.T @ prior + firm * deeper.T @ deeper
+    gradient = slope.T @ (weight * error.ravel()) + prior.T @ off + firm * deeper.T @ inside
     return cost, hessian, gradient
 
 
