@@ -31,14 +31,15 @@ def search_box(search: Search, picture: Picture, box: Box) -> Part | None:
     sides = (box.x0, box.y0, box.x1, box.y1)
     if not all(map(math.isfinite, sides)) or intersection(box, Box(0, 0, width, height)) <= 0:
         return None
-    views = (picture, _softened(picture, box))
-    small = None
-    for view in views:
-        part = _detected(search, view, box)
-        if part is not None and iou(part.box, box) >= FITTING:
-            return part
-        small = small or part
-    read = _read(search, views, box)
+    plain = _detected(search, picture, box)
+    if plain is not None and iou(plain.box, box) >= FITTING:
+        return plain
+    soft_picture = _softened(picture, box)
+    soft = _detected(search, soft_picture, box)
+    if soft is not None and iou(soft.box, box) >= FITTING:
+        return soft
+    small = plain or soft
+    read = _read(search, (picture, soft_picture), box)
     if small is None or (read is not None and read.score >= GATE):
         return read
     return small

@@ -73,7 +73,8 @@ def cut(picture: Picture, region: Region, size: int, *, repeat_edge: bool) -> Pi
     scale_x = scale_y = 1.0
     if region.side > MAX_STRIDE * size:
         factor = int(region.side / size * 2 / MAX_STRIDE)
-        small = (-(-patch.shape[1] // factor), -(-patch.shape[0] // factor))
+        small = (max(patch.shape[1] // factor, 1), max(patch.shape[0] // factor, 1))
+        patch = patch[: small[1] * factor, : small[0] * factor]  # whole factors shrink faster
         scale_x, scale_y = patch.shape[1] / small[0], patch.shape[0] / small[1]
         patch = cv2.resize(patch, small, interpolation=cv2.INTER_AREA)
     axes = region.turn(np.eye(2)) * (region.side / size)  # one output pixel right, and down

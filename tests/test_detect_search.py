@@ -1,0 +1,116 @@
+"""Which answers of the networks make a part; the networks are stand-ins that say what we want."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from realishuman.detect.families import FAMILIES
+from realishuman.detect.named import search_box
+from realishuman.detect.search import Search
+from realishuman.imaging.boxes import Box
+
+PICTURE = np.zeros((400, 400, 3), np.uint8)
+
+
+class Finder:
+    """Answers for one palm in the middle of every window, `share` of it wide."""
+
+    def __init__(self, score, share):
+        self.share = share
+        self.logit = math.log(score / (1 - score))
+
+    def run(self, image):
+        regressors = np.zeros((len(image), 2016, 18), np.float32)
+        scores = np.full((len(image), 2016, 1), -50, np.float32)
+        middle = 12 * 24 * 2 + 12 * 2  # row 12, column 12 of the first layer
+        side = self.share * 192
+        regressors[:, middle, 2:4] = side
+        regressors[:, middle, 4:] = np.tile([0, side / 2], 7)  # the wrist below ...
+        regressors[:, middle, 8:10] = (0, -side / 2)  # ... the middle finger's base above
+        scores[:, middle] = self.logit
+        return {"regressors": regressors, "scores": scores}
+
+
+class Reader:
+    """Sees a hand in the region's inner half, a right one at first, then a left one."""
+
+    def __init__(self, *presences):
+        self.presences = list(presences)
+        self.passes = 0
+
+    def run(self, image):
+        count = len(image)
+        presence = self.presences[min(self.passes, len(self.presences) - 1)]
+        self.passes += 1
+        landmarks = np.full((21, 3), 112, np.float32)
+        landmarks[:, 1] = np.linspace(168, 56, 21)
+        landmarks[1:, 0] += np.linspace(-28, 28, 20)
+        return {
+            "landmarks": np.tile(landmarks.reshape(1, 63), (count, 1)),
+            "presence": np.full((count, 1), presence, np.float32),
+            "handedness": np.full((count, 1), 0.9 if self.passes == 1 else 0.2, np.float32),
+            "world": np.zeros((count, 63), np.float32),
+        }
+
+
+def search(score, *presences, share=0.1):
+    return Search("hand", FAMILIES["hand"], Finder(score, share), Reader(*presences))
+
+
+@pytest.mark.parametrize(
+    ("score", "presences", "confidence", "found"),
+    [
+        (0.6, (0.6, 0.6), 0.5, True),
+        (0.6, (0.6, 0.4), 0.5, False),  # the second look sees no hand: a knee
+        (0.6, (0.4, 0.6), 0.5, False),
+        (0.6, (0.6, 0.6), 0.7, False),  # the detector is less sure than asked
+        (0.4, (0.6, 0.6), 0.5, False),  # the second try wants more presence
+        (0.4, (0.95, 0.95), 0.5, True),
+        (0.4, (0.95, 0.95), 0.7, False),  # who asks for more gets no second try
+        (0.2, (0.95, 0.95), 0.5, False),  # below the second try
+        (0.2, (0.95, 0.95), 0.1, True),
+        (0.05, (0.95, 0.95), 0.0, False),  # noise
+    ],
+)
+def test_a_part_needs_score_and_presence_in_both_passes(score, presences, confidence, found):
+    parts = search(score, *presences).everywhere(PICTURE, confidence)
+
+    assert len(parts) == int(found)
+    if found:
+        assert parts[0].score == pytest.approx(score)
+        assert parts[0].side == "left"
+        x, y = parts[0].box.centre
+        assert abs(x - 204) < 12  # the anchor nearest the middle
+        assert abs(y - 204) < 30
+
+
+def test_the_second_pass_is_the_answer():
+    one = search(0.9, 0.9, 0.9)
+
+    (part,) = one.everywhere(PICTURE, 0.5)
+
+    assert one.reader.passes == 2
+    assert part.side == "left"
+
+
+def test_in_a_given_box_the_detector_counts_at_any_score():
+    part = search_box(search(0.12, 0.9, share=0.25), PICTURE, Box(160, 160, 240, 240))
+
+    assert part is not None
+    assert part.score == pytest.approx(0.12)
+
+
+def test_in_a_given_box_the_landmark_network_alone_is_the_last_resort():
+    blind = search(0.05, 0.3)
+
+    part = search_box(blind, PICTURE, Box(160, 160, 240, 240))
+
+    assert part is not None
+    assert part.score == pytest.approx(0.3)
+
+
+def test_a_given_box_without_hope_yields_no_part():
+    assert search_box(search(0.05, 0.01), PICTURE, Box(160, 160, 240, 240)) is None
