@@ -74,6 +74,12 @@ def _add_refine(commands: Any) -> None:
         "noise, to try the wiring (default: the packs that are installed)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    command.add_argument(
+        "--precision",
+        default="auto",
+        help="float32, float16, bfloat16 or auto: float16 on CUDA, else float32; bfloat16 halves "
+        "memory on a CPU (default: auto)",
+    )
     command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
     command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -177,7 +183,7 @@ def _refine(options: argparse.Namespace) -> int:
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output)
     with packs_for(options.pack, settings.parts) as packs, Bar(options.quiet) as bar:
-        models = open_models(packs, options.device)
+        models = open_models(packs, options.device, options.precision)
         for pack in models.packs.values():
             if pack.header.weights != "trained":
                 bar.say(_caveat(pack.header.weights, pack.header.name))
@@ -226,15 +232,22 @@ def _add_convert(commands: Any) -> None:
     )
     command.add_argument("kind", choices=PART_KINDS, help="part kind the checkpoints are for")
     command.add_argument("-o", "--output", help="pack file (default: in the models folder)")
-    for name, required, text in (
-        ("stage-one", True, "checkpoint-stage1-KIND.ckpt"),
-        ("stage-two", True, "checkpoint-stage2-KIND.ckpt"),
-        ("vae", True, "stabilityai/sd-vae-ft-mse: diffusion_pytorch_model.safetensors"),
-        ("vae-stage-two", False, "VAE of SD 1.5 inpainting (default: the same VAE)"),
-        ("dinov2", True, "facebook/dinov2-large: model.safetensors"),
-        ("prompt", True, "safetensors with the text embeddings `conditional`, `unconditional`"),
+    for name, text in (
+        ("stage-one", "checkpoint-stage1-KIND.ckpt"),
+        ("stage-two", "checkpoint-stage2-KIND.ckpt"),
+        ("vae", "stabilityai/sd-vae-ft-mse: diffusion_pytorch_model.safetensors"),
+        ("vae-stage-two", "VAE of SD 1.5 inpainting (default: the same VAE)"),
+        ("dinov2", "facebook/dinov2-large: model.safetensors"),
+        ("prompt", "safetensors with the text embeddings `conditional` and `unconditional`"),
     ):
-        command.add_argument(f"--{name}", required=required, metavar="FILE", help=text)
+        command.add_argument(f"--{name}", metavar="FILE", type=Path, help=text)
+    command.add_argument(
+        "--dino-positions",
+        choices=("old", "new"),
+        default="old",
+        help="how DINOv2's position table is resized: as transformers did when the weights were "
+        "released, or as it does now (default: old)",
+    )
     command.set_defaults(run=_convert)
 
 
@@ -243,20 +256,24 @@ def _convert(options: argparse.Namespace) -> int:
     from realishuman.weights.convert import convert
     from realishuman.weights.store import models_folder
 
-    target = Path(options.output or models_folder() / f"{options.kind}.safetensors")
+    folder = models_folder()
+    if not options.output:
+        folder.mkdir(parents=True, exist_ok=True)
+    target = Path(options.output or folder / f"{options.kind}.safetensors")
     with Bar() as bar:
         convert(
             target,
             options.kind,
-            stage_one=Path(options.stage_one),
-            stage_two=Path(options.stage_two),
-            vae=Path(options.vae),
-            vae_stage_two=Path(options.vae_stage_two) if options.vae_stage_two else None,
-            dinov2=Path(options.dinov2),
-            prompt=Path(options.prompt),
+            stage_one=options.stage_one,
+            stage_two=options.stage_two,
+            vae=options.vae,
+            vae_stage_two=options.vae_stage_two,
+            dinov2=options.dinov2,
+            prompt=options.prompt,
+            dino_positions=options.dino_positions,
             progress=bar,
         )
-        bar.say(f"{target} is ready; `realishuman refine` finds it in {models_folder()}.")
+        bar.say(f"{target} is ready; `realishuman refine` looks for packs in {folder}.")
     return OK
 
 

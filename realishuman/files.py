@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, check: Callable[[Path], object] | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; rename it to `path` when the block ends well.
 
     Whatever ends the block early, also Ctrl-C, leaves neither a half-written file nor the
     temporary one, and an existing `path` as it was.
+    check   called with the finished temporary file; what it raises keeps `path` as it was.
     Raises OSError as opening, writing and renaming do.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -25,6 +26,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:

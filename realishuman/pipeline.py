@@ -79,8 +79,10 @@ def refine(
     settings = settings or Settings()
     run = _Run(progress or Silent(), keep_steps)
     if isinstance(image, (str, Path)):
-        image = load_picture(image).rgb
-    rgb, alpha = as_rgb(image)
+        loaded = load_picture(image)
+        rgb, alpha = loaded.rgb, loaded.alpha
+    else:
+        rgb, alpha = as_rgb(image)
 
     with run.timed("detect"):
         found = find(rgb, models, settings, boxes, run.progress)

@@ -37,7 +37,8 @@ def contact_sheet(
     rows += [_line(_skipped(i, part, why)) for i, (part, why) in enumerate(found, 1) if why]
     if not found:
         rows.append(_line("No part was found."))
-    return np.vstack(rows)
+    sheet: Pixels = np.vstack(rows)
+    return sheet
 
 
 def _skipped(index: int, part: Part, why: str) -> str:
@@ -104,7 +105,8 @@ def _row(one: PreparedPart) -> Pixels:
 
 
 def _pixels(image: NDArray[np.float32]) -> Pixels:
-    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _line(text: str) -> Pixels:

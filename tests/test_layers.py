@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
-BASIS = {"errors", "settings", "progress", "result"}
+BASIS = {"errors", "settings", "progress", "result", "files"}
 BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "errors": set(),
     "settings": {"errors"},
     "progress": {"errors"},
+    "files": set(),
     "result": {"imaging"},  # a report names boxes
     "imaging": BASIS,
     "detect": BASIS | {"imaging", "weights"},
@@ -26,7 +27,9 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "models": BELOW | {"kinds"},
     "prepare": BELOW | {"kinds"},
     "pipeline": BELOW | {"kinds", "models", "prepare"},
+    "doctor": BELOW,
     "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
+    "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 STANDALONE_ONLY = {"diffusers", "transformers", "accelerate", "ray"}

@@ -238,14 +238,14 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(made, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_has_a_sentence(made, tmp_path, monkeypatch):
-    def refuse(self, *_arguments):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+    def refuse(*_arguments, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
     with pytest.raises(PackError, match="is no folder"):
         write_pack(tmp_path / "none/p.safetensors", made.header, entries())
     with pytest.raises(PackError, match="is a folder"):
         write_pack(tmp_path, made.header, entries())
-    monkeypatch.setattr("pathlib.Path.open", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
     with pytest.raises(PackError, match="may not be written to"):
         write_pack(tmp_path / "p.safetensors", made.header, entries())
 

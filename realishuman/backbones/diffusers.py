@@ -117,15 +117,13 @@ class DiffusersBackbone:
         return self._autoencoder
 
 
-def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> DiffusersUnet:
-    """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
-    tensors = pack.tensors(prefix)
-    first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
+def build_unet(shape: UnetShape, in_channels: int) -> UNet2DConditionModel:
+    """A Stable Diffusion 1.x UNet without weights, on the meta device."""
     down = ["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in shape.attention]
     up = ["CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(shape.attention)]
     with torch.device("meta"):
-        module = UNet2DConditionModel(
-            in_channels=first.shape[1],
+        return UNet2DConditionModel(
+            in_channels=in_channels,
             down_block_types=tuple(down),
             up_block_types=tuple(up),
             block_out_channels=shape.channels,
@@ -134,6 +132,13 @@ def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> Diffus
             attention_head_dim=shape.heads,  # the library's name for the number of heads
             norm_num_groups=shape.groups,
         )
+
+
+def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> DiffusersUnet:
+    """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
+    tensors = pack.tensors(prefix)
+    first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
+    module = build_unet(shape, in_channels=first.shape[1])
     return DiffusersUnet(fill(module, tensors, place, f"{pack.path}: {prefix}"))
 
 

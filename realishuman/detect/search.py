@@ -41,7 +41,7 @@ class Search:
             tries.append((SECOND_TRY, SECOND_GATE))
         for threshold, gate in tries:
             if parts := self.confirmed(picture, settle(found, windows, threshold), gate):
-                return parts
+                return distinct(parts)
         return []
 
     def candidates(self, picture: Picture, windows: Sequence[Window]) -> Candidates:
@@ -49,23 +49,19 @@ class Search:
         return settle(scan(self.finder, self.family.finder, picture, windows), windows, 0.0)
 
     def confirmed(self, picture: Picture, candidates: Candidates, gate: float) -> list[Part]:
-        """Return the candidates in which both landmark passes see a part, best first."""
+        """Return the candidates in which both landmark passes see a part, duplicates as well."""
         count = min(len(candidates.scores), MOST_CANDIDATES)
         regions = [
             self.family.from_detection(Box(*candidates.boxes[i].tolist()), candidates.points[i])
             for i in range(count)
         ]
-        return distinct(
-            [
-                self.part(pair[1], score)
-                for score, pair in zip(
-                    candidates.scores[:count].tolist(),
-                    self.readings(picture, regions, gate),
-                    strict=True,
-                )
-                if pair is not None and pair[1].presence >= gate
-            ]
-        )
+        pairs = self.readings(picture, regions, gate)
+        scores = candidates.scores[:count].tolist()
+        return [
+            self.part(pair[1], score)
+            for score, pair in zip(scores, pairs, strict=True)
+            if pair is not None and pair[1].presence >= gate
+        ]
 
     def readings(
         self, picture: Picture, regions: Sequence[Region], gate: float

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,12 @@ from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack
 from realishuman.weights.store import best, models_folder
 
+PRECISIONS: Mapping[str, torch.dtype | None] = {
+    "auto": None,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
 RANDOM = "random"  # what --pack calls packs of random weights
 
 
@@ -39,10 +46,15 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def open_models(packs: Iterable[str | Path], device: str = "auto") -> Models:
+def open_models(
+    packs: Sequence[str | Path], device: str = "auto", precision: str = "auto"
+) -> Models:
     """Models whose networks are diffusers' own, on `device`.
 
-    Raises SettingsError without the standalone extra: diffusers runs the networks here.
+    precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
+    Networks stay loaded between pictures when all packs fit into the memory that is free now;
+    otherwise each stage loads its own and lets go of them.
+    Raises     SettingsError without the standalone extra: diffusers runs the networks here.
     """
     try:
         from realishuman.backbones.diffusers import DiffusersBackbone
@@ -51,12 +63,34 @@ def open_models(packs: Iterable[str | Path], device: str = "auto") -> Models:
             f"{error.name} is not installed, and the command line needs it: "
             'pip install "sd-webui-realishuman[standalone]"'
         ) from error
-    target = pick_device(device)
+    if precision not in PRECISIONS:
+        raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    target, dtype = pick_device(device), PRECISIONS[precision]
+    keep = _fit(packs, target, dtype)
 
     def open_backbone(pack: Pack) -> Backbone:
-        return DiffusersBackbone(pack, target)
+        return DiffusersBackbone(pack, target, dtype, keep_loaded=keep)
 
     return Models(packs, open_backbone)
+
+
+def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype | None) -> bool:
+    """Whether all packs fit into two thirds of the free memory; the rest is for activations."""
+    stored = sum(path.stat().st_size for path in map(Path, packs) if path.is_file())
+    if dtype is None:
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+    needed = stored * dtype.itemsize // torch.float16.itemsize
+    return needed < _free_memory(device) * 2 // 3
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes that are free on the device, or 8 GiB where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not a Unix, or one without these names
+        return 8 * 2**30
 
 
 @contextmanager
@@ -73,7 +107,7 @@ def packs_for(named: Sequence[str], kinds: Sequence[str]) -> Iterator[list[Path]
 
 
 def _random(path: Path, kind: str) -> Path:
-    random_pack(path, kind)
+    random_pack(path, kind, resolution=256)
     return path
 
 

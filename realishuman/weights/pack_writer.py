@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import os
 import shutil
 import struct
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from realishuman.errors import PackError
+from realishuman.files import whole_file
 from realishuman.progress import Progress, Silent
 from realishuman.settings import PART_KINDS
 from realishuman.weights.pack import METADATA_KEY, Pack, PackHeader
@@ -50,22 +50,15 @@ def write_pack(
     """
     path, progress = Path(path), progress or Silent()
     _check(path, header, entries)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
+        with whole_file(path, check=Pack.open) as file:
             file.write(_preamble(header, entries))
             progress.begin("writing the pack", len(entries))
             for entry in entries:
                 _write_tensor(file, entry)
                 progress.step()
-            file.flush()
-            os.fsync(file.fileno())
-        Pack.open(temporary)
-        temporary.replace(path)
     except OSError as error:
         raise PackError(_reason(path, error, len(entries))) from error
-    finally:
-        temporary.unlink(missing_ok=True)  # gone already if it became the pack
     return Pack.open(path)
 
 

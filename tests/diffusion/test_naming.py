@@ -2,30 +2,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from diffusers.loaders import single_file_utils
 
+from realishuman.backbones.diffusers import build_unet
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.weights.pack import UnetShape, VaeShape
 from realishuman.weights.shapes import SD15
 
 SHALLOW = UnetShape((32, 64), (False, True), layers=1, context=16, heads=4, groups=32)
-
-
-def library_unet(shape):
-    with torch.device("meta"):
-        return UNet2DConditionModel(
-            down_block_types=tuple(
-                "CrossAttnDownBlock2D" if has else "DownBlock2D" for has in shape.attention
-            ),
-            up_block_types=tuple(
-                "CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(shape.attention)
-            ),
-            block_out_channels=shape.channels,
-            layers_per_block=shape.layers,
-            cross_attention_dim=shape.context,
-            attention_head_dim=shape.heads,
-        )
 
 
 def library_vae(shape):
@@ -69,12 +54,12 @@ def test_names_of_stable_diffusion_1_5_by_hand():
 def test_every_tensor_of_the_library_s_unet_has_its_own_ldm_name(shape):
     names = unet_to_ldm(shape)
 
-    assert names.keys() == library_unet(shape).state_dict().keys()
+    assert names.keys() == build_unet(shape, 4).state_dict().keys()
     assert len(set(names.values())) == len(names)
 
 
 def test_the_library_s_converter_names_the_unet_s_tensors_alike():
-    library = library_unet(SD15.unet)
+    library = build_unet(SD15.unet, 4)
     names = unet_to_ldm(SD15.unet)
     checkpoint = {
         f"model.diffusion_model.{ldm}": torch.tensor(i) for i, ldm in enumerate(names.values())

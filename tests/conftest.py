@@ -1,0 +1,85 @@
+"""Places of recorded data, a small pack of random weights, and a detector that needs no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import around
+from realishuman.models import Models
+from realishuman.weights.random_pack import random_pack
+
+ROOT = Path(__file__).parents[1]
+
+
+class FixedDetector:
+    """Finds the parts it was given, whatever the picture shows."""
+
+    provider = "none"
+
+    def __init__(self, parts=()):
+        self.parts = list(parts)
+
+    def detect(self, picture, kinds, *, confidence, given=()):
+        return [part for part in self.parts if part.kind in kinds]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """The networks of the tests are too small to share, and a busy machine makes sharing slow."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def hand_pack(tmp_path_factory):
+    path = tmp_path_factory.mktemp("packs") / "random-hand.safetensors"
+    random_pack(path, "hand", resolution=128)
+    return path
+
+
+@pytest.fixture
+def flat_hand():
+    """A function: an open right hand `size` pixels tall with its middle knuckle at (x, y)."""
+
+    def make(x, y, size):
+        fingers = np.array([[-0.45, -0.2, 0.05, 0.28], [0.0, 0.0, 0.0, 0.0]])  # MCP: x and y
+        metres = np.zeros((21, 3), np.float32)
+        metres[0] = (0.0, 0.95, 0.0)
+        metres[1:5, 0] = (-0.3, -0.5, -0.62, -0.7)
+        metres[1:5, 1] = (0.75, 0.5, 0.28, 0.08)
+        for finger in range(4):
+            for joint in range(4):
+                length = (0.0, 0.42, 0.68, 0.88)[joint] * (0.95, 1.05, 0.98, 0.78)[finger]
+                metres[5 + 4 * finger + joint] = (fingers[0, finger], -length, 0.0)
+        metres *= 0.09
+        pixels = metres * size / 0.18 + np.array([x, y, 0], np.float32)
+        keypoints = pixels.astype(np.float32)
+        return Part("hand", "right", around(keypoints), 0.9, keypoints, metres)
+
+    return make
+
+
+@pytest.fixture
+def models_of(hand_pack):
+    """A function: models with a fixed detector and, by default, the random hand pack."""
+
+    def make(parts, packs=(hand_pack,)):
+        from realishuman.backbones.diffusers import DiffusersBackbone
+
+        return Models(packs, lambda pack: DiffusersBackbone(pack, "cpu"), FixedDetector(parts))
+
+    return make
+
+
+@pytest.fixture
+def samples():
+    """The folder of sample pictures with published renders; not part of the repository."""
+    folder = Path(os.environ.get("REALISHUMAN_SAMPLES", ROOT.parent / "shared/data/samples"))
+    if not folder.is_dir():
+        pytest.skip(f"no sample pictures in {folder}; name their folder in REALISHUMAN_SAMPLES")
+    return folder

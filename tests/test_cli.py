@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from realishuman import cli
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "in.png"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_installed_packs(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_nothing_to_refine_gives_the_picture_back(picture, tmp_path, hand_pack, capsys):
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, "--quiet")
+
+    assert code == cli.OK
+    with Image.open(tmp_path / "out.png") as output, Image.open(picture) as given:
+        assert output.tobytes() == given.tobytes()
+    assert "No part was found" in capsys.readouterr().err
+
+
+def test_without_a_pack_the_message_says_how_to_get_one(picture, tmp_path, capsys):
+    code = run("refine", picture, "-o", tmp_path / "out.png")
+
+    assert code == cli.BAD_MODEL
+    assert not (tmp_path / "out.png").exists()
+    assert "realishuman convert" in capsys.readouterr().err
+
+
+def test_one_bad_file_does_not_stop_the_others(picture, tmp_path, hand_pack, capsys):
+    bad = tmp_path / "bad.png"
+    bad.write_text("not a picture")
+    report = tmp_path / "report.json"
+
+    code = run(
+        "refine", bad, picture, "-o", tmp_path / "out", "--pack", hand_pack, "--json", report
+    )
+
+    assert code == cli.SOME_FAILED
+    assert (tmp_path / "out/in.png").exists()
+    assert not (tmp_path / "out/bad.png").exists()
+    reports = json.loads(report.read_text())
+    assert "bad.png" in reports[0]["error"]
+    assert reports[1]["parts"] == []
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--steps", "0"], "steps"),
+        (["--steps", "many"], "steps"),
+        (["--guidance", "99"], "guidance"),
+        (["--parts", "foot"], "parts"),
+        (["--preset", "best"], "preset"),
+        (["--device", "abacus"], "abacus"),
+        (["--box", "hand:9,9,3,3"], "--box"),
+        (["--box", "elbow:1,2,3,4"], "--box"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(
+    arguments, named, picture, tmp_path, hand_pack, capsys
+):
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, *arguments)
+
+    assert code == cli.BAD_OPTION
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pack at all", b"\x10\0\0\0\0\0\0\0{}"])
+def test_a_damaged_pack_is_named_and_nothing_is_written(content, picture, tmp_path, capsys):
+    pack = tmp_path / "hand.safetensors"
+    pack.write_bytes(content)
+
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", pack)
+
+    assert code == cli.BAD_MODEL
+    assert str(pack) in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_pictures_of_one_name_or_over_themselves_are_refused(picture, tmp_path, hand_pack, capsys):
+    other = tmp_path / "more"
+    other.mkdir()
+    (other / "in.png").write_bytes(picture.read_bytes())
+
+    same = run("refine", picture, other / "in.png", "-o", tmp_path / "out", "--pack", hand_pack)
+    over = run("refine", other, "-o", other, "--pack", hand_pack)
+
+    assert same == over == cli.BAD_OPTION
+    assert "itself one of the pictures" in capsys.readouterr().err
+
+
+def test_inspect_needs_no_pack_and_draws_a_sheet(picture, tmp_path):
+    assert run("inspect", picture, "-o", tmp_path / "sheet.png") == cli.OK
+
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size[0] == 1064
+
+
+def test_an_empty_folder_is_said_so(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+
+    assert run("inspect", tmp_path / "empty", "-o", tmp_path / "sheets") == cli.BAD_OPTION
+    assert "holds no picture" in capsys.readouterr().err
+
+
+def test_an_installed_pack_is_used_and_listed(picture, tmp_path, hand_pack, capsys):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine.safetensors").write_bytes(hand_pack.read_bytes())
+
+    assert run("models") == cli.OK
+    listed = capsys.readouterr().out
+    assert run("refine", picture, "-o", tmp_path / "out.png") == cli.OK
+
+    assert "mine.safetensors" in listed
+    assert "random" in listed
+    assert "none for faces" in listed
+
+
+def test_ctrl_c_leaves_no_half_written_file(picture, tmp_path, hand_pack, monkeypatch):
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("realishuman.batch.refine", stop)
+
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
+
+    assert code == cli.STOPPED
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
+
+
+def test_the_doctor_says_what_works(capsys):
+    assert run("doctor") == cli.OK
+
+    text = capsys.readouterr().out
+    assert "embedded detector, run by CPUExecutionProvider" in text
+    assert "missing  hands" in text

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import realishuman
+from realishuman.errors import PictureError
+from realishuman.pipeline import refine
+from realishuman.progress import Interrupted, Silent
+from realishuman.settings import Settings
+
+FAST = Settings(parts=("hand",), steps=2, seed=3)
+
+
+@pytest.fixture
+def picture():
+    y, x = np.mgrid[0:360, 0:420]
+    return np.stack([x % 256, y % 256, (x + y) // 4 % 256], axis=2).astype(np.uint8)
+
+
+def test_a_picture_without_parts_comes_back_bit_for_bit_and_the_report_says_why(picture, models_of):
+    result = refine(picture, models_of([]), FAST)
+
+    np.testing.assert_array_equal(result.image, picture)
+    assert result.message == "No part was found, so the picture is unchanged."
+    assert result.parts == ()
+
+
+def test_only_the_parts_surroundings_change(picture, models_of, flat_hand):
+    result = refine(picture, models_of([flat_hand(210, 180, 160)]), FAST, keep_steps=True)
+
+    changed = (result.image != picture).any(axis=2)
+    box = result.parts[0].crop
+    outside = np.ones(picture.shape[:2], bool)
+    outside[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = False
+    assert result.parts[0].outcome == "refined"
+    assert changed.sum() > 2000
+    assert not changed[outside].any()
+    assert changed.sum() < 0.5 * box.area
+
+
+def test_the_same_options_make_the_same_pixels_and_another_seed_makes_others(
+    picture, models_of, flat_hand
+):
+    models = models_of([flat_hand(210, 180, 160)])
+    first, again = (refine(picture, models, FAST).image for _ in range(2))
+    other = refine(picture, models, Settings(parts=("hand",), steps=2, seed=4)).image
+
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_part_does_not_depend_on_its_batch(picture, models_of, flat_hand):
+    hands = [flat_hand(90, 180, 80), flat_hand(320, 180, 80)]
+    together = refine(picture, models_of(hands), FAST).image
+    one_by_one = refine(
+        picture, models_of(hands), Settings(parts=("hand",), steps=2, seed=3, max_batch=1)
+    ).image
+
+    difference = np.abs(together.astype(int) - one_by_one)
+    assert difference.max() <= 1
+    assert (together != picture).any(axis=2)[:, :200].any()
+    assert (together != picture).any(axis=2)[:, 220:].any()
+
+
+def test_random_weights_are_called_random_in_the_result(picture, models_of, flat_hand):
+    result = refine(picture, models_of([flat_hand(210, 180, 160)]), FAST)
+
+    assert result.weights == {"hand": "random"}
+    assert "RANDOM" in result.message
+    assert json.loads(json.dumps(result.report()))["parts"][0]["outcome"] == "refined"
+
+
+def test_without_a_pack_the_part_is_kept_and_the_report_says_so(picture, models_of, flat_hand):
+    result = refine(picture, models_of([flat_hand(210, 180, 160)], packs=()), FAST)
+
+    np.testing.assert_array_equal(result.image, picture)
+    assert result.parts[0].outcome == "kept"
+    assert "no pack for hands" in result.parts[0].reason
+
+
+def test_a_15_pixel_hand_is_left_alone(picture, models_of, flat_hand):
+    result = refine(picture, models_of([flat_hand(210, 180, 15)]), FAST)
+
+    np.testing.assert_array_equal(result.image, picture)
+    assert "min_size" in result.parts[0].reason
+
+
+def test_a_part_cut_by_the_border_is_refined(picture, models_of, flat_hand):
+    result = refine(picture, models_of([flat_hand(5, 350, 160)]), FAST)
+
+    assert result.image.shape == picture.shape
+    assert result.parts[0].outcome == "refined"
+    assert (result.image != picture).any()
+
+
+def test_alpha_comes_back_untouched(picture, models_of, flat_hand):
+    alpha = np.arange(360 * 420, dtype=np.uint64).reshape(360, 420, 1) % 251
+    rgba = np.dstack([picture, alpha.astype(np.uint8)])
+
+    result = refine(rgba, models_of([flat_hand(210, 180, 160)]), FAST)
+
+    np.testing.assert_array_equal(result.image[..., 3], rgba[..., 3])
+
+
+def test_near_hands_do_not_repaint_each_other(picture, models_of, flat_hand):
+    """The ring of one hand ends where the other hand begins."""
+    hands = [flat_hand(160, 180, 140), flat_hand(250, 180, 140)]
+    both = refine(picture, models_of(hands), FAST, keep_steps=True)
+
+    for index in (1, 2):
+        ring = both.steps[f"{index}-hand/3-ring"] > 127
+        assert ring.any()
+    first = refine(picture, models_of(hands[:1]), FAST, keep_steps=True).steps["1-hand/3-ring"]
+    assert (both.steps["1-hand/3-ring"] > 127).sum() < (first > 127).sum()
+
+
+def test_an_interrupt_reaches_the_caller(picture, models_of, flat_hand):
+    class Stop(Silent):
+        def begin(self, stage, total):
+            if stage == "stage two":
+                raise Interrupted
+
+    with pytest.raises(Interrupted):
+        refine(picture, models_of([flat_hand(210, 180, 160)]), FAST, progress=Stop())
+
+
+@pytest.mark.parametrize("array", [np.zeros(5), np.zeros((2, 2, 5), np.uint8), np.zeros((0, 3, 3))])
+def test_what_is_no_picture_is_refused_with_a_sentence(array, models_of):
+    with pytest.raises(PictureError, match=r"\w+ \w+ \w+"):
+        refine(array, models_of([]), FAST)
+
+
+def test_the_public_names_are_importable_from_the_package():
+    assert realishuman.refine is refine
+    assert realishuman.Settings is Settings
+    with pytest.raises(AttributeError):
+        realishuman.nothing  # noqa: B018

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from realishuman.errors import SettingsError
+from realishuman.kinds import KINDS
+from realishuman.settings import PART_KINDS, PRESETS, Settings
+
+
+def test_the_defaults_are_allowed_and_none_means_as_the_preset_says():
+    settings = Settings()
+
+    assert settings.steps is None
+    assert settings.parts == PART_KINDS
+
+
+@pytest.mark.parametrize("spec", fields(Settings), ids=lambda spec: spec.name)
+def test_every_setting_says_what_it_does_and_what_is_allowed(spec):
+    meta = spec.metadata
+
+    assert meta["help"]
+    assert spec.type == "bool" or meta["choices"] or meta["low"] < meta["high"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("steps", 1000),
+        ("steps", 20.5),
+        ("steps", True),
+        ("guidance", 0.5),
+        ("guidance", "three"),
+        ("guidance", float("nan")),
+        ("preset", "mine"),
+        ("parts", ()),
+        ("parts", ("foot",)),
+        ("parts", "hand"),
+        ("seed", -1),
+        ("colour_match", 1),
+        ("dilate", -5),
+        ("paste", None),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name, value):
+    with pytest.raises(SettingsError, match=name):
+        Settings(**{name: value})
+
+
+def test_an_unknown_key_is_refused_and_the_known_ones_are_listed():
+    with pytest.raises(SettingsError, match=r"unknown setting stepz; known are .*steps"):
+        Settings.from_dict({"stepz": 3})
+
+
+def test_lists_from_json_become_part_kinds():
+    assert Settings.from_dict({"parts": ["face"]}).parts == ("face",)
+
+
+def test_every_part_kind_has_an_entry_and_mask_constants_in_every_preset():
+    assert tuple(KINDS) == PART_KINDS
+    for preset in PRESETS.values():
+        assert tuple(preset.masks) == PART_KINDS
