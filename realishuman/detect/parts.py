@@ -32,7 +32,8 @@ def select(parts: Sequence[Part], settings: Settings) -> list[tuple[Part, str]]:
     """Say for every part whether it is refined.
 
     Returns  the parts in their order, each with "" or the reason, as a sentence, why it is left
-             alone. settings.max_parts keeps the largest of each kind.
+             alone. settings.max_parts keeps the largest of each kind. The score is not asked
+             again: the detector knows which places the user named and what a second try found.
     """
     reasons = [_unfit(part, settings) for part in parts]
     for kind in dict.fromkeys(part.kind for part in parts) if settings.max_parts else ():
@@ -50,11 +51,6 @@ def _unfit(part: Part, settings: Settings) -> str:
     """The reason why a part cannot be refined whatever the others are, or ""."""
     if part.kind not in settings.parts:
         return f"A {part.kind} was found, but only {', '.join(settings.parts)} was asked for."
-    if part.score < settings.confidence:
-        return (
-            f"The detector is only {part.score:.2f} sure that this is a {part.kind}; lower "
-            f"confidence ({settings.confidence:g}) to refine it."
-        )
     side = part.box.longer_side
     if not math.isfinite(side):
         return f"The box of this {part.kind} is not finite."
