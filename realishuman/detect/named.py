@@ -17,7 +17,7 @@ WINDOWS = (1.25, 2.0, 3.0)  # in longer sides of the box: a detector needs surro
 REGIONS = (1.2, 1.6)  # the same for the landmark network alone
 REACH = 6.0  # in longer sides: beyond it no window or region samples the picture
 SOFTNESS = 0.03  # blur in longer sides: takes ripples out of a malformed hand, leaves its pose
-FITTING = 0.1  # IoU with the box below which the detector's answer is only the second choice
+FITTING = 0.05  # IoU with the box below which the detector's answer is only the second choice
 HOPELESS = 0.05  # presence below which even a box the user drew yields no part
 
 
@@ -60,15 +60,19 @@ def _read(search: Search, views: Sequence[Picture], box: Box) -> Part | None:
         for reading in pair
         if reading.presence >= HOPELESS
     ]
-    # A later pass may wander off to something else: how well a part fits the box counts as well.
-    return max(parts, key=lambda part: part.score * iou(part.box, box), default=None)
+    return _fittest(parts, box)
 
 
 def _detected(search: Search, picture: Picture, box: Box) -> Part | None:
     windows = [Window(upright(box, scale), (False,) * 4) for scale in WINDOWS]
     found = search.confirmed(picture, search.candidates(picture, windows), GATE)
     inside = [part for part in found if intersection(part.box, box) > part.box.area / 2]
-    return max(inside, key=lambda part: iou(part.box, box), default=None)
+    return _fittest(inside, box)
+
+
+def _fittest(parts: Sequence[Part], box: Box) -> Part | None:
+    """Return the part that is sure and fits the box; a sure one may belong to something else."""
+    return max(parts, key=lambda part: part.score * iou(part.box, box), default=None)
 
 
 def _softened(picture: Picture, box: Box) -> Picture:
