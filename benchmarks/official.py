@@ -1,0 +1,111 @@
+"""Stage one in the manner of the released inference code, to be compared with ours.
+
+Per step three separate forwards: reference, conditional, unconditional. Pose guider and projector
+run in each, features are cloned when written and when read, keys and values are projected from the
+joined tokens, and the reference UNet runs to its end. Written from a description of what is
+computed; weights, inputs and result are those of realishuman.diffusion.stage_one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realishuman.backbones.diffusers import build_unet
+from realishuman.backbones.loading import Place, load, load_conditioners
+from realishuman.diffusion import ddim
+from realishuman.diffusion.schedule import Schedule
+from realishuman.weights.pack import Pack
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Of P parts: reference latents, pose images, image tokens as the projector takes them."""
+
+    reference: Tensor
+    pose: Tensor
+    tokens: Tensor
+
+
+class OfficialStageOne:
+    """The networks of a pack, run as the released code runs them."""
+
+    def __init__(self, pack: Pack, device: str) -> None:
+        place = Place(torch.device(device), torch.float32)
+        shape = pack.header.unet
+        self.main = load(build_unet(shape, 4), pack, "stage_one.unet.", place)
+        self.reference = load(build_unet(shape, 4), pack, "stage_one.reference.", place)
+        self._small = load_conditioners(pack, place)
+        self._schedule = pack.header.schedule
+        side = pack.header.image_encoder.side
+        nothing = torch.zeros(1, 3, side, side, device=device)
+        self.no_tokens: Tensor = self._small.image_encoder.tokens(nothing)
+
+    @torch.no_grad()
+    def sample(self, inputs: Inputs, steps: int, guidance: float, initial: Tensor) -> Tensor:
+        """Denoise `initial` (P, 4, h, w); returns latents."""
+        schedule = Schedule.of(self._schedule, steps)
+        no_tokens = self.no_tokens.expand(len(initial), -1, -1)
+        latents = initial
+        for index, number in enumerate(schedule.timesteps):
+            timestep = torch.tensor(number, device=initial.device)
+            bank: dict[str, Tensor] = {}
+            with _writing(self.reference, bank):
+                self._forward(self.reference, inputs.reference, timestep, inputs.tokens, inputs)
+            with _reading(self.main, bank):
+                conditional = self._forward(self.main, latents, timestep, inputs.tokens, inputs)
+            unconditional = self._forward(self.main, latents, timestep, no_tokens, inputs)
+            prediction = unconditional + guidance * (conditional - unconditional)
+            latents = ddim.step(schedule, index, latents, prediction.float())
+        return latents
+
+    def _forward(
+        self, unet: nn.Module, latents: Tensor, timestep: Tensor, tokens: Tensor, inputs: Inputs
+    ) -> Tensor:
+        pose = self._small.pose_guider(inputs.pose)
+        context = self._small.projector(tokens)
+        handle = unet.get_submodule("conv_in").register_forward_hook(lambda *call: call[2] + pose)
+        try:
+            result: Tensor = unet(latents, timestep, context, return_dict=False)[0]
+        finally:
+            handle.remove()
+        return result
+
+
+def _self_attentions(unet: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    return ((name, each) for name, each in unet.named_modules() if name.endswith(".attn1"))
+
+
+@contextmanager
+def _writing(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+    with ExitStack() as undo:
+        for name, block in _self_attentions(unet):
+
+            def write(_block: nn.Module, args: tuple[Any, ...], name: str = name) -> None:
+                bank[name] = args[0].clone()
+
+            undo.callback(block.register_forward_pre_hook(write).remove)
+        yield
+
+
+@contextmanager
+def _reading(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+    with ExitStack() as undo:
+        for name, block in _self_attentions(unet):
+
+            def read(
+                _block: nn.Module,
+                args: tuple[Any, ...],
+                kwargs: dict[str, Any],
+                features: Tensor = bank[name],
+            ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+                joined = torch.cat([args[0], features.clone()], dim=1)
+                return args, {**kwargs, "encoder_hidden_states": joined}
+
+            undo.callback(block.register_forward_pre_hook(read, with_kwargs=True).remove)
+        yield
