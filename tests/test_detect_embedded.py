@@ -95,6 +95,7 @@ def test_face_landmarks_of_one_pass_are_mediapipes(detector, sample, name):
     (reading,) = read(search.reader, search.family.reader, sample(name), regions)
 
     np.testing.assert_allclose(reading.landmarks[::9], recorded["faces"][0], atol=0.05)
+    assert 0.99 < reading.presence <= 1
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -7,9 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from realishuman.detect.anchors import Candidates
 from realishuman.detect.families import FAMILIES
+from realishuman.detect.find import settle
 from realishuman.detect.named import search_box
+from realishuman.detect.regions import Region
 from realishuman.detect.search import Search
+from realishuman.detect.tiles import Window
 from realishuman.imaging.boxes import Box
 
 PICTURE = np.zeros((400, 400, 3), np.uint8)
@@ -110,6 +114,28 @@ def test_in_a_given_box_the_landmark_network_alone_is_the_last_resort():
 
     assert part is not None
     assert part.score == pytest.approx(0.3)
+
+
+def test_in_a_given_box_a_softened_copy_is_read_as_well():
+    part = search_box(search(0.05, 0.01, 0.3), PICTURE, Box(160, 160, 240, 240))
+
+    assert part is not None
+    assert part.score == pytest.approx(0.3)
+
+
+def test_what_an_inner_edge_cuts_is_left_to_another_window():
+    """The same answer in two windows: at the edge of the left one, whole in the right one."""
+    windows = [
+        Window(Region(50, 50, 100), (False, False, True, False)),
+        Window(Region(80, 50, 100), (True, False, False, False)),
+    ]
+    cut = Candidates(np.array([[0.8, 0.4, 1.0, 0.6]]), np.zeros((1, 7, 2)), np.array([0.9]))
+    whole = Candidates(np.array([[0.5, 0.4, 0.75, 0.6]]), np.zeros((1, 7, 2)), np.array([0.6]))
+
+    found = settle([cut, whole], windows, 0.5)
+
+    np.testing.assert_allclose(found.boxes, [[80, 40, 105, 60]])
+    np.testing.assert_allclose(found.scores, [0.6])
 
 
 def test_a_given_box_without_hope_yields_no_part():
