@@ -108,6 +108,8 @@ def refine_files(
             say(f"{source}: {error}")
             reports.append({"input": str(source), "error": str(error)})
             continue
+        if not reports and models.detector.note:
+            say(models.detector.note)
         say(f"{source} -> {target}: {result.message}")
         for part in result.parts:
             if part.reason:

@@ -65,7 +65,7 @@ def _detector() -> tuple[str, bool]:
         detector.detect(np.zeros((64, 64, 3), np.uint8), PART_KINDS, confidence=0.5)
     except RealisHumanError as error:
         return f"BROKEN   embedded detector: {error}", False
-    return f"ok       embedded detector, run by {detector.provider}", True
+    return f"ok       embedded detector, run by {detector.provider} {detector.note}".rstrip(), True
 
 
 def _packs() -> list[str]:

@@ -21,6 +21,7 @@ class FixedDetector:
     """Finds the parts it was given, whatever the picture shows."""
 
     provider = "none"
+    note = ""
 
     def __init__(self, parts=()):
         self.parts = list(parts)

@@ -52,6 +52,10 @@ class Detector(Protocol):
     def provider(self) -> str:
         """What really runs the networks, as read back from the session."""
 
+    @property
+    def note(self) -> str:
+        """A sentence when the networks run elsewhere than asked, else empty."""
+
     def detect(
         self,
         picture: Picture,

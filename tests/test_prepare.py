@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from realishuman.pipeline import reconstruct
+from realishuman.prepare import prepare
+from realishuman.settings import Settings
+
+
+@pytest.fixture
+def ready(models_of):
+    def make(hands, pose="shaded", preset="released", **changes):
+        picture = np.full((300, 400, 3), 100, np.uint8)
+        meshes = reconstruct(picture, hands, models_of(hands))
+        chosen = range(1, len(hands) + 1)
+        settings = Settings(**changes)
+        return prepare(
+            picture, hands, meshes, chosen, settings, preset=preset, pose=pose, resolution=256
+        )
+
+    return make
+
+
+def test_the_masks_are_nested_and_the_ring_is_what_lies_between(ready, flat_hand):
+    (one,) = ready([flat_hand(200, 150, 120)])
+    masks = one.masks
+
+    assert masks.m.any()
+    assert not (masks.m_e & ~masks.m).any()
+    assert not (masks.m & ~masks.m_d).any()
+    np.testing.assert_array_equal(masks.m_f, masks.m_d & ~masks.m_e)
+
+
+def test_the_pose_is_the_shaded_render_where_m_is_and_black_elsewhere(ready, flat_hand):
+    (one,) = ready([flat_hand(200, 150, 120)])
+
+    lit = (one.pose > 0).any(0).numpy()
+    np.testing.assert_array_equal(lit, one.masks.m)
+    assert one.pose[0].max() == 1.0  # red: a right hand
+    assert one.pose[1].max() < 0.8
+
+
+def test_the_depth_pose_is_grey_and_brightest_where_nearest(ready, flat_hand):
+    (one,) = ready([flat_hand(200, 150, 120)], pose="depth")
+
+    assert torch.equal(one.pose[0], one.pose[1])
+    assert one.pose.max() == 1.0
+
+
+def test_sliders_override_the_preset(ready, flat_hand):
+    hand = flat_hand(200, 150, 120)
+    (none,) = ready([hand], dilate=0, erode=0)
+    (some,) = ready([hand], dilate=40, erode=10)
+
+    assert not none.masks.m_f.any()
+    assert some.masks.m_f.any()
+    assert some.masks.m_e.sum() < none.masks.m_e.sum()
+
+
+def test_the_paper_preset_has_a_thin_outer_ring(ready, flat_hand):
+    hand = flat_hand(200, 150, 120)
+    (released,) = ready([hand])
+    (paper,) = ready([hand], preset="paper")
+
+    assert paper.masks.m_d.sum() < released.masks.m_d.sum()
+
+
+def test_a_neighbour_is_never_in_the_ring(ready, flat_hand):
+    first, second = ready([flat_hand(150, 150, 120), flat_hand(240, 150, 120)])
+    (alone,) = ready([flat_hand(150, 150, 120)])
+
+    assert first.masks.m_d.sum() < alone.masks.m_d.sum()
+    back = second.crop.to_picture(np.argwhere(second.masks.m)[:, ::-1] + 0.5)
+    inside = first.crop.to_crop(back).astype(int)
+    inside = inside[((inside >= 0) & (inside < 256)).all(axis=1)]
+    ring_only = first.masks.m_d & ~first.masks.m
+    assert ring_only[inside[:, 1], inside[:, 0]].mean() < 0.02  # rounding between two grids
+
+
+def test_parts_keep_their_numbers(ready, flat_hand):
+    assert [one.index for one in ready([flat_hand(100, 150, 80), flat_hand(300, 150, 80)])] == [
+        1,
+        2,
+    ]

@@ -1,0 +1,46 @@
+"""What the README promises is what the code and the continuous integration do."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from realishuman.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def settings_table():
+    rows = ["| option | what | allowed | default |", "|---|---|---|---|"]
+    for spec in fields(Settings):
+        meta, default = spec.metadata, spec.default
+        if spec.type == "bool":
+            allowed, shown = "on, off", "on" if default else "off"
+        else:
+            allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
+            shown = ",".join(default) if isinstance(default, tuple) else default
+        shown = "as the preset says" if shown is None else shown
+        name = spec.name.replace("_", "-")
+        rows.append(f"| `--{name}` | {meta['help']} | {allowed} | {shown} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_settings_is_the_declaration():
+    assert settings_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_continuous_integration_runs_the_readmes_test_command():
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    commands = [line for line in script.splitlines() if line.startswith("python3 -m venv")]
+
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_picture_and_page_the_readme_links_to_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = [part.split(")")[0] for part in text.split("](")[1:]]
+
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (ROOT / target).exists()] == []

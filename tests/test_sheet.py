@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import Box
+from realishuman.pipeline import reconstruct
+from realishuman.prepare import prepare
+from realishuman.settings import Settings
+from realishuman.sheet import contact_sheet
+
+
+@pytest.fixture
+def picture():
+    return np.full((200, 300, 3), 120, np.uint8)
+
+
+def test_a_picture_without_parts_says_so(picture):
+    sheet = contact_sheet(picture, [], [])
+
+    assert sheet.shape[1:] == (1064, 3)
+    assert sheet.shape[0] > contact_sheet(picture, [(far_part(), "")], []).shape[0]
+
+
+def far_part():
+    keypoints = np.full((21, 3), 1e7, np.float32)
+    return Part("hand", "left", Box(-1e7, -1e7, 1e7, 1e7), 0.5, keypoints)
+
+
+def test_each_part_to_be_refined_has_a_row_and_each_other_a_line(picture, models_of, flat_hand):
+    hands = [flat_hand(100, 100, 90), flat_hand(220, 100, 15)]
+    found = [(hands[0], ""), (hands[1], "too small")]
+    meshes = reconstruct(picture, hands, models_of(hands))
+    ready = prepare(
+        picture, hands, meshes, [1], Settings(), preset="released", pose="shaded", resolution=512
+    )
+
+    sheet = contact_sheet(picture, found, ready)
+
+    plain = contact_sheet(picture, [(hands[0], ""), (hands[1], "")], [])
+    assert sheet.shape[0] - plain.shape[0] == 264 + 28
+    pose = sheet[-(264 + 28) : -28, 2 * 264 + 8 : 3 * 264]
+    assert (pose.max(axis=(0, 1)) > 150).any()
+
+
+def test_a_tiny_and_a_wide_picture_fit(models_of):
+    for shape in ((1, 1, 3), (10, 4000, 3), (4000, 10, 3)):
+        assert contact_sheet(np.zeros(shape, np.uint8), [], []).shape[1] == 1064
