@@ -113,8 +113,8 @@ def variants(pack: Pack | ShapesOnly, latents: int, steps: int, device: str) -> 
     "official, autocast" casts float32 weights at every use, as the released script does.
     """
     official = OfficialStageOne(pack, device)
-    with DiffusersBackbone(pack, device).stage_one() as networks:
-        pass  # it stays loaded
+    with DiffusersBackbone(pack, device, keep_loaded=True).stage_one() as networks:
+        pass  # they stay loaded
     generator = torch.Generator().manual_seed(0)
     pose = torch.rand(1, 3, 8 * latents, 8 * latents, generator=generator).to(device)
     reference = torch.randn(1, 4, latents, latents, generator=generator).to(device)
