@@ -1,0 +1,1 @@
+"""Training: data and examples, losses, the loop that fits a part pack."""

@@ -1,0 +1,185 @@
+"""Paint surfaces over a background: what is seen where, in which light, through which lens.
+
+Everything is rasterised at twice the picture's size. Colours are linear RGB until the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from realishuman.render.raster import interpolate, rasterise, vertex_normals
+from realishuman.train.synthetic.light import lit
+from realishuman.train.synthetic.noise import octaves, solid
+from realishuman.train.synthetic.posed import Surface
+from realishuman.train.synthetic.scene import Camera, Cloth, Scene
+from realishuman.train.synthetic.skin import Look, skin_look
+
+FINER = 2
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A picture and what is where in it.
+
+    picture  (side, side, 3) uint8 RGB.
+    skin     (side, side) bool, mostly skin.
+    rest     (side, side, 3) float32: metres, where on the resting arm a pixel's skin is.
+    """
+
+    picture: NDArray[np.uint8]
+    skin: NDArray[np.bool_]
+    rest: NDArray[np.float32]
+
+
+def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
+    """Paint surfaces (camera's axes, metres, already mirrored for a left hand)."""
+    side = len(scene.background)
+    mesh = _joined(surfaces, camera)
+    raster = rasterise(mesh.pixels, mesh.faces, FINER * side, FINER * side)
+    seen = raster.coverage
+    attributes = interpolate(raster, mesh.faces, mesh.attributes)
+    points, normals, rest, rest_normals, extra = attributes[seen].split([3, 3, 3, 3, 2], dim=1)
+    normals, rest_normals = F.normalize(normals, dim=1), F.normalize(rest_normals, dim=1)
+    number = mesh.number[mesh.faces[raster.face[seen]][:, 0].long()]
+    normals = _healed(seen, number, normals, points, FINER * side / 256)
+    look = _look(scene, rest, rest_normals, extra[:, 0], number)
+    per_pixel = camera.distance / camera.focal / FINER
+    normals = _rough(seen, look.relief, normals, points, per_pixel)
+    colour = lit(scene, look, points, normals, number >= 0, seen, per_pixel, mesh.solid)
+    layer = torch.zeros((*seen.shape, 4))
+    layer[seen] = torch.cat([colour, torch.ones(len(colour), 1)], 1)
+    small = F.avg_pool2d(layer.permute(2, 0, 1)[None], FINER)[0].permute(1, 2, 0).numpy()
+    where = torch.full((*seen.shape, 3), torch.nan)
+    where[seen] = torch.where((number >= 0)[:, None], rest, torch.nan)
+    where = where[::FINER, ::FINER].numpy()
+    picture = _developed(small[..., :3] + (1 - small[..., 3:]) * scene.background, scene)
+    return Painting(picture, np.isfinite(where[..., 0]), where)
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """All surfaces as one mesh of tensors.
+
+    pixels      (V, 3) float32 on the fine raster.
+    attributes  (V, 14) point, normal, rest point, rest normal, thumb, 0.
+    number      (V,) which surface.
+    solid       (V, 3) metres, for the shadows.
+    """
+
+    pixels: Tensor
+    faces: Tensor
+    attributes: Tensor
+    number: Tensor
+
+    @property
+    def solid(self) -> tuple[Tensor, Tensor]:
+        """Vertices in metres, and faces."""
+        return self.attributes[:, :3], self.faces
+
+
+def _joined(surfaces: list[Surface], camera: Camera) -> _Joined:
+    pixels, faces, attributes, number, count = [], [], [], [], 0
+    for item in surfaces:
+        points = torch.tensor(item.vertices, dtype=torch.float32)
+        rest = torch.tensor(item.rest, dtype=torch.float32)
+        corner = torch.tensor(np.ascontiguousarray(item.faces)).long()
+        turned = torch.tensor(item.rest_faces).long()
+        thumb = torch.tensor(item.thumb, dtype=torch.float32)[:, None]
+        normals = vertex_normals(points, corner)
+        columns = [points, normals, rest, vertex_normals(rest, turned), thumb, 0 * thumb]
+        attributes.append(torch.cat(columns, 1))
+        pixels.append(torch.tensor(FINER * camera.project(item.vertices), dtype=torch.float32))
+        faces.append(corner + count)
+        number.append(torch.full((len(points),), item.number))
+        count += len(points)
+    return _Joined(torch.cat(pixels), torch.cat(faces), torch.cat(attributes), torch.cat(number))
+
+
+def _look(scene: Scene, rest: Tensor, normals: Tensor, thumb: Tensor, number: Tensor) -> Look:
+    """Look up skin and cloth at all seen points."""
+    look = skin_look(scene.skin, scene.lattice, rest, normals, thumb)
+    cloth = number < 0
+    if scene.cloth is None or not bool(cloth.any()):
+        return look
+    woven = _cloth_look(scene.cloth, scene.lattice, rest[cloth])
+    for whole, part in zip(
+        (look.albedo, look.relief, look.gloss), (woven.albedo, woven.relief, woven.gloss)
+    ):
+        whole[cloth] = part
+    return look
+
+
+def _cloth_look(cloth: Cloth, lattice: Tensor, rest: Tensor) -> Look:
+    """Knit, faded and striped along the arm."""
+    first, second = (torch.tensor(c, dtype=torch.float32) for c in (cloth.colour, cloth.second))
+    albedo = first.expand(len(rest), 3)
+    if cloth.stripes:
+        band = torch.sigmoid(8 * torch.sin(rest[:, 1] * (2 * np.pi / cloth.stripes)))
+        albedo = torch.lerp(albedo, second, band[:, None])
+    fine = octaves(lattice, rest, 0.0024, 2)
+    albedo = albedo * torch.exp(0.10 * fine + 0.08 * solid(lattice, rest, 0.02))[:, None]
+    folds = 0.006 * solid(lattice, rest * torch.tensor([1.0, 1.6, 1.0]), 0.028, 4.0)
+    return Look(albedo, folds + cloth.knit * fine, torch.full((len(rest),), 0.05))
+
+
+def _spread(seen: Tensor, values: Tensor) -> Tensor:
+    """Put (N, C) values of seen pixels into a picture (1, C, H, W), 0 elsewhere."""
+    image = torch.zeros((*seen.shape, values.shape[1]))
+    image[seen] = values
+    return image.permute(2, 0, 1)[None]
+
+
+def _healed(seen: Tensor, number: Tensor, normals: Tensor, points: Tensor, scale: float) -> Tensor:
+    """Smooth the shading over the seam where a graft grows out of the skin."""
+    if int(number.max()) < 1:
+        return normals
+    reach = 2 * max(1, round(2.0 * scale)) + 1
+    skin = (number >= 0).float()[:, None]
+    graft = (number > 0).float()[:, None]
+    z = points[:, 2:]
+    sums = F.avg_pool2d(
+        _spread(seen, torch.cat([skin, graft, z * skin, z * graft, normals * skin], 1)),
+        reach,
+        1,
+        reach // 2,
+    )[0].permute(1, 2, 0)[seen]
+    share, grafted = sums[:, :1], sums[:, 1:2]
+    base = (share - grafted).clamp_min(1e-6)
+    gap = (sums[:, 3:4] / grafted.clamp_min(1e-6) - (sums[:, 2:3] - sums[:, 3:4]) / base).abs()
+    mixed = (grafted / share.clamp_min(1e-6)).clamp(0, 1)
+    weight = (4 * mixed * (1 - mixed)).sqrt() * skin * torch.exp(-((gap / 0.005) ** 2))
+    smooth = F.normalize(sums[:, 4:7], dim=1)
+    return F.normalize(torch.lerp(normals, smooth, 0.9 * weight), dim=1)
+
+
+def _rough(seen: Tensor, relief: Tensor, normals: Tensor, points: Tensor, pixel: float) -> Tensor:
+    """Tilt normals by the slope of the relief, as seen; `pixel` is metres per pixel."""
+    columns = torch.stack([relief, points[:, 2], torch.ones(len(relief))], 1)
+    image = _spread(seen, columns)[0]
+    slopes = []
+    for axis in (2, 1):  # along x, then y
+        ahead, behind = image.roll(-1, axis), image.roll(1, axis)
+        flat = (ahead[1] - behind[1]).abs() < 8 * pixel
+        slope = (ahead[0] - behind[0]) / (2 * pixel) * flat * ahead[2] * behind[2]
+        slopes.append(slope[seen].clamp(-0.8, 0.8))
+    tilt = torch.stack([*slopes, torch.zeros(len(relief))], 1)
+    tilt = tilt - (tilt * normals).sum(1, keepdim=True) * normals
+    return F.normalize(normals - tilt, dim=1)
+
+
+def _developed(linear: NDArray[np.float32], scene: Scene) -> NDArray[np.uint8]:
+    """Lens, tone curve, noise: from light to a picture."""
+    blur = scene.lens * (len(linear) / 256) ** 0.5
+    soft = cv2.GaussianBlur(np.ascontiguousarray(linear, np.float32), (0, 0), blur)
+    bright = soft * (1 + 0.06 * soft) / (1 + 0.22 * soft) * 1.12
+    coded = np.where(
+        bright <= 0.0031308, 12.92 * bright, 1.055 * np.maximum(bright, 1e-6) ** (1 / 2.4) - 0.055
+    )
+    return np.asarray(np.clip(np.round(255 * coded + scene.grain), 0, 255), np.uint8)

@@ -1,0 +1,271 @@
+"""What skin looks like at each point of the resting hand: colour, relief, gloss.
+
+Points are metres in the template's rest frame, so a texture moves with the hand. Colours are
+linear RGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from realishuman.mesh.hand_template import BEND, Floats, HandTemplate, hand_template
+from realishuman.train.synthetic.noise import octaves, solid
+
+TONES = (-65.0, 63.0)  # degrees of individual typology angle: very dark to very light
+PALM_LINES = (  # y, z in metres: heart, head and life line
+    ((-0.004, 0.054), (-0.016, 0.036), (-0.022, 0.014), (-0.033, 0.001)),
+    ((-0.012, -0.028), (-0.006, -0.006), (0.003, 0.016), (0.016, 0.037)),
+    ((-0.013, -0.028), (-0.006, -0.010), (0.012, -0.001), (0.036, 0.001)),
+)
+
+
+@dataclass(frozen=True)
+class SkinTone:
+    """Skin of one person.
+
+    tone     individual typology angle in degrees, TONES.
+    back     (3,) linear RGB of the back of the hand.
+    palm     (3,) linear RGB of the palm.
+    redness  0..1, how much joints and fingertips redden.
+    age      0..1, depth of creases and veins.
+    gloss    0..1, dry to moist.
+    nail     (3,) linear RGB multiplied on nails: 1 when not painted.
+    painted  whether the nails are.
+    """
+
+    tone: float
+    back: Floats
+    palm: Floats
+    redness: float
+    age: float
+    gloss: float
+    nail: Floats
+    painted: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """Points of skin, ready to be lit.
+
+    albedo  (N, 3) linear RGB.
+    relief  (N,) metres, outward.
+    gloss   (N,) 0..1.
+    """
+
+    albedo: Tensor
+    relief: Tensor
+    gloss: Tensor
+
+
+def draw_skin(rng: np.random.Generator) -> SkinTone:
+    """Draw a person, every tone equally likely.
+
+    Source: ITA = atan((L - 50) / b) of CIELAB (Chardon et al. 1991); a and b as measured on skin.
+    """
+    tone = float(rng.uniform(*TONES))
+    light = (tone - TONES[0]) / (TONES[1] - TONES[0])
+    yellow = rng.normal(10.5 + 8 * np.sin(np.pi * min(1.0, light * 1.15 + 0.1)), 1.3)
+    red = rng.normal(8.0 + 4.0 * np.sin(np.pi * light), 1.2)
+    lightness = np.clip(50 + yellow * np.tan(np.radians(tone)), 24, 76)
+    palm_light = lightness + (1 - light) * rng.uniform(10, 20) + 1.5
+    palm = from_lab(palm_light, red + 2.5 + 2 * (1 - light), yellow + 1.0)
+    painted = bool(rng.random() < 0.15)
+    colour = rng.uniform(0.02, 0.8, 3) if painted else np.ones(3)
+    return SkinTone(
+        tone,
+        from_lab(lightness, red, yellow),
+        palm,
+        float(rng.uniform(0.3, 1.0)),
+        float(rng.uniform(0.15, 1.0)),
+        float(rng.uniform(0.15, 0.8)),
+        colour,
+        painted,
+    )
+
+
+def from_lab(lightness: float, red: float, yellow: float) -> Floats:
+    """Return linear sRGB (3,), at least 0.01, of a CIELAB colour (D65). Source: IEC 61966-2-1."""
+    y = (lightness + 16) / 116
+    f = np.array([y + red / 500, y, y - yellow / 200])
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9505, 1.0, 1.089]
+    to_rgb = np.array(
+        [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    )
+    return np.asarray(np.clip(to_rgb @ xyz, 0.01, 1.0), np.float64)
+
+
+@dataclass(frozen=True)
+class _Bones:
+    """Axes of the fingers' joints at rest, as tensors.
+
+    joint    (5, 4, 3) knuckle, two joints and tip of each finger (thumb: the same four landmarks).
+    along    (5, 4, 3) unit, from the joint towards the tip; at the tip as before it.
+    lateral  (5, 4, 3) unit, across the finger.
+    back     (5, 4, 3) unit, out of the finger's back.
+    """
+
+    joint: Tensor
+    along: Tensor
+    lateral: Tensor
+    back: Tensor
+
+
+@lru_cache(maxsize=1)
+def _bones() -> _Bones:
+    template: HandTemplate = hand_template()
+    joint = torch.tensor(template.landmarks[1:].reshape(5, 4, 3), dtype=torch.float32)
+    along = F.normalize(joint.diff(dim=1), dim=2)
+    along = torch.cat([along, along[:, -1:]], 1)
+    bend = torch.tensor(template.axes[:, :, BEND], dtype=torch.float32)
+    bend = torch.cat([bend[:, 1:], bend[:, -1:]], 1)
+    lateral = F.normalize(bend - (bend * along).sum(2, keepdim=True) * along, dim=2)
+    return _Bones(joint, along, lateral, -torch.linalg.cross(lateral, along))
+
+
+def skin_look(
+    tone: SkinTone, lattice: Tensor, points: Tensor, normals: Tensor, thumb: Tensor
+) -> Look:
+    """Return how skin looks at points (N, 3) with normals (N, 3) at rest.
+
+    thumb  (N,) share of the thumb: its back looks elsewhere than the fingers'.
+    """
+    bones = _bones()
+    out = torch.lerp(torch.tensor([1.0, 0.0, 0.0]), bones.back[0, 2], thumb[:, None])
+    facing = (F.normalize(out, dim=1) * normals).sum(1)
+    slow = solid(lattice, points, 0.012, 3.0)
+    hand = torch.sigmoid((0.045 - points[:, 1]) / 0.012)  # 1 on the hand, 0 on the forearm
+    palm = torch.sigmoid(-7 * facing - 0.9 + 0.8 * slow) * (0.25 + 0.75 * hand)
+    back = torch.sigmoid(6 * facing)
+
+    crease, red = _joints(bones, lattice, points, palm, back, thumb)
+    lined = torch.nonzero((palm * hand > 0.02) & (points[:, 1] > -0.045)).flatten()
+    lines = palm[lined] * _palm_lines(lattice, points[lined]) * hand[lined]
+    crease = crease.index_add(0, lined, lines)
+    fine = octaves(lattice, points, 0.0034, 3)
+    vein = _veins(lattice, points) * back * (1 - red).clamp(0, 1)
+
+    albedo = torch.lerp(_colour(tone.back), _colour(tone.palm), palm[:, None])
+    albedo = albedo * torch.exp(0.10 * slow + 0.055 * fine)[:, None]
+    flush = tone.redness * (red + 0.22 * solid(lattice, points, 0.022, 11.0)) + 0.25 * palm * slow
+    albedo = albedo * torch.exp(flush[:, None] * torch.tensor([-0.02, -0.30, -0.26]))
+    light = (tone.tone - TONES[0]) / (TONES[1] - TONES[0])
+    albedo = albedo * torch.exp(
+        tone.age * light * vein[:, None] * torch.tensor([-0.15, -0.06, -0.02])
+    )
+    depth = crease * (0.45 + 0.55 * tone.age)
+    albedo = albedo * torch.exp(-depth[:, None] * torch.tensor([0.42, 0.62, 0.66]))
+    relief = 0.00019 * fine * (1 - 0.35 * palm) + 0.0004 * tone.age * vein - 0.0007 * depth
+    relief = relief + 0.0009 * (0.3 + tone.age) * _tendons(points) * back
+    gloss = (tone.gloss * (1 + 0.25 * slow) * (1 - 0.35 * palm) - 0.3 * depth).clamp(0.05, 1)
+    return _nails(tone, bones, points, normals, Look(albedo, relief, gloss))
+
+
+def _colour(rgb: Floats) -> Tensor:
+    return torch.tensor(rgb, dtype=torch.float32)
+
+
+def _joints(
+    bones: _Bones, lattice: Tensor, points: Tensor, palm: Tensor, back: Tensor, thumb: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return creases 0..1 and redness 0..1 around the fingers' joints."""
+    wobble = 0.0011 * solid(lattice, points, 0.006, 5.0)
+    crease, red = torch.zeros(len(points)), torch.zeros(len(points))
+    for finger in range(5):
+        for joint in range(4):
+            off = points - bones.joint[finger, joint]
+            near = torch.exp(-(off**2).sum(1) / 0.0145**2)
+            along = off @ bones.along[finger, joint] + wobble
+            red += near * (0.75 * back if joint < 3 else 0.8)
+            if joint == 3:
+                continue
+            folds = torch.exp(-((along / 0.0055) ** 2)) * (0.5 + 0.5 * torch.cos(along / 0.00033))
+            crease += near * back * folds * (0.25 if joint == 0 else 0.7)
+            base = 0.021 if joint == 0 and finger else 0.0  # the fold at a finger's root
+            reach = (
+                near
+                if not base
+                else torch.exp(-((off - base * bones.along[finger, 0]) ** 2).sum(1) / 0.011**2)
+            )
+            crease += reach * palm * torch.exp(-(((along - base) / 0.0010) ** 2))
+            if joint == 1:
+                crease += 0.6 * reach * palm * torch.exp(-(((along - 0.0035) / 0.0009) ** 2))
+    return crease.clamp(max=1), red.clamp(max=1)
+
+
+def _palm_lines(lattice: Tensor, points: Tensor) -> Tensor:
+    """Return the three lines of the palm, 0..1."""
+    flat = points[:, 1:] + 0.0016 * torch.stack(
+        [solid(lattice, points, 0.011, 2.0), solid(lattice, points, 0.011, 9.0)], 1
+    )
+    total = torch.zeros(len(points))
+    for line in PALM_LINES:
+        corners = torch.tensor(line)
+        # A cubic curve near the four points, as 16 short pieces.
+        t = torch.linspace(0, 1, 17)[:, None]
+        weights = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], 1)
+        curve = weights @ corners
+        nearest = torch.full((len(points),), torch.inf)
+        for start, step in zip(curve[:-1], curve.diff(dim=0)):
+            off = flat - start
+            share = (off @ (step / (step @ step))).clamp(0, 1)
+            nearest = torch.minimum(nearest, (off - share[:, None] * step).square().sum(1))
+        total += torch.exp(-nearest / 0.0011**2)
+    return total.clamp(max=1)
+
+
+def _veins(lattice: Tensor, points: Tensor) -> Tensor:
+    """Return ridges along hand and forearm, 0..1."""
+    long = points * torch.tensor([1.0, 0.33, 1.0])
+    return torch.exp(-((solid(lattice, long, 0.013, 17.0) / 0.16) ** 2))
+
+
+def _tendons(points: Tensor) -> Tensor:
+    """Return the tendons on the back of the hand, from the wrist to the four knuckles, 0..1."""
+    template = hand_template()
+    start = torch.tensor(template.landmarks[0][1:], dtype=torch.float32)
+    total = torch.zeros(len(points))
+    for knuckle in template.landmarks[5::4, 1:]:
+        end = torch.tensor(knuckle, dtype=torch.float32)
+        step = end - start
+        share = ((points[:, 1:] - start) @ step / (step @ step)).clamp(0.25, 1)
+        distance = (points[:, 1:] - start - share[:, None] * step).norm(dim=1)
+        total += torch.exp(-((distance / 0.0028) ** 2)) * (share - 0.25)
+    return total
+
+
+def _nails(tone: SkinTone, bones: _Bones, points: Tensor, normals: Tensor, look: Look) -> Look:
+    """Lay the five nails onto the skin."""
+    albedo, relief, gloss = look.albedo, look.relief, look.gloss
+    for finger in range(5):
+        off = points - bones.joint[finger, 2]
+        length = (bones.joint[finger, 3] - bones.joint[finger, 2]).norm()
+        up = off @ bones.along[finger, 2] / length
+        half = 0.0068 if finger == 0 else 0.0055 - 0.0007 * (finger == 4)
+        across = off @ bones.lateral[finger, 2] / half
+        facing = normals @ bones.back[finger, 2]
+        own = (off.norm(dim=1) < 0.034) & (facing > 0.1)
+        inside = 1 - ((up - 0.80) / 0.33).abs() ** 2.6 - across.abs() ** 3
+        nail = torch.sigmoid(14 * inside) * own
+        rim = torch.exp(-((inside / 0.22) ** 2)) * own
+        colour = _nail_colour(tone, up, albedo)
+        albedo = torch.lerp(albedo, colour, (0.9 * nail)[:, None])
+        albedo = albedo * (1 - 0.28 * rim[:, None] * torch.tensor([0.6, 1.0, 1.0]))
+        relief = relief * (1 - nail) + 0.0004 * nail - 0.0003 * rim
+        gloss = torch.lerp(gloss, torch.tensor(0.95 if tone.painted else 0.8), nail)
+    return Look(albedo, relief, gloss)
+
+
+def _nail_colour(tone: SkinTone, up: Tensor, albedo: Tensor) -> Tensor:
+    """Colour of a nail: pink bed, paler half moon, pale free edge; or paint."""
+    if tone.painted:
+        return _colour(tone.nail).expand_as(albedo)
+    bed = 0.55 * _colour(tone.palm) + 0.45 * torch.tensor([0.56, 0.33, 0.28])
+    pale = torch.sigmoid((up - 1.03) / 0.02) * 0.75 + torch.sigmoid((0.60 - up) / 0.03) * 0.25
+    edge = 0.5 * _colour(tone.palm) + 0.5 * torch.tensor([0.75, 0.68, 0.6])
+    return torch.lerp(bed.expand_as(albedo), edge, pale[:, None])
