@@ -17,6 +17,7 @@ from realishuman.diffusion.networks import Backbone, StageTwoNetworks
 from realishuman.diffusion.noise import Noise
 from realishuman.diffusion.sampling import Sampling, checked, chunks
 from realishuman.diffusion.schedule import Schedule
+from realishuman.imaging.masks import latent_mask, masked_image
 from realishuman.progress import Progress
 
 
@@ -58,12 +59,10 @@ def inputs(image: Tensor, repaired: Tensor, m_d: Tensor, m_e: Tensor) -> StageTw
     image, repaired  (P, 3, R, R) in [0, 1].
     m_d, m_e         (P, 1, R, R) bool, the dilated and the eroded mask.
     """
-    m_f = m_d & ~m_e
-    filled = torch.where(m_e, repaired, image)
     return StageTwoInputs(
         image=image * 2 - 1,
-        i_f=torch.where(m_f, torch.zeros_like(filled), filled * 2 - 1),
-        m_f=m_f,
+        i_f=masked_image(image, repaired, m_d, m_e),
+        m_f=m_d & ~m_e,
         m_d=m_d,
     )
 
@@ -103,11 +102,11 @@ def run(
 
 
 def prepare(networks: StageTwoNetworks, inputs: StageTwoInputs) -> Prepared:
-    """Encode the inputs; a latent takes its mask from the top left pixel of its square."""
+    """Encode the inputs and bring the masks to the latents' size."""
     image = networks.autoencoder.encode(inputs.image)
     i_f = networks.autoencoder.encode(inputs.i_f)
     factor = inputs.image.shape[-1] // image.shape[-1]
-    m_f, m_d = (m[..., ::factor, ::factor].to(image.device) for m in (inputs.m_f, inputs.m_d))
+    m_f, m_d = (latent_mask(m, factor).to(image.device) for m in (inputs.m_f, inputs.m_d))
     return Prepared(image=image, i_f=i_f, m_f=m_f.float(), m_d=m_d)
 
 

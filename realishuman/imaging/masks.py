@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from realishuman.imaging.crop import RELEASED_SIZE
 from realishuman.settings import MaskRule
@@ -88,29 +87,25 @@ def erosion_size(m: Mask, rule: MaskRule) -> int:
     return int(rule.erode * side) or 3
 
 
-def masked_image(image: Tensor, repaired: Tensor, masks: Masks) -> Tensor:
+def masked_image(image: Tensor, repaired: Tensor, m_d: Tensor, m_e: Tensor) -> Tensor:
     """Return I_f: the picture outside m_d, the repaired part in m_e, mid grey in the ring.
 
-    image     (3, size, size) float32 in [0, 1], the crop of the picture.
-    repaired  (3, size, size) float32 in [0, 1], r_part: what stage one made.
-    Returns   (3, size, size) float32 in [-1, 1], on the device of image; the ring is 0.
+    image     (..., 3, size, size) float32 in [0, 1], the crop of the picture.
+    repaired  likewise, r_part: what stage one made.
+    m_d, m_e  (..., 1, size, size) bool.
+    Returns   (..., 3, size, size) float32 in [-1, 1]; the ring is 0.
     Source    paper eq. 7.
     """
-    m_e = torch.from_numpy(masks.m_e).to(image.device)
-    m_f = torch.from_numpy(masks.m_f).to(image.device)
     filled = torch.where(m_e, repaired, image) * 2 - 1
-    return torch.where(m_f, torch.zeros_like(filled), filled)
+    return torch.where(m_d & ~m_e, torch.zeros_like(filled), filled)
 
 
-def latent_mask(mask: Mask, factor: int = 8) -> Tensor:
-    """Bring a mask to the latents' size by nearest neighbour: every factor-th pixel from 0.
+def latent_mask(mask: Tensor, factor: int) -> Tensor:
+    """Bring a mask (..., size, size) to the latents' size: every factor-th pixel from 0.
 
-    mask     (size, size) bool.
-    Returns  (1, size // factor, size // factor) float32, 0 or 1.
+    Source  the released code's nearest-neighbour reduction.
     """
-    side = mask.shape[0] // factor, mask.shape[1] // factor
-    reduced: Tensor = F.interpolate(torch.from_numpy(mask)[None, None].float(), size=side)[0]
-    return reduced
+    return mask[..., ::factor, ::factor]
 
 
 def _morphed(mask: Mask, operation: int, side: int) -> Mask:
