@@ -25,7 +25,7 @@ from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.progress import Silent
 from realishuman.weights.pack import EncoderShape, Pack, PackHeader, ScheduleConstants, UnetShape
-from realishuman.weights.random_pack import random_pack
+from realishuman.weights.random_pack import initial_values, random_pack
 from realishuman.weights.shapes import SD15, PackSizes, pack_shapes
 
 Work = Callable[[], Tensor]
@@ -49,10 +49,11 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class ShapesOnly:
-    """A pack of tensors without numbers: SD1.5 with widths and tokens times `width`."""
+class ScaledPack:
+    """Random SD1.5 with widths and tokens times `width`; on the meta device without numbers."""
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, device: str = "meta") -> None:
+        self._device = device
         self.path = Path(f"SD1.5 at width {width}")
         sizes = _scaled(width)
         self._shapes = pack_shapes(sizes)
@@ -78,11 +79,12 @@ class ShapesOnly:
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Tensors whose names start with `prefix`, by the rest of the name."""
-        return {
-            name.removeprefix(prefix): torch.empty(shape, device="meta")
-            for name, shape in self._shapes.items()
-            if name.startswith(prefix)
-        }
+        chosen = {name: shape for name, shape in self._shapes.items() if name.startswith(prefix)}
+        if self._device == "meta":
+            values = {name: torch.empty(shape, device="meta") for name, shape in chosen.items()}
+        else:
+            values = {name: initial_values(name, shape, 0) for name, shape in chosen.items()}
+        return {name.removeprefix(prefix): value for name, value in values.items()}
 
 
 def _scaled(width: float) -> PackSizes:
@@ -106,8 +108,8 @@ def _scaled(width: float) -> PackSizes:
     )
 
 
-def variants(pack: Pack | ShapesOnly, latents: int, steps: int, device: str) -> dict[str, Work]:
-    """Ways to denoise one part with guidance, all to the same result but the last.
+def variants(pack: Pack | ScaledPack, latents: int, steps: int, device: str) -> dict[str, Work]:
+    """Ways to denoise one part with guidance, all to the same result but the last two.
 
     latents  their side; 64 is a 512 crop.
     "official, autocast" casts float32 weights at every use, as the released script does.
@@ -130,12 +132,12 @@ def variants(pack: Pack | ShapesOnly, latents: int, steps: int, device: str) -> 
             return theirs()
 
     @torch.no_grad()
-    def ours(every: int = 1) -> Tensor:
+    def ours(every: int = 1, share: float = 1.0) -> Tensor:
         embedded = networks.pose_guider(pose)
         context = networks.projector(tokens)
         prepared = stage_one.Prepared(reference, embedded, embedded, context)
         noise = PartNoise(0, [0], "stage one")
-        sampling = Sampling(steps, 3.0, reference_every=every)
+        sampling = Sampling(steps, 3.0, reference_every=every, guidance_share=share)
         return stage_one.sample(networks, prepared, sampling, noise, Silent())
 
     return {
@@ -143,6 +145,7 @@ def variants(pack: Pack | ShapesOnly, latents: int, steps: int, device: str) -> 
         "official": theirs,
         "ours": ours,
         "ours, reference every 4 steps": lambda: ours(4),
+        "the same, guidance for 60%": lambda: ours(4, 0.6),
     }
 
 
@@ -177,7 +180,7 @@ def main() -> None:
         flops = {
             name: count_flops(work) / steps
             for name, work in variants(
-                ShapesOnly(options.width), options.latents, steps, "meta"
+                ScaledPack(options.width), options.latents, steps, "meta"
             ).items()
         }
     base = "official, autocast"

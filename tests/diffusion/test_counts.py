@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.counts import ShapesOnly, count_flops, count_operations, variants
+from benchmarks.counts import ScaledPack, count_flops, count_operations, variants
 
 STEPS = 4
 
@@ -32,7 +32,7 @@ def test_a_step_takes_well_under_half_the_operations(ways):
 
 
 def test_a_step_takes_fewer_flops_at_the_proportions_of_the_released_networks():
-    pack = ShapesOnly(0.3)
+    pack = ScaledPack(0.3)
     official = count_flops(variants(pack, 32, steps=1, device="meta")["official"])
 
     ours = count_flops(variants(pack, 32, STEPS, device="meta")["ours"])
