@@ -13,7 +13,6 @@ import time
 
 import torch
 
-from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.imaging.picture import load_picture
 from realishuman.models import Models
 from realishuman.pipeline import find, reconstruct
@@ -23,13 +22,9 @@ from realishuman.settings import Settings
 RUNS = 10
 
 
-def no_backbone(_pack: object) -> None:
-    """Nothing is sampled here."""
-
-
 def main() -> None:
     """Time every picture named."""
-    models = Models([], no_backbone, EmbeddedDetector())
+    models = Models()
     print(f"{torch.get_num_threads()} torch threads, {RUNS} runs, seconds: least / median")
     for name in sys.argv[1:]:
         rgb = load_picture(name).rgb

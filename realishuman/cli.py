@@ -209,13 +209,14 @@ def _caveat(weights: str, name: str) -> str:
 
 def _inspect(options: argparse.Namespace) -> int:
     from realishuman.batch import expand, inspect_files, targets
-    from realishuman.hosts.standalone import Bar, open_models
+    from realishuman.hosts.standalone import Bar
+    from realishuman.models import Models
 
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output, suffix=".png")
     failed = inspect_files(
         list(zip(pictures, outputs, strict=True)),
-        open_models([], "cpu"),
+        Models(),
         _settings(options),
         _boxes(options),
         Bar(quiet=True).say,

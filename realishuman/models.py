@@ -19,16 +19,17 @@ OpenBackbone = Callable[[Pack], Backbone]
 class Models:
     """Detector, mesh regressors and, per part kind, a pack with its backbone.
 
-    packs          pack files, at most one per part kind; may be empty: then parts can be found
-                   and meshed but not refined.
-    open_backbone  builds the networks of a pack on the device of the host's choice.
+    packs          pack files, at most one per part kind; without any, parts can be found and
+                   meshed but not refined.
+    open_backbone  builds the networks of a pack on the device of the host's choice; needed with
+                   packs only.
     Raises         PackError if a file is no pack or two are for the same kind.
     """
 
     def __init__(
         self,
-        packs: Iterable[str | Path],
-        open_backbone: OpenBackbone,
+        packs: Iterable[str | Path] = (),
+        open_backbone: OpenBackbone | None = None,
         detector: Detector | None = None,
     ) -> None:
         self.packs: dict[str, Pack] = {}
@@ -49,8 +50,10 @@ class Models:
         self._regressors: dict[str, MeshRegressor] = {}
 
     def backbone(self, kind: str) -> Backbone:
-        """The networks of this kind's pack; raises KeyError when there is no such pack."""
+        """The networks of this kind's pack; raises KeyError when there are none."""
         if kind not in self._backbones:
+            if self._open_backbone is None:
+                raise KeyError(kind)
             self._backbones[kind] = self._open_backbone(self.packs[kind])
         return self._backbones[kind]
 
