@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
 
 Faces = NDArray[np.int32]
+Indices = NDArray[np.signedinteger]
 
 CUT = 0.006  # metres behind the wrist where the stump is cut
 FOREARM = 0.46
@@ -54,7 +55,7 @@ def arm() -> Body:
     """Return hand and forearm as one smooth surface; shared, do not write to it."""
     template = hand_template()
     behind = distance_behind(template, template.vertices)
-    faces = template.faces[(behind[template.faces] <= CUT).all(axis=1)]
+    faces: Indices = template.faces[(behind[template.faces] <= CUT).all(axis=1)]
     used = np.unique(faces)
     number = np.full(len(behind), -1)
     number[used] = np.arange(len(used))
@@ -78,7 +79,8 @@ def distance_behind(template: HandTemplate, points: Floats) -> Floats:
 
 def outline(distance: Floats) -> tuple[Floats, Floats]:
     """Return half thickness and half width of a forearm, metres, at distances behind the wrist."""
-    return tuple(np.interp(distance, _PROFILE[:, 0], _PROFILE[:, k]) for k in (1, 2))  # type: ignore[return-value]
+    thick, wide = (np.interp(distance, _PROFILE[:, 0], _PROFILE[:, k]) for k in (1, 2))
+    return thick, wide
 
 
 def sleeve(rng: np.random.Generator, start: float, ease: float) -> Body:
@@ -99,42 +101,38 @@ def sleeve(rng: np.random.Generator, start: float, ease: float) -> Body:
     off = np.concatenate([np.full((1, around), 0.0006), off[:1] - 0.001, off])
     thick, wide = outline(distance)
     thick, wide = thick[:, None] + off, wide[:, None] + off
-    centre, across, side = _frame(template)
-    back = np.cross(across, side)
-    back *= np.sign(back @ (template.landmarks[0] - template.landmarks[9]))
+    centre, across, side, back = _frame(template)
     points = (
         centre
         + distance[:, None, None] * back
         + (thick * np.cos(turn))[..., None] * across
         + (wide * np.sin(turn))[..., None] * side
     )
-    rows = len(distance)
-    index = np.arange(rows * around).reshape(rows, around)
-    here, there = index[:-1], index[1:]
-    next_here, next_there = np.roll(here, -1, 1), np.roll(there, -1, 1)
-    faces = np.concatenate(
-        [
-            np.stack([here, there, next_here], -1).reshape(-1, 3),
-            np.stack([next_here, there, next_there], -1).reshape(-1, 3),
-        ]
-    )
     vertices = points.reshape(-1, 3)
-    faces = _outward(vertices, faces, np.asarray(centre + 0.3 * back))
+    faces = _outward(vertices, _grid(len(distance), around), centre + 0.3 * back)
     weights = np.zeros((len(vertices), 21))
     weights[:, 0] = 1.0
     return Body(vertices, faces.astype(np.int32), weights, np.repeat(distance, around))
 
 
-def _outward(vertices: Floats, faces: NDArray[np.intp], inside: Floats) -> NDArray[np.intp]:
+def _grid(rows: int, around: int) -> Indices:
+    """Return the triangles between the neighbours of closed rings of vertices."""
+    index = np.arange(rows * around).reshape(rows, around)
+    here, there = index[:-1], index[1:]
+    next_here, next_there = np.roll(here, -1, 1), np.roll(there, -1, 1)
+    halves = ((here, there, next_here), (next_here, there, next_there))
+    return np.concatenate([np.stack(half, -1).reshape(-1, 3) for half in halves])
+
+
+def _outward(vertices: Floats, faces: Indices, inside: Floats) -> Indices:
     """Turn all faces round if most look at a point inside."""
     corner = vertices[faces]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    axis_free = corner[:, 0] - inside
-    return faces if np.median((normal * axis_free).sum(1)) > 0 else faces[:, ::-1]
+    return faces if np.median((normal * (corner[:, 0] - inside)).sum(1)) > 0 else faces[:, ::-1]
 
 
-def _frame(template: HandTemplate) -> tuple[Floats, Floats, Floats]:
-    """Return the middle of the wrist, the direction out of its back, and across it."""
+def _frame(template: HandTemplate) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the middle of the wrist and the directions out of its back, across it, behind it."""
     back = template.landmarks[0] - template.landmarks[9]
     back /= np.linalg.norm(back)
     near = np.abs(distance_behind(template, template.vertices)) < 0.004
@@ -142,17 +140,13 @@ def _frame(template: HandTemplate) -> tuple[Floats, Floats, Floats]:
     centre = centre - ((centre - template.landmarks[0]) @ back) * back
     side = np.array([0.0, 0.0, 1.0]) - back[2] * back
     side /= np.linalg.norm(side)
-    return centre, np.cross(side, back), side
+    return centre, np.cross(side, back), side, back
 
 
-def _grow(
-    template: HandTemplate, vertices: Floats, faces: NDArray[np.intp]
-) -> tuple[Floats, NDArray[np.intp]]:
+def _grow(template: HandTemplate, vertices: Floats, faces: Indices) -> tuple[Floats, Indices]:
     """Let the skin run on from the rim of the cut into a forearm."""
     rim = _rim(faces)
-    centre, across, side = _frame(template)
-    back = np.cross(across, side)
-    back *= np.sign(back @ (template.landmarks[0] - template.landmarks[9]))
+    centre, across, side, back = _frame(template)
     off = vertices[rim] - centre
     start = off @ back
     turn = np.arctan2(off @ side / _PROFILE[0, 2], off @ across / _PROFILE[0, 1])
@@ -173,9 +167,11 @@ def _grow(
     return vertices, faces
 
 
-def _rim(faces: NDArray[np.intp]) -> NDArray[np.intp]:
+def _rim(faces: Indices) -> Indices:
     """Return the vertices of the one open edge, in the direction of its faces."""
-    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1))}
+    edges = {
+        (int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)
+    }
     following = {a: b for a, b in edges if (b, a) not in edges}
     rim = [min(following)]
     while following[rim[-1]] != rim[0]:
@@ -183,7 +179,7 @@ def _rim(faces: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.array(rim)
 
 
-def subdivide(values: Floats, faces: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+def subdivide(values: Floats, faces: Indices) -> tuple[Floats, Indices]:
     """Cut each face into four and smooth; columns of values (V, C) are all treated as positions.
 
     Source: Loop 1987, with Warren's simpler weights; vertices of an open edge stay.

@@ -72,7 +72,7 @@ def _one(
     fresnel = 0.028 + 0.972 * (1 - (half * toward).sum(1, keepdim=True).clamp(0, 1)) ** 5
     gloss = look.gloss[:, None]
     broad, sharp = 10 + 14 * gloss, 40 + 90 * gloss**2
-    lobes = 0.65 * (broad + 2) / 8 * n_h**broad + 0.5 * gloss * (sharp + 2) / 8 * n_h**sharp
+    lobes = 0.65 * (broad + 2) / 8 * n_h**broad + 0.38 * gloss * (sharp + 2) / 8 * n_h**sharp
     shine = fresnel * lobes * cosine.clamp_min(0) * gloss * free * open_
     return (total + 1.6 * shine) * colour
 

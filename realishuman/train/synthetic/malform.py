@@ -20,7 +20,6 @@ from realishuman.train.synthetic.pose import OPEN_FAMILIES, WHOLE_FAMILIES, exte
 from realishuman.train.synthetic.posed import Anatomy, Graft, Surface
 
 GONE = -3.2  # log length of a bone that is not there
-FINGERS = np.arange(1, 5)
 WIDTH = 0.021  # metres from one finger's root to the next
 
 
@@ -37,7 +36,8 @@ def extra_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy
     finger = int(rng.choice(_straight(template, good)))
     across = _across(template)
     angles, copy = good.angles.copy(), good.angles.copy()
-    after = FINGERS > finger
+    fingers = np.arange(1, 5)
+    after = fingers > finger
     outside = finger == 4
     gap = np.radians(rng.uniform(7, 11))
     angles[1:, 1, ASIDE] += np.where(after, -gap, 0.35 * gap) * (not outside)
@@ -47,9 +47,8 @@ def extra_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy
     shift = across * WIDTH * (0.3 if outside else 0.55)
     if outside:
         shift = shift + 0.45 * WIDTH * _back(template)
-    graft = Graft(finger, 1, copy, shift)
-    lengths = good.lengths.copy()
-    return Defect(replace(good, angles=angles, lengths=lengths, grafts=(graft,)), 6)
+    graft = Graft(finger, 1, copy, good.lengths, shift)
+    return Defect(replace(good, angles=angles, grafts=(graft,)), 6)
 
 
 def missing_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
@@ -58,8 +57,9 @@ def missing_finger(rng: np.random.Generator, template: HandTemplate, good: Anato
     angles, lengths, girth = good.angles.copy(), good.lengths.copy(), good.girth.copy()
     lengths[finger, 1:] = GONE
     girth[finger, 1:] = 0.55, 0.2, 0.2
+    fingers = np.arange(1, 5)
     close = np.radians(rng.uniform(4, 9))
-    angles[1:, 1, ASIDE] += np.sign(FINGERS - finger) * close
+    angles[1:, 1, ASIDE] += np.sign(fingers - finger) * close
     return Defect(Anatomy(angles, lengths, good.wrist, girth), 4)
 
 
@@ -106,27 +106,26 @@ def stretched_finger(rng: np.random.Generator, template: HandTemplate, good: Ana
 
 
 def wrong_phalanges(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
-    """Give a finger a fourth phalanx, or leave it two or one."""
-    finger = int(rng.choice(_straight(template, good)))
+    """Give one or two fingers a fourth phalanx, or leave them two or one."""
     angles, lengths, girth = good.angles.copy(), good.lengths.copy(), good.girth.copy()
-    if rng.random() < 0.5:
-        keep = int(rng.choice([1, 2], p=[0.35, 0.65]))
-        lengths[finger, 1 + keep : 4] = np.log(0.30) if keep == 1 else GONE
-        lengths[finger, 3] = np.log(0.9)
-        if keep == 1:
-            lengths[finger, 2] = GONE
+    grafts: list[Graft] = []
+    for finger in rng.permutation(_straight(template, good))[: rng.integers(1, 3)].tolist():
+        choice = rng.choice(("one", "two", "four"), p=[0.2, 0.3, 0.5])
+        if choice == "one":
+            lengths[finger, 1:] = np.log(0.7), GONE, np.log(0.3)
             girth[finger, 2:] = 0.95
+        elif choice == "two":
+            lengths[finger, 2:] = np.log(0.35), np.log(0.9)
+            girth[finger, 3] = 0.95
         else:
-            lengths[finger, 2], girth[finger, 3] = np.log(0.35), 0.95
-        return Defect(Anatomy(angles, lengths, good.wrist, girth), 5)
-    copy = angles.copy()
-    copy[finger, 2, BEND] += angles[finger, 3, BEND] + np.radians(rng.uniform(5, 30))
-    copy[finger, 2, ASIDE] += np.radians(rng.normal(0, 9))
-    copy[finger, 3, BEND] = np.radians(rng.uniform(5, 30))
-    girth[finger, 3], lengths[finger, 3] = 0.86, np.log(0.75)
-    # The copy's middle phalanx takes the place of the last one.
-    graft = Graft(finger, 2, copy, np.zeros(3), onto=3)
-    return Defect(Anatomy(angles, lengths, good.wrist, girth, (graft,)), 5)
+            copy = angles.copy()
+            copy[finger, 2, BEND] += angles[finger, 3, BEND] + np.radians(rng.uniform(5, 30))
+            copy[finger, 2, ASIDE] += np.radians(rng.normal(0, 12))
+            copy[finger, 3, BEND] = np.radians(rng.uniform(5, 30))
+            # The copy's middle phalanx takes the place of the last one.
+            grafts.append(Graft(finger, 2, copy, good.lengths, np.zeros(3), onto=3, girth=0.9))
+            girth[finger, 3], lengths[finger, 3] = 0.86, np.log(0.75)
+    return Defect(Anatomy(angles, lengths, good.wrist, girth, tuple(grafts)), 5)
 
 
 BONES: dict[str, Callable[[np.random.Generator, HandTemplate, Anatomy], Defect]] = {
@@ -155,7 +154,7 @@ def rippled(rng: np.random.Generator, surfaces: list[Surface], wrist_free: float
     wrist_free  metres around the wrist, and all cloth, that stay as they are.
     """
     lattice = draw_lattice(rng)
-    strength, wave = rng.uniform(0.007, 0.013), rng.uniform(0.020, 0.034)
+    strength, wave = rng.uniform(0.008, 0.014), rng.uniform(0.030, 0.045)
     result = []
     for item in surfaces:
         if item.number < 0:

@@ -45,11 +45,12 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
     raster = rasterise(mesh.pixels, mesh.faces, FINER * side, FINER * side)
     seen = raster.coverage
     attributes = interpolate(raster, mesh.faces, mesh.attributes)
-    points, normals, rest, rest_normals, extra = attributes[seen].split([3, 3, 3, 3, 2], dim=1)
+    values = attributes[seen]
+    points, normals, rest, rest_normals = (values[:, k : k + 3] for k in (0, 3, 6, 9))
     normals, rest_normals = F.normalize(normals, dim=1), F.normalize(rest_normals, dim=1)
     number = mesh.number[mesh.faces[raster.face[seen]][:, 0].long()]
     normals = _healed(seen, number, normals, points, FINER * side / 256)
-    look = _look(scene, rest, rest_normals, extra[:, 0], number)
+    look = _look(scene, rest, rest_normals, values[:, 12], number)
     per_pixel = camera.distance / camera.focal / FINER
     normals = _rough(seen, look.relief, normals, points, per_pixel)
     colour = lit(scene, look, points, normals, number >= 0, seen, per_pixel, mesh.solid)
@@ -58,9 +59,9 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
     small = F.avg_pool2d(layer.permute(2, 0, 1)[None], FINER)[0].permute(1, 2, 0).numpy()
     where = torch.full((*seen.shape, 3), torch.nan)
     where[seen] = torch.where((number >= 0)[:, None], rest, torch.nan)
-    where = where[::FINER, ::FINER].numpy()
+    at_rest = where[::FINER, ::FINER].numpy()
     picture = _developed(small[..., :3] + (1 - small[..., 3:]) * scene.background, scene)
-    return Painting(picture, np.isfinite(where[..., 0]), where)
+    return Painting(picture, np.isfinite(at_rest[..., 0]), at_rest)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class _Joined:
     """All surfaces as one mesh of tensors.
 
     pixels      (V, 3) float32 on the fine raster.
-    attributes  (V, 14) point, normal, rest point, rest normal, thumb, 0.
+    attributes  (V, 13) point, normal, rest point, rest normal, thumb.
     number      (V,) which surface.
     solid       (V, 3) metres, for the shadows.
     """
@@ -93,7 +94,7 @@ def _joined(surfaces: list[Surface], camera: Camera) -> _Joined:
         turned = torch.tensor(item.rest_faces).long()
         thumb = torch.tensor(item.thumb, dtype=torch.float32)[:, None]
         normals = vertex_normals(points, corner)
-        columns = [points, normals, rest, vertex_normals(rest, turned), thumb, 0 * thumb]
+        columns = [points, normals, rest, vertex_normals(rest, turned), thumb]
         attributes.append(torch.cat(columns, 1))
         pixels.append(torch.tensor(FINER * camera.project(item.vertices), dtype=torch.float32))
         faces.append(corner + count)
@@ -110,7 +111,9 @@ def _look(scene: Scene, rest: Tensor, normals: Tensor, thumb: Tensor, number: Te
         return look
     woven = _cloth_look(scene.cloth, scene.lattice, rest[cloth])
     for whole, part in zip(
-        (look.albedo, look.relief, look.gloss), (woven.albedo, woven.relief, woven.gloss)
+        (look.albedo, look.relief, look.gloss),
+        (woven.albedo, woven.relief, woven.gloss),
+        strict=True,
     ):
         whole[cloth] = part
     return look

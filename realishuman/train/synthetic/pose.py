@@ -72,7 +72,7 @@ def extended(template: HandTemplate, angles: Floats) -> list[int]:
     """Return the fingers (1 index .. 4 little) that are straight enough for a defect to show."""
     low, high = template.limits.low[1:, 1:, BEND], template.limits.high[1:, 1:, BEND]
     share = (angles[1:, 1:, BEND] - low) / (high - low)
-    return [finger + 1 for finger in np.flatnonzero(share[:, :2].max(axis=1) < 0.5)]
+    return (1 + np.flatnonzero(share[:, :2].max(axis=1) < 0.5)).tolist()
 
 
 def draw_rotation(rng: np.random.Generator) -> Floats:

@@ -17,10 +17,8 @@ from realishuman.train.synthetic.body import Body, Faces
 
 STIFF = 0.012  # metres before the wrist from which on the skin follows the forearm
 SOFT = 0.05  # metres over which it does
-OWN, FULL = (
-    0.2,
-    0.97,
-)  # least share of a finger's bones in a vertex that is copied with the finger, and in one that stays in place
+# Least share of a finger's bones in a vertex that is copied with it, and in one that stays.
+OWN, FULL = 0.2, 0.97
 ROOT = 0.2  # of the bone before, how far behind its joint a copy's root is drawn
 
 
@@ -30,15 +28,19 @@ class Graft:
 
     finger, bone  it is copied from this bone on; 0 thumb .. 4 little, bones as in HandTemplate.
     angles        (5, 4, 3) the pose it is copied in, relative to rest.
+    lengths       (5, 4) log bone lengths it is copied with.
     shift         (3,) metres from there to where it goes, in the rest frame.
     onto          joint of the same finger its first joint is put on; None to leave it.
+    girth         its thickness over the finger's own.
     """
 
     finger: int
     bone: int
     angles: Floats
+    lengths: Floats
     shift: Floats
     onto: int | None = None
+    girth: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def _grafted(
     number: int,
 ) -> Surface:
     """Pose the whole arm as the graft wants it and keep the end of that finger."""
-    other = Anatomy(graft.angles, anatomy.lengths, anatomy.wrist)
+    girth = np.full((5, 4), graft.girth)
+    other = Anatomy(graft.angles, graft.lengths, anatomy.wrist, girth)
     pose = hand_pose(other, rotation)
     again = move(template, pose)
     whole = _bent(template, arm, other, pose, again, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
@@ -102,7 +101,8 @@ def sample(seed: int, side: int = 256, kind: str | None = None) -> SyntheticSamp
             f"synthetic hands were asked for with side {side} and kind {kind!r}; the side must be "
             f"{SMALLEST} or more, the kind one of {', '.join(malform.KINDS)}, or none"
         )
-    for redraw in range(100):
+    redraw = 0
+    while True:  # until a pose shows the defect
         rng = np.random.default_rng((seed, redraw))
         wrong = kind or str(rng.choice(malform.KINDS))
         hand = _draw_hand(rng, side, wrong)
@@ -125,7 +125,7 @@ def sample(seed: int, side: int = 256, kind: str | None = None) -> SyntheticSamp
                     hand.scene.skin.tone,
                     hand.family,
                 )
-    raise AssertionError("no pose shows this defect")  # 600 attempts in a row
+        redraw += 1
 
 
 def _draw_hand(rng: np.random.Generator, side: int, kind: str) -> _Hand:

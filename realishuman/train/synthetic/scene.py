@@ -8,8 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from realishuman.mesh.hand_template import Floats
-from realishuman.train.synthetic.background import Image, draw_background
+from realishuman.train.synthetic.background import draw_background
 from realishuman.train.synthetic.body import Body, sleeve
+from realishuman.train.synthetic.canvas import Image
 from realishuman.train.synthetic.noise import draw_lattice
 from realishuman.train.synthetic.skin import SkinTone, draw_skin
 
@@ -48,7 +49,7 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole: `focal` in pixels, `distance` metres to the wrist, `centre` (2,) of its picture."""
+    """A pinhole: `focal` pixels, `distance` metres to the wrist, `centre` (2,) pixels."""
 
     focal: float
     distance: float
@@ -89,7 +90,9 @@ def draw_scene(rng: np.random.Generator, side: int) -> Scene:
     background = draw_background(rng, side)
     mean = background.reshape(2, -1, 3).mean(1).astype(np.float64)  # upper and lower half
     level = rng.uniform(0.16, 0.42)
-    sky, floor = (_pale(colour) * level * share for colour, share in zip(mean, (1.25, 0.7)))
+    sky, floor = (
+        _pale(colour) * level * share for colour, share in zip(mean, (1.25, 0.7), strict=True)
+    )
     return Scene(
         bool(rng.random() < 0.5),
         draw_skin(rng),
@@ -123,8 +126,8 @@ def _draw_grain(rng: np.random.Generator, side: int) -> Image:
 
 
 def _pale(colour: Floats) -> Floats:
-    """Return the tint of a colour at brightness 1, half as strong."""
-    return np.asarray(np.sqrt(colour / max(float(colour.mean()), 1e-3)), np.float64)
+    """Return the tint of a colour at brightness 1, a good third as strong."""
+    return np.asarray((colour / max(float(colour.mean()), 1e-3)) ** 0.37, np.float64)
 
 
 def _draw_lights(rng: np.random.Generator, tint: Floats) -> tuple[Light, ...]:

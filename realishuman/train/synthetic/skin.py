@@ -7,22 +7,24 @@ linear RGB.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from realishuman.mesh.hand_template import BEND, Floats, HandTemplate, hand_template
+from realishuman.mesh.hand_template import Floats
+from realishuman.train.synthetic.marks import (
+    Bones,
+    joint_marks,
+    palm_lines,
+    resting_bones,
+    tendons,
+    veins,
+)
 from realishuman.train.synthetic.noise import octaves, solid
 
 TONES = (-65.0, 63.0)  # degrees of individual typology angle: very dark to very light
-PALM_LINES = (  # y, z in metres: heart, head and life line
-    ((-0.004, 0.054), (-0.016, 0.036), (-0.022, 0.014), (-0.033, 0.001)),
-    ((-0.012, -0.028), (-0.006, -0.006), (0.003, 0.016), (0.016, 0.037)),
-    ((-0.013, -0.028), (-0.006, -0.010), (0.012, -0.001), (0.036, 0.001)),
-)
 
 
 @dataclass(frozen=True)
@@ -100,34 +102,6 @@ def from_lab(lightness: float, red: float, yellow: float) -> Floats:
     return np.asarray(np.clip(to_rgb @ xyz, 0.01, 1.0), np.float64)
 
 
-@dataclass(frozen=True)
-class _Bones:
-    """Axes of the fingers' joints at rest, as tensors.
-
-    joint    (5, 4, 3) knuckle, two joints and tip of each finger (thumb: the same four landmarks).
-    along    (5, 4, 3) unit, from the joint towards the tip; at the tip as before it.
-    lateral  (5, 4, 3) unit, across the finger.
-    back     (5, 4, 3) unit, out of the finger's back.
-    """
-
-    joint: Tensor
-    along: Tensor
-    lateral: Tensor
-    back: Tensor
-
-
-@lru_cache(maxsize=1)
-def _bones() -> _Bones:
-    template: HandTemplate = hand_template()
-    joint = torch.tensor(template.landmarks[1:].reshape(5, 4, 3), dtype=torch.float32)
-    along = F.normalize(joint.diff(dim=1), dim=2)
-    along = torch.cat([along, along[:, -1:]], 1)
-    bend = torch.tensor(template.axes[:, :, BEND], dtype=torch.float32)
-    bend = torch.cat([bend[:, 1:], bend[:, -1:]], 1)
-    lateral = F.normalize(bend - (bend * along).sum(2, keepdim=True) * along, dim=2)
-    return _Bones(joint, along, lateral, -torch.linalg.cross(lateral, along))
-
-
 def skin_look(
     tone: SkinTone, lattice: Tensor, points: Tensor, normals: Tensor, thumb: Tensor
 ) -> Look:
@@ -135,7 +109,7 @@ def skin_look(
 
     thumb  (N,) share of the thumb: its back looks elsewhere than the fingers'.
     """
-    bones = _bones()
+    bones = resting_bones()
     out = torch.lerp(torch.tensor([1.0, 0.0, 0.0]), bones.back[0, 2], thumb[:, None])
     facing = (F.normalize(out, dim=1) * normals).sum(1)
     slow = solid(lattice, points, 0.012, 3.0)
@@ -143,12 +117,12 @@ def skin_look(
     palm = torch.sigmoid(-7 * facing - 0.9 + 0.8 * slow) * (0.25 + 0.75 * hand)
     back = torch.sigmoid(6 * facing)
 
-    crease, red = _joints(bones, lattice, points, palm, back, thumb)
+    crease, red = joint_marks(bones, lattice, points, palm, back)
     lined = torch.nonzero((palm * hand > 0.02) & (points[:, 1] > -0.045)).flatten()
-    lines = palm[lined] * _palm_lines(lattice, points[lined]) * hand[lined]
+    lines = palm[lined] * palm_lines(lattice, points[lined]) * hand[lined]
     crease = crease.index_add(0, lined, lines)
     fine = octaves(lattice, points, 0.0034, 3)
-    vein = _veins(lattice, points) * back * (1 - red).clamp(0, 1)
+    vein = veins(lattice, points) * back * (1 - red).clamp(0, 1)
 
     albedo = torch.lerp(_colour(tone.back), _colour(tone.palm), palm[:, None])
     albedo = albedo * torch.exp(0.10 * slow + 0.055 * fine)[:, None]
@@ -161,104 +135,37 @@ def skin_look(
     depth = crease * (0.45 + 0.55 * tone.age)
     albedo = albedo * torch.exp(-depth[:, None] * torch.tensor([0.42, 0.62, 0.66]))
     relief = 0.00019 * fine * (1 - 0.35 * palm) + 0.0004 * tone.age * vein - 0.0007 * depth
-    relief = relief + 0.0009 * (0.3 + tone.age) * _tendons(points) * back
+    relief = relief + 0.0009 * (0.3 + tone.age) * tendons(points) * back
     gloss = (tone.gloss * (1 + 0.25 * slow) * (1 - 0.35 * palm) - 0.3 * depth).clamp(0.05, 1)
-    return _nails(tone, bones, points, normals, Look(albedo, relief, gloss))
+    look = Look(albedo, relief, gloss)
+    _nails(tone, bones, points, normals, look)
+    return look
 
 
 def _colour(rgb: Floats) -> Tensor:
     return torch.tensor(rgb, dtype=torch.float32)
 
 
-def _joints(
-    bones: _Bones, lattice: Tensor, points: Tensor, palm: Tensor, back: Tensor, thumb: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return creases 0..1 and redness 0..1 around the fingers' joints."""
-    wobble = 0.0011 * solid(lattice, points, 0.006, 5.0)
-    crease, red = torch.zeros(len(points)), torch.zeros(len(points))
-    for finger in range(5):
-        for joint in range(4):
-            off = points - bones.joint[finger, joint]
-            near = torch.exp(-(off**2).sum(1) / 0.0145**2)
-            along = off @ bones.along[finger, joint] + wobble
-            red += near * (0.75 * back if joint < 3 else 0.8)
-            if joint == 3:
-                continue
-            folds = torch.exp(-((along / 0.0055) ** 2)) * (0.5 + 0.5 * torch.cos(along / 0.00033))
-            crease += near * back * folds * (0.25 if joint == 0 else 0.7)
-            base = 0.021 if joint == 0 and finger else 0.0  # the fold at a finger's root
-            reach = (
-                near
-                if not base
-                else torch.exp(-((off - base * bones.along[finger, 0]) ** 2).sum(1) / 0.011**2)
-            )
-            crease += reach * palm * torch.exp(-(((along - base) / 0.0010) ** 2))
-            if joint == 1:
-                crease += 0.6 * reach * palm * torch.exp(-(((along - 0.0035) / 0.0009) ** 2))
-    return crease.clamp(max=1), red.clamp(max=1)
-
-
-def _palm_lines(lattice: Tensor, points: Tensor) -> Tensor:
-    """Return the three lines of the palm, 0..1."""
-    flat = points[:, 1:] + 0.0016 * torch.stack(
-        [solid(lattice, points, 0.011, 2.0), solid(lattice, points, 0.011, 9.0)], 1
-    )
-    total = torch.zeros(len(points))
-    for line in PALM_LINES:
-        corners = torch.tensor(line)
-        # A cubic curve near the four points, as 16 short pieces.
-        t = torch.linspace(0, 1, 17)[:, None]
-        weights = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], 1)
-        curve = weights @ corners
-        nearest = torch.full((len(points),), torch.inf)
-        for start, step in zip(curve[:-1], curve.diff(dim=0)):
-            off = flat - start
-            share = (off @ (step / (step @ step))).clamp(0, 1)
-            nearest = torch.minimum(nearest, (off - share[:, None] * step).square().sum(1))
-        total += torch.exp(-nearest / 0.0011**2)
-    return total.clamp(max=1)
-
-
-def _veins(lattice: Tensor, points: Tensor) -> Tensor:
-    """Return ridges along hand and forearm, 0..1."""
-    long = points * torch.tensor([1.0, 0.33, 1.0])
-    return torch.exp(-((solid(lattice, long, 0.013, 17.0) / 0.16) ** 2))
-
-
-def _tendons(points: Tensor) -> Tensor:
-    """Return the tendons on the back of the hand, from the wrist to the four knuckles, 0..1."""
-    template = hand_template()
-    start = torch.tensor(template.landmarks[0][1:], dtype=torch.float32)
-    total = torch.zeros(len(points))
-    for knuckle in template.landmarks[5::4, 1:]:
-        end = torch.tensor(knuckle, dtype=torch.float32)
-        step = end - start
-        share = ((points[:, 1:] - start) @ step / (step @ step)).clamp(0.25, 1)
-        distance = (points[:, 1:] - start - share[:, None] * step).norm(dim=1)
-        total += torch.exp(-((distance / 0.0028) ** 2)) * (share - 0.25)
-    return total
-
-
-def _nails(tone: SkinTone, bones: _Bones, points: Tensor, normals: Tensor, look: Look) -> Look:
-    """Lay the five nails onto the skin."""
-    albedo, relief, gloss = look.albedo, look.relief, look.gloss
+def _nails(tone: SkinTone, bones: Bones, points: Tensor, normals: Tensor, look: Look) -> None:
+    """Lay the five nails onto the skin, in place."""
     for finger in range(5):
         off = points - bones.joint[finger, 2]
+        own = (off.square().sum(1) < 0.034**2) & (normals @ bones.back[finger, 2] > 0.1)
+        where = torch.nonzero(own).flatten()
+        off = off[where]
         length = (bones.joint[finger, 3] - bones.joint[finger, 2]).norm()
         up = off @ bones.along[finger, 2] / length
         half = 0.0068 if finger == 0 else 0.0055 - 0.0007 * (finger == 4)
         across = off @ bones.lateral[finger, 2] / half
-        facing = normals @ bones.back[finger, 2]
-        own = (off.norm(dim=1) < 0.034) & (facing > 0.1)
         inside = 1 - ((up - 0.80) / 0.33).abs() ** 2.6 - across.abs() ** 3
-        nail = torch.sigmoid(14 * inside) * own
-        rim = torch.exp(-((inside / 0.22) ** 2)) * own
-        colour = _nail_colour(tone, up, albedo)
-        albedo = torch.lerp(albedo, colour, (0.9 * nail)[:, None])
-        albedo = albedo * (1 - 0.28 * rim[:, None] * torch.tensor([0.6, 1.0, 1.0]))
-        relief = relief * (1 - nail) + 0.0004 * nail - 0.0003 * rim
-        gloss = torch.lerp(gloss, torch.tensor(0.95 if tone.painted else 0.8), nail)
-    return Look(albedo, relief, gloss)
+        nail = torch.sigmoid(14 * inside)
+        rim = torch.exp(-((inside / 0.22) ** 2))
+        albedo = look.albedo[where]
+        albedo = torch.lerp(albedo, _nail_colour(tone, up, albedo), (0.9 * nail)[:, None])
+        look.albedo[where] = albedo * (1 - 0.28 * rim[:, None] * torch.tensor([0.6, 1.0, 1.0]))
+        look.relief[where] = look.relief[where] * (1 - nail) + 0.0004 * nail - 0.0003 * rim
+        glossy = torch.tensor(0.95 if tone.painted else 0.8)
+        look.gloss[where] = torch.lerp(look.gloss[where], glossy, nail)
 
 
 def _nail_colour(tone: SkinTone, up: Tensor, albedo: Tensor) -> Tensor:
