@@ -164,8 +164,8 @@ def _refine_kind(
     """Run both stages on parts of one kind; returns `output` with them pasted in."""
     preset = PRESETS[settings.preset or header.preset]
     sampling = Sampling(
-        steps=settings.steps or preset.steps,
-        guidance=preset.guidance if settings.guidance is None else settings.guidance,
+        steps=settings.steps or header.steps or preset.steps,
+        guidance=_first(settings.guidance, header.guidance, preset.guidance),
         reference_every=settings.reference_every,
         guidance_share=settings.guidance_share,
         max_batch=settings.max_batch,
@@ -208,6 +208,11 @@ def _refine_kind(
             )
             run.refined[one.index] = one
     return output
+
+
+def _first(*choices: float | None) -> float:
+    """The first that is given."""
+    return next(choice for choice in choices if choice is not None)
 
 
 def _pixels(image: Tensor) -> Pixels:

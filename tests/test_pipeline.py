@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from realishuman.errors import PictureError
 from realishuman.pipeline import refine
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
+from realishuman.weights.random_pack import SMALL, random_pack
 
 FAST = Settings(parts=("hand",), steps=2, seed=3)
 
@@ -138,3 +140,32 @@ def test_the_public_names_are_importable_from_the_package():
     assert realishuman.Settings is Settings
     with pytest.raises(AttributeError):
         realishuman.nothing  # noqa: B018
+
+
+def test_a_pack_may_have_other_latents_and_say_how_it_is_sampled(
+    picture, models_of, flat_hand, tmp_path
+):
+    sizes = replace(SMALL, vae=replace(SMALL.vae, latent_channels=16))
+    path = tmp_path / "sixteen.safetensors"
+    random_pack(path, "hand", sizes=sizes, resolution=128, sampled=(3, 1.0))
+    progress = Counted()
+    result = refine(
+        picture,
+        models_of([flat_hand(210, 180, 160)], [path]),
+        Settings(parts=("hand",)),
+        progress=progress,
+    )
+
+    assert result.parts[0].outcome == "refined"
+    assert progress.totals == {"stage one": 3, "stage two": 3}
+
+
+class Counted(Silent):
+    """Remembers how many steps each sampling was to have."""
+
+    def __init__(self):
+        self.totals = {}
+
+    def begin(self, stage, total):
+        if stage.startswith("stage"):
+            self.totals[stage] = total

@@ -120,13 +120,14 @@ def _fits(pack: Pack, device: torch.device) -> bool:
     return torch.cuda.get_device_properties(device).total_memory >= LARGE_DEVICE
 
 
-def build_unet(shape: UnetShape, in_channels: int) -> UNet2DConditionModel:
+def build_unet(shape: UnetShape, in_channels: int, out_channels: int = 4) -> UNet2DConditionModel:
     """A Stable Diffusion 1.x UNet without weights, on the meta device."""
     down = ["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in shape.attention]
     up = ["CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(shape.attention)]
     with torch.device("meta"):
         return UNet2DConditionModel(
             in_channels=in_channels,
+            out_channels=out_channels,
             down_block_types=tuple(down),
             up_block_types=tuple(up),
             block_out_channels=shape.channels,
@@ -137,20 +138,11 @@ def build_unet(shape: UnetShape, in_channels: int) -> UNet2DConditionModel:
         )
 
 
-def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> DiffusersUnet:
-    """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
-    tensors = pack.tensors(prefix)
-    first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
-    module = build_unet(shape, in_channels=first.shape[1])
-    return DiffusersUnet(fill(module, tensors, place, f"{pack.path}: {prefix}"))
-
-
-def load_autoencoder(pack: Pack, prefix: str, place: Place) -> DiffusersAutoencoder:
-    """Build the autoencoder from the pack's tensors. Raises PackError if they do not fit."""
-    shape: VaeShape = pack.header.vae
+def build_autoencoder(shape: VaeShape) -> AutoencoderKL:
+    """An AutoencoderKL without weights, on the meta device."""
     levels = len(shape.channels)
     with torch.device("meta"):
-        module = AutoencoderKL(
+        return AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * levels,
             up_block_types=("UpDecoderBlock2D",) * levels,
             block_out_channels=shape.channels,
@@ -158,7 +150,21 @@ def load_autoencoder(pack: Pack, prefix: str, place: Place) -> DiffusersAutoenco
             latent_channels=shape.latent_channels,
             norm_num_groups=shape.groups,
         )
-    return DiffusersAutoencoder(load(module, pack, prefix, place), shape.scaling)
+
+
+def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> DiffusersUnet:
+    """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
+    tensors = pack.tensors(prefix)
+    first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
+    module = build_unet(shape, first.shape[1], pack.header.vae.latent_channels)
+    return DiffusersUnet(fill(module, tensors, place, f"{pack.path}: {prefix}"))
+
+
+def load_autoencoder(pack: Pack, prefix: str, place: Place) -> DiffusersAutoencoder:
+    """Build the autoencoder from the pack's tensors. Raises PackError if they do not fit."""
+    shape = pack.header.vae
+    module = load(build_autoencoder(shape), pack, prefix, place)
+    return DiffusersAutoencoder(module, shape.scaling)
 
 
 class DiffusersAutoencoder:

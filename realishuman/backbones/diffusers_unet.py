@@ -27,6 +27,7 @@ class _Call:
     condition: Condition
     bank: FeatureBank | None = None
     written: dict[str, Tensor] | None = None
+    stop: bool = True  # once all is written
 
 
 class DiffusersUnet:
@@ -65,8 +66,10 @@ class DiffusersUnet:
     def features(self, latents: Tensor, timestep: Tensor, condition: Condition) -> FeatureBank:
         """See networks.Unet; what follows the last block's norm1 is not computed."""
         written: dict[str, Tensor] = {}
+        # a block that is run again to save memory must run the same way twice, so to its end
+        stop = not self._module.is_gradient_checkpointing
         with suppress(_AllWritten):
-            self._forward(latents, timestep, _Call(condition, written=written))
+            self._forward(latents, timestep, _Call(condition, written=written, stop=stop))
         return FeatureBank(written)
 
     def _forward(self, latents: Tensor, timestep: Tensor, call: _Call) -> Tensor:
@@ -114,7 +117,7 @@ class _SelfAttention:
         """hidden_states (B, N, C) is norm1's output."""
         if call.written is not None:
             call.written[self._block] = hidden_states
-            if self._last:
+            if self._last and call.stop:
                 raise _AllWritten
         query, key, value = (to(hidden_states) for to in (attn.to_q, attn.to_k, attn.to_v))
         if call.bank is None:

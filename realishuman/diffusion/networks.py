@@ -76,7 +76,7 @@ class Unet(Protocol):
         bank       of K <= B rows: in every block the last K rows attend to their own tokens and
                    to the bank's, both through this UNet's projections; the rows before see their
                    own only.
-        Returns    (B, 4, h, w) float32.
+        Returns    (B, C, h, w) float32, C as the latents to be denoised.
         """
 
     def features(self, latents: Tensor, timestep: Tensor, condition: Condition) -> FeatureBank:

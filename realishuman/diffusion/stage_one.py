@@ -41,7 +41,7 @@ class StageOneInputs:
 class Prepared:
     """What the sampler works on, computed from the inputs once.
 
-    reference       (P, 4, h, w) scaled latents.
+    reference       (P, C, h, w) scaled latents.
     pose            (P, c, h, w) embedding, added after the main UNet's conv_in.
     reference_pose  the same for the reference UNet.
     context         (P, T, C) image tokens after the projector.
@@ -109,7 +109,7 @@ def sample(
     noise: Noise,
     progress: Progress,
 ) -> Tensor:
-    """Denoise; returns latents (P, 4, h, w) float32."""
+    """Denoise; returns latents (P, C, h, w) float32."""
     schedule = Schedule.of(networks.schedule, sampling.steps)
     parts, *shape = prepared.reference.shape
     device = prepared.reference.device

@@ -41,8 +41,8 @@ class StageTwoInputs:
 class Prepared:
     """What the sampler works on, computed from the inputs once.
 
-    image  (P, 4, h, w) scaled latents of the picture.
-    i_f    (P, 4, h, w) scaled latents of I_f.
+    image  (P, C, h, w) scaled latents of the picture.
+    i_f    (P, C, h, w) scaled latents of I_f.
     m_f    (P, 1, h, w) float32, 0 or 1.
     m_d    (P, 1, h, w) bool.
     """
@@ -117,7 +117,7 @@ def sample(
     noise: Noise,
     progress: Progress,
 ) -> Tensor:
-    """Denoise; returns latents (P, 4, h, w) float32."""
+    """Denoise; returns latents (P, C, h, w) float32."""
     schedule = Schedule.of(networks.schedule, sampling.steps)
     parts, *shape = prepared.image.shape
     device = prepared.image.device

@@ -6,7 +6,7 @@ stage_one.unet.*         main UNet, diffusers names
 stage_one.reference.*    Part Detail Encoder: a UNet of the same shape
 stage_one.pose_guider.*  convolutions from the pose image to what is added after conv_in
 stage_one.projector.*    LayerNorm ("0") and Linear ("1") from image tokens to the UNets' context
-stage_two.unet.*         inpainting UNet, 9 input channels
+stage_two.unet.*         inpainting UNet, 2 x latent channels + 1 input channels
 vae.*                    autoencoder, diffusers names
 stage_two.vae.*          optional: stage two's own autoencoder of the same shape
 image_encoder.*          DINOv2, transformers names, position table already of the header's size
@@ -112,6 +112,7 @@ class PackHeader:
     pose        pose condition it expects: "shaded" render or "depth".
     preset      whose constants it runs with unless the user says otherwise.
     resolution  side of the crop in pixels.
+    steps, guidance  of sampling, where the user says nothing; None takes the preset's.
     """
 
     name: str
@@ -128,6 +129,8 @@ class PackHeader:
     licence: str
     source: str
     training_step: int = 0
+    steps: int | None = None
+    guidance: float | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -191,6 +194,8 @@ class Pack:
     def open(cls, path: str | Path) -> Pack:
         """Read header and names. Raises PackError if the file is no complete pack."""
         path = Path(path)
+        if path.is_dir():
+            raise PackError(f"{path} is a folder; name the pack in it, a .safetensors file.")
         if not path.is_file():
             raise PackError(
                 f"{path} does not exist. A pack is made from the released checkpoints with "

@@ -41,11 +41,13 @@ def random_pack(
     sizes: PackSizes = SMALL,
     seed: int = 0,
     resolution: int = 512,
+    sampled: tuple[int | None, float | None] = (None, None),
     progress: Progress | None = None,
 ) -> Pack:
     """Write a pack of random numbers for `kind`; same arguments, same numbers.
 
     sizes   SMALL, or shapes.SD15 for a pack as large as a converted one (5.9 GB).
+    sampled steps and guidance it says it wants; None leaves them to the preset.
     Raises  PackError when it cannot be written.
     """
     header = PackHeader(
@@ -62,6 +64,8 @@ def random_pack(
         schedule=ScheduleConstants(),
         licence="CC0-1.0",
         source=f"random numbers, seed {seed}",
+        steps=sampled[0],
+        guidance=sampled[1],
     )
     shapes = pack_shapes(sizes)
     entries = [_entry(name, shape, seed) for name, shape in shapes.items()]

@@ -47,13 +47,14 @@ SD15 = PackSizes(  # what the released checkpoints have
 
 def pack_shapes(sizes: PackSizes) -> Shapes:
     """Every tensor of a complete pack, under its name in the pack."""
-    unet = unet_shapes(sizes.unet, in_channels=4)
+    latent = sizes.vae.latent_channels
+    unet = unet_shapes(sizes.unet, latent, latent)
     parts = {
         "stage_one.unet.": unet,
         "stage_one.reference.": unet,
         "stage_one.pose_guider.": pose_guider_shapes(sizes.pose, sizes.unet.channels[0]),
         "stage_one.projector.": projector_shapes(sizes.image_encoder.width, sizes.unet.context),
-        "stage_two.unet.": unet_shapes(sizes.stage_two_unet, in_channels=9),
+        "stage_two.unet.": unet_shapes(sizes.stage_two_unet, inpainting_channels(latent), latent),
         "vae.": vae_shapes(sizes.vae),
         "image_encoder.": encoder_shapes(sizes.image_encoder),
         "prompt.": prompt_shapes(sizes.prompt, sizes.stage_two_unet.context),
@@ -63,8 +64,13 @@ def pack_shapes(sizes: PackSizes) -> Shapes:
     return {prefix + name: shape for prefix, part in parts.items() for name, shape in part.items()}
 
 
-def unet_shapes(size: UnetShape, in_channels: int) -> Shapes:
-    """A UNet2DConditionModel; `in_channels` is 4 (latents) or 9 (inpainting)."""
+def inpainting_channels(latent: int) -> int:
+    """Channels that stage two's UNet is given: latents, the mask m_f, latents of I_f."""
+    return 2 * latent + 1
+
+
+def unet_shapes(size: UnetShape, in_channels: int, out_channels: int = 4) -> Shapes:
+    """A UNet2DConditionModel; `in_channels` is that of latents, or more when inpainting."""
     channels, last = size.channels, len(size.channels) - 1
     first, time = channels[0], 4 * channels[0]
     shapes = _conv("conv_in", in_channels, first)
@@ -97,7 +103,7 @@ def unet_shapes(size: UnetShape, in_channels: int) -> Shapes:
         if level > 0:
             shapes |= _conv(f"{block}.upsamplers.0.conv", width, width)
         below = width
-    return shapes | _norm("conv_norm_out", first) | _conv("conv_out", first, 4)
+    return shapes | _norm("conv_norm_out", first) | _conv("conv_out", first, out_channels)
 
 
 def vae_shapes(size: VaeShape) -> Shapes:
