@@ -75,7 +75,7 @@ def objects(canvas: Canvas, x: tuple[float, float], y: float, z: float) -> None:
         canvas.panel((at, at + width), (y - height, y), z, colour)
         canvas.panel((at, at + 0.3 * width), (y - height, y), z, 1.35 * colour)
         if rng.random() < 0.25:
-            leaves(canvas, (at, y - height), 0.2, z, 30)
+            leaves(canvas, (at + width / 2, y - height - 0.08), 0.13, z, 45)
 
 
 def leaves(canvas: Canvas, place: tuple[float, float], spread: float, z: float, n: int) -> None:

@@ -70,8 +70,9 @@ def joint_marks(
                 continue
             off = points[where] - bones.joint[finger, joint]
             along = off @ bones.along[finger, joint] + wobble[where]
-            folds = torch.exp(-((along / 0.0055) ** 2)) * (0.5 + 0.5 * torch.cos(along / 0.00033))
-            marks = near * back[where] * folds * (0.25 if joint == 0 else 0.7)
+            bands = 0.5 + 0.5 * torch.cos(along / 0.00036 + 40 * along.abs().sqrt())
+            folds = torch.exp(-((along / 0.0042) ** 2)) * bands
+            marks = near * back[where] * folds * (0.2 if joint == 0 else 0.5)
             root = 0.021 if joint == 0 and finger else 0.0  # the fold at a finger's root
             if root:
                 off = off - root * bones.along[finger, 0]

@@ -53,8 +53,8 @@ def draw_angles(rng: np.random.Generator, template: HandTemplate, family: str) -
 def _thumb(low: Floats, high: Floats, curl: float, fan: float) -> Floats:
     """(4, 3) radians: the thumb from spread away (curl 0) to laid across the palm (curl 1)."""
     angles = np.zeros((4, 3))
-    angles[1, ASIDE] = np.radians(8 * fan - 12 * curl)
-    angles[1, BEND] = np.radians(-8 + 34 * curl)
+    angles[1, ASIDE] = np.radians(8 * fan + 46 * curl**1.5)
+    angles[1, BEND] = np.radians(-8 + 40 * curl)
     for joint, straight, curled in ((2, 0.25, 0.6), (3, 0.26, 0.62)):
         share = straight + curl * (curled - straight)
         angles[joint, BEND] = low[joint, BEND] + share * (high - low)[joint, BEND]

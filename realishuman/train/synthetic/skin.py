@@ -172,7 +172,10 @@ def _nail_colour(tone: SkinTone, up: Tensor, albedo: Tensor) -> Tensor:
     """Colour of a nail: pink bed, paler half moon, pale free edge; or paint."""
     if tone.painted:
         return _colour(tone.nail).expand_as(albedo)
-    bed = 0.55 * _colour(tone.palm) + 0.45 * torch.tensor([0.56, 0.33, 0.28])
+    light = (tone.tone - TONES[0]) / (TONES[1] - TONES[0])
+    share = 0.2 + 0.25 * light
+    bed = (1 - share) * _colour(tone.palm) + share * torch.tensor([0.56, 0.33, 0.28])
     pale = torch.sigmoid((up - 1.03) / 0.02) * 0.75 + torch.sigmoid((0.60 - up) / 0.03) * 0.25
-    edge = 0.5 * _colour(tone.palm) + 0.5 * torch.tensor([0.75, 0.68, 0.6])
+    edge = (0.7 - 0.2 * light) * _colour(tone.palm)
+    edge = edge + (0.3 + 0.2 * light) * torch.tensor([0.75, 0.68, 0.6])
     return torch.lerp(bed.expand_as(albedo), edge, pale[:, None])
