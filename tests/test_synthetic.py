@@ -191,4 +191,4 @@ def test_the_measurement_prints_rates_by_skin(capsys):
     main(["--count", "2", "--side", "64"])
     shown = capsys.readouterr().out
     assert "dark third" in shown
-    assert "seconds per pair" in shown
+    assert "CPU seconds per pair" in shown

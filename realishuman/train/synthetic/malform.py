@@ -136,13 +136,14 @@ BONES: dict[str, Callable[[np.random.Generator, HandTemplate, Anatomy], Defect]]
     "stretched finger": stretched_finger,
     "wrong phalanges": wrong_phalanges,
 }
-FAMILIES_OF = {  # poses in which a defect shows; any pose will do for the others
+FAMILIES_OF = {  # poses in which a defect shows; any pose will do for ripples
     "extra finger": WHOLE_FAMILIES,
     "missing finger": WHOLE_FAMILIES,
-    "fused fingers": (*WHOLE_FAMILIES, "count"),
+    "fused fingers": WHOLE_FAMILIES,
     "bent finger": OPEN_FAMILIES,
     "stretched finger": OPEN_FAMILIES,
     "wrong phalanges": OPEN_FAMILIES,
+    "melted": (*OPEN_FAMILIES, "half", "grasp", "point"),
 }
 KINDS = (*BONES, "rippled", "melted")
 
