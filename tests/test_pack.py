@@ -97,7 +97,7 @@ def test_other_files_are_refused(made, tmp_path):
         Pack.open(plain)
     with pytest.raises(PackError, match="does not exist"):
         Pack.open(tmp_path / "none.safetensors")
-    with pytest.raises(PackError, match="does not exist"):
+    with pytest.raises(PackError, match="is a folder"):
         Pack.open(tmp_path)
 
 
@@ -116,6 +116,39 @@ def test_a_wrong_header_is_refused(made, tmp_path, changed, message):
 
     with pytest.raises(PackError, match=message):
         Pack.open(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (("resolution",), "big"),
+        (("resolution",), 0),
+        (("resolution",), 100),
+        (("resolution",), 10**9),
+        (("kind",), ["hand"]),
+        (("steps",), 0),
+        (("unet", "channels"), "abc"),
+        (("unet", "channels"), []),
+        (("unet", "groups"), 7),
+        (("unet", "heads"), 0),
+        (("unet", "attention"), [True]),
+        (("vae", "scaling"), 0),
+        (("image_encoder", "heads"), 7),
+        (("image_encoder", "patch"), 0),
+        (("schedule", "train_steps"), "5"),
+        (("schedule", "beta_end"), -3.0),
+        (("schedule", "offset"), 5000),
+    ],
+)
+def test_a_header_that_no_network_can_have_is_refused(made, field, value):
+    header = json.loads(made.header.to_json())
+    inner = header
+    for name in field[:-1]:
+        inner = inner[name]
+    inner[field[-1]] = value
+
+    with pytest.raises(PackError, match=f"here: header.*{field[0]}"):
+        PackHeader.from_json(json.dumps(header), "here")
 
 
 def test_a_header_that_is_not_json_is_refused(made, tmp_path):

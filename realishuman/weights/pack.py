@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from realishuman.errors import PackError
+from realishuman.weights.plausible import fault, misfit
 
 FORMAT = 1
 METADATA_KEY = "realishuman"
@@ -159,7 +160,10 @@ class PackHeader:
         }
         for name, kind in nested.items():
             raw[name] = _build(kind, raw.get(name), f"{where}: header field {name}")
-        return _build(cls, raw, f"{where}: header")
+        header = _build(cls, raw, f"{where}: header")
+        if why := misfit(header):
+            raise PackError(f"{where}: header: {why}. Convert the checkpoints or copy it again.")
+        return header
 
 
 _T = TypeVar("_T")
@@ -177,9 +181,12 @@ def _build(kind: type[_T], raw: Any, where: str) -> _T:
         if values[key] not in _CHOICES[key]:
             raise PackError(f"{where}: {key} is {values[key]!r}, not one of {_CHOICES[key]}")
     try:
-        return kind(**values)
+        built = kind(**values)
     except TypeError as error:
         raise PackError(f"{where} is incomplete: {error}") from error
+    if why := fault(built):
+        raise PackError(f"{where}: {why}. Convert the checkpoints or copy it again.")
+    return built
 
 
 @dataclass(frozen=True)

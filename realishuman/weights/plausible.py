@@ -1,0 +1,73 @@
+"""Whether what a header says can be true of any network, before one is built by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realishuman.weights.pack import PackHeader
+
+LOWEST = {"offset": 0, "training_step": 0}  # every other whole number is at least 1
+HIGHEST = {"resolution": 4096, "train_steps": 100_000}
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+}
+
+
+def fault(described: Any) -> str:
+    """Return what is wrong with the first field of a dataclass that cannot be so, or "".
+
+    Numbers must be positive and finite; fields that are dataclasses have been looked at already.
+    """
+    for spec in fields(described):
+        value, kind = getattr(described, spec.name), str(spec.type)
+        if is_dataclass(value) or (value is None and kind.endswith("| None")):
+            continue
+        kind = kind.removesuffix(" | None")
+        many = kind.startswith("tuple[")
+        kind = kind.removeprefix("tuple[").removesuffix(", ...]")
+        if many and not (isinstance(value, tuple) and value):
+            return f"{spec.name} is {value!r}, not a list of {kind}"
+        for one in value if many else (value,):
+            if kind in TYPES and not _possible(spec, kind, one):
+                return f"{spec.name} cannot be {one!r}"
+    return ""
+
+
+def _possible(spec: Field[Any], kind: str, value: Any) -> bool:
+    if type(value) not in TYPES[kind]:
+        return False
+    if kind == "int":
+        return bool(LOWEST.get(spec.name, 1) <= value <= HIGHEST.get(spec.name, 10**12))
+    return bool(0 < value < 1e6) if kind == "float" else True
+
+
+def misfit(header: PackHeader) -> str:
+    """Return which sizes of a header contradict each other, or ""."""
+    for name, unet in (("unet", header.unet), ("stage_two_unet", header.stage_two_unet)):
+        if len(unet.attention) != len(unet.channels):
+            return f"{name} has {len(unet.channels)} channels but {len(unet.attention)} attention"
+        for divisor in (unet.groups, unet.heads):
+            if any(width % divisor for width in unet.channels):
+                return f"{name}: channels {unet.channels} cannot be divided into {divisor}"
+    if any(width % header.vae.groups for width in header.vae.channels):
+        return f"vae: channels {header.vae.channels} cannot be divided into {header.vae.groups}"
+    encoder, schedule = header.image_encoder, header.schedule
+    if encoder.width % encoder.heads or encoder.side % encoder.patch:
+        return (
+            f"image_encoder: width {encoder.width} needs a multiple of {encoder.heads} and side "
+            f"{encoder.side} one of {encoder.patch}"
+        )
+    if header.resolution % 8:  # side of a latent's pixel; pose guider and autoencoder must agree
+        return f"resolution is {header.resolution}, not a multiple of 8"
+    if not schedule.beta_start <= schedule.beta_end < 1 or schedule.offset >= schedule.train_steps:
+        return (
+            f"schedule: betas {schedule.beta_start} to {schedule.beta_end} or offset "
+            f"{schedule.offset} of {schedule.train_steps} steps are impossible"
+        )
+    return ""
