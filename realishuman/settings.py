@@ -109,9 +109,10 @@ def _check(spec: Field[Any], value: Any) -> None:
     if value is None and "None" in kind:
         return
     if kind.startswith("tuple"):
-        if not isinstance(value, tuple) or not value or not set(value) <= set(meta["choices"]):
+        known = isinstance(value, tuple) and all(one in meta["choices"] for one in value)
+        if not known or not value or len(set(value)) < len(value):
             raise SettingsError(
-                f"{spec.name} must name at least one of {_listed(meta)}, not {value!r}"
+                f"{spec.name} must name at least one of {_listed(meta)}, each once, not {value!r}"
             )
     elif kind.startswith("str"):
         if value not in meta["choices"]:

@@ -204,6 +204,13 @@ def test_a_hand_too_malformed_to_be_found_is_read_from_the_given_box(detector, s
     assert iou(named[0].box, box) > 0.3
 
 
+def test_a_given_box_of_any_size_is_searched_with_little_memory(detector):
+    for reach in (1e9, 1e300):
+        box = GivenBox("hand", Box(-reach, -reach, reach, reach))
+
+        assert detector.detect(textured(), ["hand"], confidence=0.5, given=[box]) == []
+
+
 @pytest.mark.parametrize(
     "box",
     [

@@ -38,6 +38,8 @@ def test_every_setting_says_what_it_does_and_what_is_allowed(spec):
         ("parts", ()),
         ("parts", ("foot",)),
         ("parts", "hand"),
+        ("parts", ("hand", "hand")),
+        ("parts", (["hand"],)),
         ("seed", -1),
         ("colour_match", 1),
         ("dilate", -5),

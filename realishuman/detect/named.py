@@ -31,6 +31,9 @@ def search_box(search: Search, picture: Picture, box: Box) -> Part | None:
     sides = (box.x0, box.y0, box.x1, box.y1)
     if not all(map(math.isfinite, sides)) or intersection(box, Box(0, 0, width, height)) <= 0:
         return None
+    x0, x1 = (min(max(x, -width), 2 * width) for x in (box.x0, box.x1))
+    y0, y1 = (min(max(y, -height), 2 * height) for y in (box.y0, box.y1))
+    box = Box(x0, y0, x1, y1)  # what is farther away than that says nothing and costs memory
     plain = _detected(search, picture, box)
     if plain is not None and iou(plain.box, box) >= FITTING:
         return plain
