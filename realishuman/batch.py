@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import glob
 import json
+import os
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from realishuman.detect.base import GivenBox
 from realishuman.errors import PackError, PictureError, RealisHumanError, SettingsError
 from realishuman.files import whole_file
-from realishuman.imaging.picture import EXTENSIONS, load_picture, save_picture
+from realishuman.imaging.boxes import intersection
+from realishuman.imaging.picture import EXTENSIONS, check_target, load_picture, save_picture
 from realishuman.models import Models
 from realishuman.pipeline import find, reconstruct, refine
 from realishuman.prepare import prepare
@@ -29,12 +34,14 @@ Pairs = Sequence[tuple[Path, Path]]
 def expand(names: Sequence[str]) -> list[Path]:
     """Files, the pictures in folders and what globs match, sorted within each, without repeats.
 
-    Raises SettingsError if a folder or glob gives nothing. A file that is missing is kept: loading
-    it says so, and the others still run.
+    Raises SettingsError if a name is empty or a folder or glob gives nothing. A file that is
+    missing is kept: loading it says so, and the others still run.
     """
-    pictures: dict[Path, None] = {}
+    pictures: dict[str, Path] = {}
     for name in names:
         path = Path(name)
+        if not name:
+            raise SettingsError('a picture has the empty name ""; write . for the current folder.')
         if path.is_dir():
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
         elif glob.has_magic(name) and not path.exists():
@@ -43,32 +50,42 @@ def expand(names: Sequence[str]) -> list[Path]:
             found = [path]
         if not found:
             raise SettingsError(f"{name} holds no picture ({', '.join(sorted(EXTENSIONS))}).")
-        pictures.update(dict.fromkeys(found))
-    return list(pictures)
+        for one in found:
+            pictures.setdefault(os.path.abspath(one), one)  # noqa: PTH100 - follows no link
+    return list(pictures.values())
 
 
 def targets(pictures: Sequence[Path], output: str, suffix: str | None = None) -> list[Path]:
     """Where each result goes: `output` itself for one picture, else a file of its name in it.
 
+    Makes the folder and tries whether it can be written to.
     suffix  replaces the pictures' own extension, as in ".png".
-    Raises  SettingsError if two results would have one name or a picture would be overwritten
-            without its own file being named.
+    Raises  SettingsError if the place cannot be used, two results would have one name or a picture
+            would be overwritten without its own file being named.
     """
     folder = Path(output)
-    if len(pictures) == 1 and folder.suffix and not folder.is_dir():
+    single = len(pictures) == 1 and folder.suffix and not output.endswith(("/", os.sep))
+    if single and not folder.is_dir():
+        allowed = {suffix} if suffix else EXTENSIONS
+        if folder.suffix.lower() not in allowed:
+            raise SettingsError(
+                f"{output} ends in {folder.suffix}, not in {', '.join(sorted(allowed))}; end it "
+                "with / if it should be a folder."
+            )
+        _try_folder(folder.parent)
         return [folder]
     results = [folder / (p.stem + suffix if suffix else p.name) for p in pictures]
-    if len(set(results)) < len(results):
-        raise SettingsError("two pictures have the same name; refine them into different folders.")
+    for result, count in Counter(results).items():
+        if count > 1:
+            raise SettingsError(
+                f"{count} pictures would become {result}; refine them into different folders."
+            )
     sources = {picture.resolve() for picture in pictures}
     if taken := [str(path) for path in results if path.resolve() in sources]:
         raise SettingsError(
             f"{taken[0]} is itself one of the pictures; name another folder with -o."
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+    _try_folder(folder)
     return results
 
 
@@ -79,43 +96,93 @@ def refine_files(
     *,
     boxes: Sequence[GivenBox] = (),
     steps_folder: Path | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
     say: Say,
-) -> tuple[list[dict[str, Any]], int]:
+) -> int:
     """Refine each picture and save it; one that fails does not stop the others.
 
-    Returns  a report per picture, ready for JSON, and how many failed.
+    report   JSON file for what was done to each picture; also written when the run is stopped,
+             about the pictures that were finished.
+    Returns  how many failed.
     """
-    reports, failed = [], 0
-    for source, target in pairs:
-        try:
-            loaded = load_picture(source)
-            result = refine(
-                loaded.rgb,
-                models,
-                settings,
-                boxes=boxes,
-                progress=progress,
-                keep_steps=steps_folder is not None,
-            )
-            save_picture(target, result.image, loaded)
-            if steps_folder is not None:
-                _save_steps(steps_folder / source.stem, result)
-        except PackError:
-            raise  # the next picture would fail in the same way
-        except RealisHumanError as error:
-            failed += 1
-            say(f"{source}: {error}")
-            reports.append({"input": str(source), "error": str(error)})
-            continue
-        if not reports and models.detector.note:
-            say(models.detector.note)
-        say(f"{source} -> {target}: {result.message}")
-        for part in result.parts:
-            if part.reason:
-                say(f"  {part.index} {part.side or ''} {part.kind} kept: {part.reason}")
-        reports.append({"input": str(source), "output": str(target), **result.report()})
-    return reports, failed
+    if report is not None and report.is_dir():
+        raise SettingsError(f"the report {report} is a folder; name a file in it.")
+    for folder in (steps_folder, report and report.parent):
+        if folder is not None:
+            _try_folder(folder)
+    stems = Counter(source.stem for source, _ in pairs)
+    reports: list[dict[str, Any]] = []
+    try:
+        for source, target in pairs:
+            name = source.stem if stems[source.stem] == 1 else source.name
+            steps = steps_folder / name if steps_folder else None
+            try:
+                result = _refine_file(source, target, models, settings, boxes, steps, progress)
+            except PackError:
+                raise  # the next picture would fail in the same way
+            except RealisHumanError as error:
+                say(_about(source, error))
+                reports.append({"input": str(source), "error": str(error)})
+                continue
+            if models.detector.note and not any("output" in one for one in reports):
+                say(models.detector.note)
+            say(f"{source} -> {target}: {result.message}")
+            for line in _remarks(result, boxes):
+                say(line)
+            reports.append({"input": str(source), "output": str(target), **result.report()})
+    finally:
+        if report is not None:
+            _write(report, (json.dumps(reports, indent=2) + "\n").encode())
+    return sum("error" in one for one in reports)
+
+
+def _refine_file(
+    source: Path,
+    target: Path,
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox],
+    steps: Path | None,
+    progress: Progress | None,
+) -> Result:
+    """One picture from file to file; a file of which nothing changes is copied as it is."""
+    loaded = load_picture(source)
+    check_target(target, loaded)
+    result = refine(
+        loaded.rgb, models, settings, boxes=boxes, progress=progress, keep_steps=steps is not None
+    )
+    same_format = source.suffix.lower() == target.suffix.lower()
+    if same_format and np.array_equal(result.image, loaded.rgb):
+        _write(target, source)
+    else:
+        save_picture(target, result.image, loaded)
+    if steps is not None:
+        for name, pixels in result.steps.items():
+            _save_png(steps / f"{name}.png", pixels)
+    return result
+
+
+def _remarks(result: Result, boxes: Sequence[GivenBox]) -> list[str]:
+    """Lines on parts that were left alone, and on named places where none was found."""
+    lines = [
+        f"  {part.index} {part.side + ' ' if part.side else ''}{part.kind} kept: {part.reason}"
+        for part in result.parts
+        if part.reason
+    ]
+    for given in boxes:
+        parts = [part.box for part in result.parts if part.kind == given.kind]
+        if not any(intersection(part, given.box) > 0 for part in parts):
+            box = given.box
+            place = ",".join(f"{side:g}" for side in (box.x0, box.y0, box.x1, box.y1))
+            lines.append(f"  no {given.kind} was found in the box {place}.")
+    return lines
+
+
+def _about(source: Path, error: RealisHumanError) -> str:
+    """The error's sentence, led by the picture's name where it does not begin with it."""
+    text = str(error)
+    return text if text.startswith(str(source)) else f"{source}: {text}"
 
 
 def inspect_files(
@@ -137,20 +204,10 @@ def inspect_files(
             _save_png(target, contact_sheet(rgb, found, ready))
         except RealisHumanError as error:
             failed += 1
-            say(f"{source}: {error}")
+            say(_about(source, error))
             continue
         say(f"{source} -> {target}: {len(parts)} parts found, {len(chosen)} would be refined.")
     return failed
-
-
-def write_report(path: Path, reports: Sequence[dict[str, Any]]) -> None:
-    """Write reports as JSON. Raises PictureError if the disk refuses."""
-    _write(path, (json.dumps(reports, indent=2) + "\n").encode())
-
-
-def _save_steps(folder: Path, result: Result) -> None:
-    for name, pixels in result.steps.items():
-        _save_png(folder / f"{name}.png", pixels)
 
 
 def _save_png(path: Path, pixels: Any) -> None:
@@ -160,11 +217,30 @@ def _save_png(path: Path, pixels: Any) -> None:
     _write(path, encoded.tobytes())
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write whole, making the folder. Raises PictureError if the disk refuses."""
+def _write(path: Path, content: bytes | Path) -> None:
+    """Write bytes, or a copy of a file, making the folder. PictureError if the disk refuses."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        content = content.read_bytes() if isinstance(content, Path) else content
         with whole_file(path) as file:
             file.write(content)
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _try_folder(folder: Path) -> None:
+    """Make the folder, if it is missing, and a file in it: a look before hours of work.
+
+    Raises SettingsError with what the system answered.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise SettingsError(f"{folder} should be a folder but is, or lies in, a file.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"nothing can be written to the folder {folder} ({error.strerror or error}); name "
+            "another one."
+        ) from error

@@ -1,4 +1,4 @@
-"""The command line: realishuman refine | inspect | models | convert | doctor.
+"""The command line: realishuman refine | inspect | models | convert | train | doctor.
 
 Exit codes: 0 done (also when a picture shows no part), 1 some pictures could not be refined,
 2 an option cannot be used, 3 a model, pack or checkpoint is missing or damaged, 130 stopped by
@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,9 @@ from typing import Any
 from realishuman import __version__
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.settings import PART_KINDS, Settings
+from realishuman.train import cli as train_cli
 
+PICTURES = "files, folders or globs; write ./-name where a name starts with a dash"
 OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
 
 
@@ -28,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        with _terminated_like_ctrl_c():
+            return int(options.run(options))
     except KeyboardInterrupt:
         print("\nStopped. Finished pictures are saved.", file=sys.stderr)
         return STOPPED
@@ -37,6 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, SettingsError):
             return BAD_OPTION
         return BAD_MODEL if isinstance(error, (PackError, ModelError)) else SOME_FAILED
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM unwind the run as Ctrl-C does, so that no partial or temporary file stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_refine(commands)
     _add_inspect(commands)
     _add_convert(commands)
+    train_cli.add_parser(commands)
     command = commands.add_parser("models", help="list the packs that are installed")
     command.set_defaults(run=_models)
     command = commands.add_parser("doctor", help="say what works here and what is missing")
@@ -62,7 +83,7 @@ def _add_refine(commands: Any) -> None:
     command = commands.add_parser(
         "refine", help="refine pictures", description="Find hands and faces and repaint them."
     )
-    command.add_argument("pictures", nargs="+", help="files, folders or globs")
+    command.add_argument("pictures", nargs="+", help=PICTURES)
     command.add_argument(
         "-o", "--output", required=True, help="file for one picture, folder for several"
     )
@@ -77,8 +98,8 @@ def _add_refine(commands: Any) -> None:
     command.add_argument(
         "--precision",
         default="auto",
-        help="float32, float16, bfloat16 or auto: float16 on CUDA, else float32; bfloat16 halves "
-        "memory on a CPU (default: auto)",
+        help="float32, float16, bfloat16 or auto: float16 on CUDA, else float32; on a CPU "
+        "bfloat16 halves memory and float16 is very slow (default: auto)",
     )
     command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
     command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")
@@ -92,7 +113,7 @@ def _add_inspect(commands: Any) -> None:
     command = commands.add_parser(
         "inspect", help="draw what would be refined", description="No sampling, no pack needed."
     )
-    command.add_argument("pictures", nargs="+", help="files, folders or globs")
+    command.add_argument("pictures", nargs="+", help=PICTURES)
     command.add_argument("-o", "--output", required=True, help="PNG file, or folder for several")
     _add_boxes(command)
     names = ("parts", "confidence", "min_size", "max_parts", "margin", "preset", "dilate", "erode")
@@ -149,14 +170,15 @@ def _value(spec: Field[Any], given: Any) -> Any:
     if kind == "bool" or kind.startswith("str"):
         return given
     if kind.startswith("tuple"):
-        return tuple(name.strip() for name in given.split(",") if name.strip())
+        return tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
     try:
         return int(given) if kind.startswith("int") else float(given)
     except ValueError:
         return given  # Settings says what was expected
 
 
-def _boxes(options: argparse.Namespace) -> list[Any]:
+def _boxes(options: argparse.Namespace, settings: Settings) -> list[Any]:
+    """The places given by --box. Raises SettingsError naming the one that cannot be used."""
     from realishuman.detect.base import GivenBox
     from realishuman.imaging.boxes import Box
 
@@ -167,37 +189,47 @@ def _boxes(options: argparse.Namespace) -> list[Any]:
             x0, y0, x1, y1 = (float(number) for number in numbers.split(","))
         except ValueError:
             x0 = y0 = x1 = y1 = 0.0
-        if kind not in PART_KINDS or not (x1 > x0 and y1 > y0):
+        finite = all(map(math.isfinite, (x0, y0, x1, y1)))
+        if kind not in PART_KINDS or not (finite and x1 > x0 and y1 > y0):
             raise SettingsError(
                 f"--box must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
+            )
+        if kind not in settings.parts:
+            raise SettingsError(
+                f"--box {text} names a {kind}, but --parts asks for {', '.join(settings.parts)}."
             )
         boxes.append(GivenBox(kind, Box(x0, y0, x1, y1)))
     return boxes
 
 
 def _refine(options: argparse.Namespace) -> int:
-    from realishuman.batch import expand, refine_files, targets, write_report
+    from realishuman.batch import expand, refine_files, targets
     from realishuman.hosts.standalone import Bar, open_models, packs_for
 
-    settings, boxes = _settings(options), _boxes(options)
+    settings = _settings(options)
+    boxes = _boxes(options, settings)
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output)
     with packs_for(options.pack, settings.parts) as packs, Bar(options.quiet) as bar:
         models = open_models(packs, options.device, options.precision)
+        if not models.packs.keys() & set(settings.parts):
+            raise PackError(
+                f"{', '.join(options.pack)} repairs parts of kind {', '.join(models.packs)}, but "
+                f"--parts asks for {', '.join(settings.parts)}: name another pack or other parts."
+            )
         for pack in models.packs.values():
             if pack.header.weights != "trained":
                 bar.say(_caveat(pack.header.weights, pack.header.name))
-        reports, failed = refine_files(
+        failed = refine_files(
             list(zip(pictures, outputs, strict=True)),
             models,
             settings,
             boxes=boxes,
             steps_folder=Path(options.save_steps) if options.save_steps else None,
+            report=Path(options.json) if options.json else None,
             progress=bar,
             say=bar.say,
         )
-    if options.json:
-        write_report(Path(options.json), reports)
     return SOME_FAILED if failed else OK
 
 
@@ -212,13 +244,15 @@ def _inspect(options: argparse.Namespace) -> int:
     from realishuman.hosts.standalone import Bar
     from realishuman.models import Models
 
+    settings = _settings(options)
+    boxes = _boxes(options, settings)
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output, suffix=".png")
     failed = inspect_files(
         list(zip(pictures, outputs, strict=True)),
         Models(),
-        _settings(options),
-        _boxes(options),
+        settings,
+        boxes,
         Bar(quiet=True).say,
     )
     return SOME_FAILED if failed else OK

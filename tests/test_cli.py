@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -71,6 +72,11 @@ def test_one_bad_file_does_not_stop_the_others(picture, tmp_path, hand_pack, cap
         (["--device", "abacus"], "abacus"),
         (["--box", "hand:9,9,3,3"], "--box"),
         (["--box", "elbow:1,2,3,4"], "--box"),
+        (["--box", "hand:0,0,inf,inf"], "--box"),
+        (["--box", "face:1,2,3,4", "--parts", "hand"], "names a face"),
+        (["--device", "meta"], "meta"),
+        (["--json", "/dev/null/report.json"], "/dev/null"),
+        (["--save-steps", "/dev/null/steps"], "/dev/null"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(
@@ -151,3 +157,101 @@ def test_the_doctor_says_what_works(capsys):
     text = capsys.readouterr().out
     assert "embedded detector, run by CPUExecutionProvider" in text
     assert "missing  hands" in text
+
+
+@pytest.mark.parametrize("place", ["out.xyz", "in.png/out.png", "in.png/out"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(
+    place, picture, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("realishuman.batch.refine", None)  # would be a TypeError
+
+    code = run("refine", picture, "-o", tmp_path / place, "--pack", "random")
+
+    assert code == cli.BAD_OPTION
+    assert str(tmp_path / "in.png" if "/" in place else place) in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_what_the_new_file_cannot_hold_is_said_before_anything_runs(
+    tmp_path, hand_pack, monkeypatch, capsys
+):
+    monkeypatch.setattr("realishuman.batch.refine", None)
+    Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save(tmp_path / "in.png")
+
+    code = run("refine", tmp_path / "in.png", "-o", tmp_path / "new/out.jpg", "--pack", hand_pack)
+
+    assert code == cli.SOME_FAILED
+    assert "JPEG cannot hold the picture's transparency" in capsys.readouterr().err
+
+
+def test_a_jpeg_without_parts_is_not_encoded_anew(tmp_path, hand_pack):
+    given = tmp_path / "in.jpg"
+    Image.effect_noise((64, 48), 40).save(given, quality=60)
+
+    assert run("refine", given, "-o", tmp_path / "new/out.jpg", "--pack", hand_pack) == cli.OK
+
+    assert (tmp_path / "new/out.jpg").read_bytes() == given.read_bytes()
+
+
+def test_a_pack_for_other_parts_than_those_asked_for_is_refused(
+    picture, tmp_path, hand_pack, capsys
+):
+    code = run(
+        "refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, "--parts", "face"
+    )
+
+    assert code == cli.BAD_MODEL
+    assert "repairs parts of kind hand, but --parts asks for face" in capsys.readouterr().err
+
+
+def test_a_named_place_without_a_part_is_mentioned(picture, tmp_path, hand_pack, capsys):
+    box = "hand:500,500,600,600"
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, "--box", box)
+
+    assert code == cli.OK
+    assert "no hand was found in the box 500,500,600,600" in capsys.readouterr().err
+
+
+def test_naming_a_picture_or_a_kind_twice_is_naming_it_once(picture, tmp_path, hand_pack):
+    again = picture.parent / ".." / picture.parent.name / picture.name
+    report = tmp_path / "report.json"
+
+    code = run(
+        *("refine", picture, again, "-o", tmp_path / "out", "--pack", hand_pack),
+        *("--parts", "hand,,hand", "--json", report),
+    )
+
+    assert code == cli.OK
+    assert len(json.loads(report.read_text())) == 1
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, capsys):
+    assert run("inspect", "", "-o", tmp_path / "sheets") == cli.BAD_OPTION
+    assert "empty name" in capsys.readouterr().err
+
+
+def test_stopping_saves_the_report_of_what_is_finished(picture, tmp_path, hand_pack, monkeypatch):
+    from realishuman import batch
+
+    (tmp_path / "more.png").write_bytes(picture.read_bytes())
+    whole = batch.refine
+
+    def once(*arguments, **options):
+        monkeypatch.setattr(batch, "refine", stop)
+        return whole(*arguments, **options)
+
+    def stop(*_arguments, **_options):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(batch, "refine", once)
+    before = signal.getsignal(signal.SIGTERM)
+
+    code = run(
+        *("refine", picture, tmp_path / "more.png", "-o", tmp_path / "out"),
+        *("--pack", hand_pack, "--json", tmp_path / "report.json"),
+    )
+
+    assert code == cli.STOPPED
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert len(json.loads((tmp_path / "report.json").read_text())) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["in.png"]

@@ -37,10 +37,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()  # "meta" can be made but holds nothing
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
+            f"device {name!r} cannot be used here ({str(error).splitlines()[0].split('. ')[0]}); "
             "use --device auto or --device cpu."
         ) from error
     return device

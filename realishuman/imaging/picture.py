@@ -94,12 +94,7 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
             or 16 bits, or the disk refuses.
     """
     path = Path(path)
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise PictureError(
-            f"{path} cannot be written: {path.suffix or 'no extension'} is not one of "
-            f"{', '.join(sorted(EXTENSIONS))}."
-        )
+    form = _form(path)
     if rgb.shape != like.rgb.shape or rgb.dtype != np.uint8:
         raise PictureError(
             f"{path} needs {like.rgb.shape} uint8 like the picture it was made from, not "
@@ -122,6 +117,12 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
             f"{path} cannot be written: {error.strerror or error}. Nothing was left there; free "
             "space or name another folder."
         ) from error
+
+
+def check_target(path: str | Path, like: LoadedPicture) -> None:
+    """Raise the PictureError that save_picture would raise because of the name's extension."""
+    path = Path(path)
+    _held(path, _form(path), like.pixels, like.rgb, like)
 
 
 def as_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -233,6 +234,16 @@ def _described(image: Image.Image) -> bytes:
     for tag in set(exif) - TIFF_TAGS:
         del exif[tag]
     return exif.tobytes() if len(exif) else b""
+
+
+def _form(path: Path) -> str:
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise PictureError(
+            f"{path} cannot be written: {path.suffix or 'no extension'} is not one of "
+            f"{', '.join(sorted(EXTENSIONS))}."
+        )
+    return form
 
 
 def _held(
