@@ -5,7 +5,8 @@ RealisHumanError
 ├── PictureError     a picture cannot be read or written
 ├── ModelError       a detector or mesh model cannot be opened or does not fit
 ├── PackError        a pack or checkpoint is missing, damaged or of the wrong kind
-└── BackboneError    the diffusion networks cannot be built or run as asked
+├── BackboneError    the diffusion networks cannot be built or run as asked
+└── TrainingError    a training run cannot go on
 
 A message says what was found, what was expected and what to do now. Anything else that is
 raised is a bug of ours and keeps its traceback.
@@ -36,3 +37,7 @@ class PackError(RealisHumanError):
 
 class BackboneError(RealisHumanError):
     """The diffusion networks cannot be built or run as asked."""
+
+
+class TrainingError(RealisHumanError):
+    """A training run cannot go on."""

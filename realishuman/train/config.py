@@ -1,0 +1,245 @@
+"""What a training run is told: dataclasses, read from a TOML file that may hold nothing unknown.
+
+The file has one table per dataclass below; what it leaves out has the default given here, which is
+the paper's where the paper says something.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from realishuman.errors import SettingsError
+from realishuman.settings import PART_KINDS
+from realishuman.weights.pack import EncoderShape, ScheduleConstants, UnetShape, VaeShape
+from realishuman.weights.shapes import SD15, PackSizes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """What the pack will say about itself; see weights.pack.PackHeader."""
+
+    name: str
+    kind: str = "hand"
+    weights: str = "demo"
+    pose: str = "shaded"
+    preset: str = "released"
+    resolution: int = 512
+    steps: int | None = None
+    guidance: float | None = None
+    licence: str = "Apache-2.0"
+    source: str = "trained with realishuman train"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Sizes of all networks; the released checkpoints' where nothing is said.
+
+    pose    widths of the pose guider, finest first; it halves the picture at each but the first.
+    prompt  tokens of each prompt embedding of stage two.
+    """
+
+    unet: UnetShape = SD15.unet
+    stage_two_unet: UnetShape = SD15.stage_two_unet
+    vae: VaeShape = SD15.vae
+    image_encoder: EncoderShape = SD15.image_encoder
+    pose: tuple[int, ...] = SD15.pose
+    prompt: int = SD15.prompt
+
+    def sizes(self) -> PackSizes:
+        """The same, as the pack's readers and writers want them."""
+        return PackSizes(
+            self.unet, self.stage_two_unet, self.vae, self.image_encoder, self.pose, self.prompt
+        )
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent."""
+        return 2 ** (len(self.vae.channels) - 1)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where training crops come from and how they vary.
+
+    folder      of crops made by `realishuman train synthesise` with this configuration.
+    side        of the rendered pictures the crops are cut from, in pixels.
+    margin      range of the crop's side, in longer sides of the part.
+    shift       of the crop's centre, at most, in crop sides.
+    pose_noise  of the mesh the network is shown, standard deviation of each joint in hand sizes;
+                an estimated mesh is never exact, and must not be copied as if it were.
+    pose_exact  share of the crops whose mesh is exact.
+    variants    of each crop: even ones as they are, odd ones mirrored, from the third on also
+                recoloured.
+    held_out    crops, the last ones, that training never sees.
+    """
+
+    folder: str
+    side: int = 256
+    margin: tuple[float, float] = (1.5, 2.2)
+    shift: float = 0.05
+    pose_noise: float = 0.02
+    pose_exact: float = 0.5
+    variants: int = 2
+    held_out: int = 16
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one network, or stage, is trained.
+
+    batch         samples per step, over all processes and accumulated parts.
+    accumulate    parts a batch is split into, one after another, to save memory.
+    warmup        steps over which the learning rate rises from 0.
+    decay         share of the steps, at the end, over which it falls to 0.
+    ema           decay of the averaged weights, which the pack gets; 0 averages nothing.
+    drop          share of samples that see no reference and no tokens, or the empty prompt.
+    min_snr       gamma of min-SNR weighting; None weights all timesteps alike, as the paper.
+    initial       weights to start from: a pack, or a .safetensors file of an SD1.5 UNet or
+                  autoencoder with diffusers' names; random ones if not given.
+    train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
+    """
+
+    steps: int
+    batch: int = 5
+    accumulate: int = 1
+    learning_rate: float = 5e-5
+    warmup: int = 0
+    decay: float = 0.0
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.0
+    drop: float = 0.01
+    min_snr: float | None = None
+    precision: str = "float32"
+    gradient_checkpointing: bool = False
+    initial: str | None = None
+    train_encoder: bool = False
+    seed: int = 0
+    save_every: int = 1000
+    sample_every: int = 1000
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a training run is told.
+
+    output    folder of checkpoints, curves and samples, one folder in it per stage.
+    """
+
+    output: str
+    pack: PackConfig
+    data: Data
+    networks: Networks = Networks()
+    schedule: ScheduleConstants = ScheduleConstants()
+    autoencoder: Stage = field(default_factory=lambda: Stage(steps=0))
+    stage_one: Stage = field(default_factory=lambda: Stage(steps=50_000, batch=5))
+    stage_two: Stage = field(default_factory=lambda: Stage(steps=20_000, batch=16))
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """Read a TOML file; relative folders in it are relative to where the command runs.
+
+    Raises SettingsError, naming the file and the field, on what is unknown, missing or impossible.
+    """
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the configuration {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Mapping[str, Any], where: str) -> TrainConfig:
+    """Build a configuration from nested mappings; raises as read_config."""
+    config: TrainConfig = _build(TrainConfig, raw, where)
+    _check(config, where)
+    return config
+
+
+def _build(kind: Any, raw: Any, where: str) -> Any:
+    """Make a dataclass, and those inside it, from a table."""
+    if not isinstance(raw, Mapping):
+        raise SettingsError(f"{where} must be a table, not {raw!r}")
+    specs = {spec.name: spec for spec in fields(kind)}
+    if unknown := sorted(raw.keys() - specs.keys()):
+        raise SettingsError(
+            f"{where} has unknown keys: {', '.join(unknown)}; known are {', '.join(specs)}"
+        )
+    needed = [n for n, s in specs.items() if s.default is s.default_factory is MISSING]
+    if missing := [name for name in needed if name not in raw]:
+        raise SettingsError(f"{where} lacks {', '.join(missing)}")
+    hints = get_type_hints(kind)
+    return kind(**{n: _value(hints[n], v, f"{where}: {n}") for n, v in raw.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """Check one value against its annotation; tables become dataclasses, lists tuples."""
+    if hasattr(kind, "__dataclass_fields__"):
+        return _build(kind, value, where)
+    if isinstance(value, list):
+        value = tuple(value)
+    allowed = {
+        t: t for t in (int, float, str, bool) if str(kind).startswith(t.__name__) or kind is t
+    }
+    if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
+        value = float(value)
+    fits = (
+        isinstance(value, tuple)
+        if str(kind).startswith("tuple")
+        else any(type(value) is t for t in allowed)
+    )
+    if not fits:
+        shown = getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else str(kind)
+        raise SettingsError(f"{where} must be {shown}, not {value!r}")
+    return value
+
+
+def _check(config: TrainConfig, where: str) -> None:
+    """Refuse what could only fail later."""
+    factor, resolution = config.networks.factor, config.pack.resolution
+    levels = max(len(config.networks.unet.channels), len(config.networks.stage_two_unet.channels))
+    smallest = factor * 2 ** (levels - 1)
+    problems = [
+        (config.pack.kind not in PART_KINDS, f"pack.kind must be one of {', '.join(PART_KINDS)}"),
+        (resolution % smallest > 0, f"pack.resolution must be a multiple of {smallest}"),
+        (
+            2 ** (len(config.networks.pose) - 1) != factor,
+            f"networks.pose must have {len(config.networks.vae.channels)} widths, as the "
+            "autoencoder has levels",
+        ),
+        (
+            config.schedule.prediction == "epsilon"
+            and config.schedule.spacing == "trailing"
+            and config.schedule.zero_snr,
+            "schedule: epsilon cannot be sampled from zero SNR with trailing spacing; choose "
+            "prediction v_prediction or spacing leading",
+        ),
+        (config.data.variants < 1, "data.variants must be at least 1"),
+    ]
+    for name in ("autoencoder", "stage_one", "stage_two"):
+        stage: Stage = getattr(config, name)
+        problems += [
+            (stage.precision not in PRECISIONS, f"{name}.precision: one of {PRECISIONS}"),
+            (
+                stage.batch < 1 or stage.accumulate < 1 or stage.batch % stage.accumulate > 0,
+                f"{name}.batch must be a multiple of accumulate, both at least 1",
+            ),
+            (not 0 <= stage.drop < 1, f"{name}.drop must be in [0, 1)"),
+            (not 0 <= stage.ema < 1, f"{name}.ema must be in [0, 1)"),
+        ]
+    for wrong, sentence in problems:
+        if wrong:
+            raise SettingsError(f"{where}: {sentence}")

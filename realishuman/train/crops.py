@@ -1,0 +1,136 @@
+"""Cuts a training crop out of a pair of pictures, by the code that prepares a part for repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import around
+from realishuman.imaging.crop import extract
+from realishuman.mesh.base import Mesh
+from realishuman.prepare import prepare
+from realishuman.settings import Settings
+from realishuman.train.config import TrainConfig
+from realishuman.train.synthetic.sample import SyntheticSample, sample
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+MASKS = ("m", "m_d", "m_e", "shown")  # bit 0 to 3 of a packed crop's last channel
+CHANNELS = 10
+REACH = 0.12  # of a joint over the mesh, in hand sizes: about half a finger's distance to the next
+
+
+@dataclass(frozen=True)
+class TrainingCrop:
+    """One part in its crop of side R, as it should be and as it came.
+
+    clean, malformed  (R, R, 3) uint8 RGB.
+    pose              (R, R, 3) uint8, render of the mesh as it would have been estimated.
+    m, m_d, m_e       (R, R) bool, masks of that mesh.
+    shown             (R, R) bool, pixels that show the part in `clean`.
+    """
+
+    clean: Pixels
+    malformed: Pixels
+    pose: Pixels
+    m: Mask
+    m_d: Mask
+    m_e: Mask
+    shown: Mask
+
+
+def synthetic_crop(seed: int, config: TrainConfig) -> TrainingCrop:
+    """The crop of this seed, always the same for the same configuration."""
+    rng = np.random.default_rng((seed, 1))  # sample() draws from (seed, redraw) and (seed,) alone
+    return cut(sample(seed, config.data.side), config, rng)
+
+
+def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) -> TrainingCrop:
+    """Draw where to crop and how wrong the mesh is, then crop, render and mask."""
+    data, pack = config.data, config.pack
+    mesh = pair.mesh if rng.random() < data.pose_exact else noisy(pair.mesh, data.pose_noise, rng)
+    margin = float(rng.uniform(*data.margin))
+    box = around(mesh.joints)
+    shift = rng.uniform(-data.shift, data.shift, 2) * margin * box.longer_side
+    places = np.concatenate([mesh.joints[:, :2] + shift, mesh.joints[:, 2:]], axis=1)
+    part = Part(pack.kind, pair.part, around(places), 1.0, mesh.joints, None)
+    (ready,) = prepare(
+        pair.malformed,
+        [part],
+        [mesh],
+        [1],
+        Settings(margin=margin),
+        preset=pack.preset,
+        pose=pack.pose,
+        resolution=pack.resolution,
+    )
+    shown = np.repeat(pair.mask[..., None].astype(np.uint8) * 255, 3, axis=2)
+    return TrainingCrop(
+        clean=pixels(extract(pair.clean, ready.crop)),
+        malformed=pixels(ready.image),
+        pose=pixels(ready.pose),
+        m=ready.masks.m,
+        m_d=ready.masks.m_d,
+        m_e=ready.masks.m_e,
+        shown=extract(shown, ready.crop, "zeros")[0].numpy() > 0.5,
+    )
+
+
+def noisy(mesh: Mesh, spread: float, rng: np.random.Generator) -> Mesh:
+    """Move each joint at random and the mesh around it along.
+
+    spread  standard deviation of a joint's move, in sizes of the hand's box.
+    """
+    size = around(mesh.joints).longer_side
+    moves = rng.normal(0, spread * size, mesh.joints.shape)
+    apart = np.linalg.norm(mesh.vertices[:, None] - mesh.joints[None], axis=2) / (REACH * size)
+    weights = np.exp(-0.5 * (apart**2 - (apart**2).min(axis=1, keepdims=True)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return Mesh(
+        (mesh.vertices + weights @ moves).astype(np.float32),
+        mesh.faces,
+        (mesh.joints + moves).astype(np.float32),
+    )
+
+
+def pixels(image: Tensor) -> Pixels:
+    """(3, H, W) float in [0, 1] to (H, W, 3) uint8."""
+    array: Pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return array
+
+
+def pack_crop(crop: TrainingCrop) -> Pixels:
+    """Put a crop into one (R, R, 10) array: clean, malformed, pose, masks as bits."""
+    bits = np.zeros(crop.m.shape, np.uint8)
+    for bit, name in enumerate(MASKS):
+        bits |= getattr(crop, name).astype(np.uint8) << bit
+    return np.concatenate([crop.clean, crop.malformed, crop.pose, bits[..., None]], axis=2)
+
+
+def unpack_crop(packed: Pixels) -> TrainingCrop:
+    """The inverse of pack_crop; copies nothing but the masks."""
+    bits = packed[..., 9]
+    masks = {name: (bits >> bit & 1).astype(bool) for bit, name in enumerate(MASKS)}
+    return TrainingCrop(packed[..., :3], packed[..., 3:6], packed[..., 6:9], **masks)
+
+
+def mirrored(crop: TrainingCrop) -> TrainingCrop:
+    """Left and right swapped, also in the pose's colours: red is a right hand, green a left."""
+    flipped = {name: getattr(crop, name)[:, ::-1] for name in ("clean", "malformed", *MASKS)}
+    return TrainingCrop(pose=crop.pose[:, ::-1, [1, 0, 2]], **flipped)
+
+
+def recoloured(crop: TrainingCrop, rng: np.random.Generator) -> TrainingCrop:
+    """Both pictures with the same random brightness, contrast and tint."""
+    gain = rng.uniform(0.75, 1.2) * rng.uniform(0.9, 1.1, 3)
+    lift = rng.uniform(-12, 12)
+    table = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)
+    changed = [
+        np.stack([table[picture[..., c], c] for c in range(3)], axis=2)
+        for picture in (crop.clean, crop.malformed)
+    ]
+    return TrainingCrop(changed[0], changed[1], crop.pose, crop.m, crop.m_d, crop.m_e, crop.shown)

@@ -1,0 +1,128 @@
+"""A run's folder: locked by one process, with checkpoint, weights, curve and samples in it."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from realishuman.errors import SettingsError, TrainingError
+from realishuman.files import whole_file
+
+COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
+
+
+class RunFolder:
+    """Files of one stage's run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.curve_path = path / "curve.csv"
+        self.checkpoint_path = path / "checkpoint.pt"
+        self.weights_path = path / "weights.safetensors"
+        self._pending: list[tuple[Any, ...]] = []
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out. Raises SettingsError if one is using the folder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = self.path / "lock"
+        while True:
+            try:
+                handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+                break
+            except FileExistsError:
+                owner = _owner(lock)
+                if owner is not None:
+                    raise SettingsError(
+                        f"process {owner} is training in {self.path}: wait for it, stop it, or "
+                        f"choose another output. If there is no such run, delete {lock}."
+                    ) from None
+                lock.unlink(missing_ok=True)
+        with os.fdopen(handle, "w") as file:
+            file.write(str(os.getpid()))
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint; the old one stays until the new one is whole."""
+        with self._room(), whole_file(self.checkpoint_path) as file:
+            torch.save(dict(state), file)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The checkpoint, or None if the run is new. Raises TrainingError if it is damaged."""
+        if not self.checkpoint_path.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(
+                self.checkpoint_path, map_location="cpu", weights_only=True
+            )
+        except Exception as error:
+            raise TrainingError(
+                f"{self.checkpoint_path} cannot be read ({error}): move it away to begin anew."
+            ) from error
+        return state
+
+    def save_weights(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+        """Replace the weights, which are named as in a pack."""
+        plain = {
+            name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()
+        }
+        with self._room(), whole_file(self.weights_path) as file:
+            file.write(save(plain, dict(metadata)))
+
+    def record(self, *row: Any) -> None:
+        """Remember one line of the curve, in the order of COLUMNS."""
+        self._pending.append(row)
+
+    def flush_curve(self) -> None:
+        """Append what was recorded to curve.csv."""
+        with self._room():
+            new = not self.curve_path.exists()
+            with self.curve_path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerows([COLUMNS] * new + self._pending)
+        self._pending.clear()
+
+    def cut_curve(self, steps: int) -> None:
+        """Forget lines after step `steps`, which are about to be made again."""
+        if self.curve_path.exists():
+            with self.curve_path.open(newline="", encoding="utf-8") as file:
+                head, *rows = csv.reader(file)
+            kept = [row for row in rows if len(row) == len(COLUMNS) and int(row[0]) <= steps]
+            with self._room(), whole_file(self.curve_path) as binary:
+                lines = [",".join(row) + "\r\n" for row in [head, *kept]]
+                binary.write("".join(lines).encode())
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if full or "file write failed" in str(error):
+                raise TrainingError(
+                    f"{self.path} is full: free some space and start the same command again; it "
+                    "goes on from the last checkpoint."
+                ) from error
+            raise
+
+
+def _owner(lock: Path) -> int | None:
+    """The living process that holds the lock, if any."""
+    try:
+        owner = int(lock.read_text())
+        os.kill(owner, 0)
+    except (OSError, ValueError):
+        return None
+    return owner

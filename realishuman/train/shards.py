@@ -1,0 +1,150 @@
+"""Crops on disk: files of 256 crops each, made by several processes, memory-mapped when read."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from realishuman.errors import SettingsError
+from realishuman.files import whole_file
+from realishuman.train.config import TrainConfig
+from realishuman.train.crops import (
+    CHANNELS,
+    Pixels,
+    TrainingCrop,
+    pack_crop,
+    synthetic_crop,
+    unpack_crop,
+)
+
+PER_SHARD = 256
+DESCRIPTION = "crops.json"
+SPARE = 64 * 2**20  # bytes that stay free
+
+
+class Crops:
+    """The crops of a folder, or the first so many.
+
+    Raises SettingsError if there are none, or they were made with another configuration.
+    """
+
+    def __init__(self, folder: Path, config: TrainConfig, most: int | None = None) -> None:
+        check_description(folder, config)
+        self.shards = sorted(folder.glob("crops-*.npy"))
+        if not self.shards:
+            raise SettingsError(
+                f"{folder} holds no crops: make some with `realishuman train synthesise --config "
+                "FILE --count N`."
+            )
+        self._arrays = [np.load(path, mmap_mode="r") for path in self.shards]
+        self._ends = np.cumsum([len(array) for array in self._arrays])
+        self._most = most
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._most is None else min(self._most, int(self._ends[-1]))
+
+    def __getitem__(self, index: int) -> TrainingCrop:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        shard = int(np.searchsorted(self._ends, index, side="right"))
+        first = int(self._ends[shard]) - len(self._arrays[shard])
+        return unpack_crop(np.asarray(self._arrays[shard][index - first]))
+
+
+def synthesise(
+    config: TrainConfig, count: int, workers: int, say: Callable[[str], None] = lambda _: None
+) -> int:
+    """Make the crops of seeds 0 to count - 1 that are not there yet; whole shards only.
+
+    Returns how many shards were made. What is there after an interruption is kept.
+    Raises  SettingsError if the folder holds crops of another configuration or has no room.
+    """
+    folder = Path(config.data.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / DESCRIPTION).exists():
+        check_description(folder, config)
+    else:
+        with whole_file(folder / DESCRIPTION) as file:
+            file.write(json.dumps(description(config), indent=1).encode())
+    starts = range(0, count, PER_SHARD)
+    wanted = [(config, s, min(PER_SHARD, count - s)) for s in starts]
+    jobs = [job for job in wanted if not _complete(folder, *job[1:])]
+    needed = sum(job[2] for job in jobs) * config.pack.resolution**2 * CHANNELS
+    if needed + SPARE > (free := shutil.disk_usage(folder).free):
+        raise SettingsError(
+            f"{folder} has {free / 1e9:.1f} GB left but {count} crops take {needed / 1e9:.1f} GB "
+            "more: free some space, make fewer, or choose another folder."
+        )
+    if workers == 1:
+        for done, job in enumerate(jobs, start=1):
+            _make_shard(job)
+            say(f"{done} of {len(jobs)} shards")
+    elif jobs:
+        with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
+            for done, _ in enumerate(pool.imap_unordered(_make_shard, jobs), start=1):
+                say(f"{done} of {len(jobs)} shards")
+    return len(jobs)
+
+
+def description(config: TrainConfig) -> dict[str, object]:
+    """What the crops depend on besides their seeds."""
+    data = asdict(config.data)
+    for name in ("folder", "variants", "held_out"):
+        del data[name]
+    pack = config.pack
+    return json.loads(  # type: ignore[no-any-return]  # lists instead of tuples, as in the file
+        json.dumps(
+            data
+            | {"kind": pack.kind, "pose": pack.pose, "preset": pack.preset}
+            | {"resolution": pack.resolution}
+        )
+    )
+
+
+def check_description(folder: Path, config: TrainConfig) -> None:
+    """Raise SettingsError unless the crops in the folder were made with this configuration."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise SettingsError(
+            f"{folder} has no {DESCRIPTION}, so it holds no crops: make some with `realishuman "
+            "train synthesise`."
+        )
+    found, expected = json.loads(path.read_text(encoding="utf-8")), description(config)
+    if wrong := [k for k in sorted({*found, *expected}) if found.get(k) != expected.get(k)]:
+        parts = [f"{k} {found.get(k)!r} instead of {expected.get(k)!r}" for k in wrong]
+        raise SettingsError(
+            f"the crops in {folder} were made with {', '.join(parts)}: change the configuration or "
+            "choose another data.folder."
+        )
+
+
+def _complete(folder: Path, start: int, count: int) -> bool:
+    path = _shard(folder, start)
+    return path.is_file() and len(np.load(path, mmap_mode="r")) >= count
+
+
+def _shard(folder: Path, start: int) -> Path:
+    return folder / f"crops-{start:08d}.npy"
+
+
+def _make_shard(job: tuple[TrainConfig, int, int]) -> None:
+    config, start, count = job
+    crops: list[Pixels] = [
+        pack_crop(synthetic_crop(seed, config)) for seed in range(start, start + count)
+    ]
+    with whole_file(_shard(Path(config.data.folder), start)) as file:
+        np.save(file, np.stack(crops))
+
+
+def _one_thread() -> None:
+    """In a worker: processes share the cores, so threads would only get in each other's way."""
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"

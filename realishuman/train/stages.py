@@ -1,0 +1,223 @@
+"""Each stage put together: its crops, latents, network, previews, and where its files are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from realishuman.backbones.diffusers import DiffusersAutoencoder, build_autoencoder
+from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.noise import PartNoise
+from realishuman.diffusion.sampling import Sampling
+from realishuman.errors import SettingsError
+from realishuman.imaging.masks import latent_mask
+from realishuman.progress import Silent
+from realishuman.settings import PRESETS
+from realishuman.train.config import TrainConfig
+from realishuman.train.crops import Pixels
+from realishuman.train.data import (
+    AUTOENCODED,
+    AutoencoderData,
+    Latents,
+    StageOneData,
+    StageTwoData,
+    autoencoded,
+    grid,
+    part,
+    repaired,
+    tensor,
+    trained,
+)
+from realishuman.train.folder import RunFolder
+from realishuman.train.loop import Trainee
+from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
+from realishuman.train.shards import Crops
+
+STAGES = ("autoencoder", "stage-one", "stage-two")
+SHOWN = 6  # held-out crops per preview
+MEASURED = 64  # crops whose latents give the scaling
+
+
+def run_folder(config: TrainConfig, stage: str) -> RunFolder:
+    """Where a stage's files are."""
+    return RunFolder(Path(config.output) / stage)
+
+
+def trainee(
+    config: TrainConfig, stage: str, say: Callable[[str], None] = lambda _: None
+) -> Trainee:
+    """Put a stage together; latents are made first where they are missing.
+
+    Raises SettingsError without crops, or without the autoencoder's weights where they are needed.
+    """
+    crops = Crops(Path(config.data.folder), config)
+    say(f"{stage}: {trained(crops, config)} crops, {len(crops) - trained(crops, config)} held out")
+    if stage == "autoencoder":
+        return _autoencoder(config, crops)
+    autoencoder, mark = load_trained_autoencoder(config)
+    say(f"{stage}: making latents where they are missing")
+    folder = Path(config.output) / stage / f"latents-{mark}"
+    latents = Latents(crops, config, stage, autoencoder, folder)
+    if stage == "stage-one":
+        return _stage_one(config, crops, latents, autoencoder)
+    return _stage_two(config, crops, latents, autoencoder)
+
+
+def load_trained_autoencoder(config: TrainConfig) -> tuple[DiffusersAutoencoder, str]:
+    """The autoencoder as trained, and a mark that changes with its weights.
+
+    Raises SettingsError if it has not been trained.
+    """
+    path = run_folder(config, "autoencoder").weights_path
+    try:
+        with safe_open(path, framework="pt") as file:
+            scaling = float(file.metadata()["scaling"])
+        tensors = load_file(path)
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path} is missing or damaged: train the autoencoder first, with `realishuman train "
+            "autoencoder`."
+        ) from error
+    module = build_autoencoder(config.networks.vae)
+    named = {name.removeprefix("vae."): value for name, value in tensors.items()}
+    module.load_state_dict(named, assign=True)
+    mark = hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
+    return DiffusersAutoencoder(module.requires_grad_(False).eval(), scaling), mark
+
+
+def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:
+    module = TrainedAutoencoder(config)
+    held = range(trained(crops, config), len(crops))
+    rng = np.random.default_rng(0)
+    images = [autoencoded(crops[i], AUTOENCODED[i % 5], rng) for i in held[:SHOWN]]
+
+    @torch.no_grad()
+    def preview() -> Pixels | None:
+        if not images:
+            return None
+        batch = torch.stack(images).to(_device(module))
+        decoded = module.vae.decode(module.vae.encode(batch).latent_dist.mode()).sample
+        return grid(
+            [[a.cpu() / 2 + 0.5, b.cpu() / 2 + 0.5] for a, b in zip(batch, decoded, strict=True)]
+        )
+
+    @torch.no_grad()
+    def note() -> dict[str, str]:
+        some = [tensor(crops[i].clean) * 2 - 1 for i in range(min(MEASURED, len(crops)))]
+        latents = [
+            module.vae.encode(image[None].to(_device(module))).latent_dist.mode() for image in some
+        ]
+        return {"scaling": repr(1 / float(torch.cat(latents).std()))}
+
+    return Trainee(
+        "autoencoder",
+        module,
+        AutoencoderData(crops, config, config.autoencoder).batch,
+        module.pack_tensors,
+        preview,
+        note,
+    )
+
+
+def _stage_one(
+    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: DiffusersAutoencoder
+) -> Trainee:
+    module = StageOne(config)
+    data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0))
+    held = list(range(trained(crops, config), len(crops)))[:SHOWN]
+
+    def preview() -> Pixels | None:
+        if not held:
+            return None
+        rows = [data.row(i, 0, torch.Generator()) for i in held]
+        device, networks = _device(module), module.networks(autoencoder)
+        picture = torch.stack([row.picture for row in rows]).to(device)
+        pose = module.pose_guider(torch.stack([row.pose for row in rows]).to(device))
+        reference = torch.stack([row.reference for row in rows]).to(device)
+        context = module.projector(module.image_encoder(picture))
+        prepared = stage_one.Prepared(reference, pose, pose, context)
+        found = stage_one.sample(
+            networks, prepared, sampling(config), PartNoise(0, held, "preview"), Silent()
+        )
+        painted = autoencoder.decode(found.cpu())
+        return grid(
+            [
+                [tensor(crops[i].malformed), row.picture, row.pose, one, part(crops[i])]
+                for i, row, one in zip(held, rows, painted, strict=True)
+            ]
+        )
+
+    return Trainee(
+        "stage-one",
+        module,
+        StageOneData(crops, latents, config, config.stage_one).batch,
+        module.pack_tensors,
+        preview,
+    )
+
+
+def _stage_two(
+    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: DiffusersAutoencoder
+) -> Trainee:
+    module = StageTwo(config)
+    data = StageTwoData(crops, latents, config, replace(config.stage_two, drop=0.0))
+    held = list(range(trained(crops, config), len(crops)))[:SHOWN]
+
+    def preview() -> Pixels | None:
+        if not held:
+            return None
+        rows = [data.row(i, 0, torch.Generator()) for i in held]
+        device = _device(module)
+        shown = torch.stack([row.i_f for row in rows])
+        malformed = torch.stack([tensor(crops[i].malformed) for i in held])
+        m_d = [latent_mask(_mask(crops[i].m_d), config.networks.factor) for i in held]
+        prepared = stage_two.Prepared(
+            image=autoencoder.encode(malformed * 2 - 1).to(device),
+            i_f=shown.to(device),
+            m_f=torch.stack([row.m_f for row in rows]).to(device),
+            m_d=torch.cat(m_d).to(device),
+        )
+        noise = PartNoise(0, held, "preview")
+        found = stage_two.sample(
+            module.networks(autoencoder), prepared, sampling(config), noise, Silent()
+        )
+        painted, seen = autoencoder.decode(found.cpu()), autoencoder.decode(shown)
+        return grid(
+            [
+                [tensor(crops[i].malformed), seen[k], painted[k], repaired(crops[i])]
+                for k, i in enumerate(held)
+            ]
+        )
+
+    return Trainee(
+        "stage-two",
+        module,
+        StageTwoData(crops, latents, config, config.stage_two).batch,
+        module.pack_tensors,
+        preview,
+    )
+
+
+def sampling(config: TrainConfig) -> Sampling:
+    """How the finished pack is sampled when the user says nothing."""
+    preset, pack = PRESETS[config.pack.preset], config.pack
+    return Sampling(
+        steps=pack.steps or preset.steps,
+        guidance=preset.guidance if pack.guidance is None else pack.guidance,
+    )
+
+
+def _mask(mask: np.ndarray) -> Tensor:
+    return torch.from_numpy(mask.copy())[None, None]
+
+
+def _device(module: torch.nn.Module) -> torch.device:
+    return next(module.parameters()).device
