@@ -29,6 +29,7 @@ from realishuman.weights.random_pack import initial_values, random_pack
 from realishuman.weights.shapes import SD15, PackSizes, pack_shapes
 
 Work = Callable[[], Tensor]
+PARTS = ", four parts"  # ends the name of a variant that denoises four at once
 
 
 class Operations(TorchDispatchMode):
@@ -109,22 +110,24 @@ def _scaled(width: float) -> PackSizes:
 
 
 def variants(pack: Pack | ScaledPack, latents: int, steps: int, device: str) -> dict[str, Work]:
-    """Ways to denoise one part with guidance, all to the same result but the last two.
+    """Ways to denoise one part with guidance, all to the same result but the approximate ones.
 
     latents  their side; 64 is a 512 crop.
+    A name that ends in PARTS denoises four at once.
     "official, autocast" casts float32 weights at every use, as the released script does.
     """
     official = OfficialStageOne(pack, device)
-    with DiffusersBackbone(pack, device, keep_loaded=True).stage_one() as networks:
+    with DiffusersBackbone(pack, device).stage_one() as networks:
         pass  # they stay loaded
     generator = torch.Generator().manual_seed(0)
-    pose = torch.rand(1, 3, 8 * latents, 8 * latents, generator=generator).to(device)
-    reference = torch.randn(1, 4, latents, latents, generator=generator).to(device)
-    tokens = official.no_tokens + 0.1
-    given = Inputs(reference, pose, tokens)
-    initial = PartNoise(0, [0], "stage one").initial((4, latents, latents)).to(device)
+    poses = torch.rand(4, 3, 8 * latents, 8 * latents, generator=generator).to(device)
+    references = torch.randn(4, 4, latents, latents, generator=generator).to(device)
+    all_tokens = (official.no_tokens + 0.1).expand(4, -1, -1)
 
-    def theirs() -> Tensor:
+    def theirs(parts: int = 1) -> Tensor:
+        given = Inputs(references[:parts], poses[:parts], all_tokens[:parts])
+        noise = PartNoise(0, range(parts), "stage one")
+        initial = noise.initial((4, latents, latents)).to(device)
         return official.sample(given, steps, 3.0, initial)
 
     def under_autocast() -> Tensor:
@@ -132,11 +135,11 @@ def variants(pack: Pack | ScaledPack, latents: int, steps: int, device: str) -> 
             return theirs()
 
     @torch.no_grad()
-    def ours(every: int = 1, share: float = 1.0) -> Tensor:
-        embedded = networks.pose_guider(pose)
-        context = networks.projector(tokens)
-        prepared = stage_one.Prepared(reference, embedded, embedded, context)
-        noise = PartNoise(0, [0], "stage one")
+    def ours(every: int = 1, share: float = 1.0, parts: int = 1) -> Tensor:
+        embedded = networks.pose_guider(poses[:parts])
+        context = networks.projector(all_tokens[:parts])
+        prepared = stage_one.Prepared(references[:parts], embedded, embedded, context)
+        noise = PartNoise(0, range(parts), "stage one")
         sampling = Sampling(steps, 3.0, reference_every=every, guidance_share=share)
         return stage_one.sample(networks, prepared, sampling, noise, Silent())
 
@@ -146,6 +149,8 @@ def variants(pack: Pack | ScaledPack, latents: int, steps: int, device: str) -> 
         "ours": ours,
         "ours, reference every 4 steps": lambda: ours(4),
         "the same, guidance for 60%": lambda: ours(4, 0.6),
+        "official" + PARTS: lambda: theirs(4),
+        "ours" + PARTS: lambda: ours(parts=4),
     }
 
 
@@ -184,8 +189,11 @@ def main() -> None:
             ).items()
         }
     base = "official, autocast"
-    print(f"{'per step of stage one':30} {'operations':>16} {'GFLOP':>17}")
+    print(f"{'per step and part':30} {'operations':>16} {'GFLOP':>17}")
     for name in operations:
+        share = 4 if name.endswith(PARTS) else 1
+        operations[name] /= share
+        flops[name] /= share
         print(
             f"{name:30} {operations[name]:8.0f} ({operations[name] / operations[base]:.2f})"
             f" {flops[name] / 1e9:9.2f} ({flops[name] / flops[base]:.3f})"

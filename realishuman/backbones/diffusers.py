@@ -14,9 +14,6 @@ from realishuman.backbones.loading import Place, fill, load, load_conditioners
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
 from realishuman.weights.pack import Pack, UnetShape, VaeShape
 
-SMALL_PACK = 2**30  # bytes
-LARGE_DEVICE = 15 * 2**30  # bytes; a card sold as 16 GB has a little less than 16 GiB
-
 
 class DiffusersBackbone:
     """The networks of one pack, loaded when their stage is first entered.
@@ -24,8 +21,7 @@ class DiffusersBackbone:
     device       where to compute.
     dtype        float16 on CUDA and float32 elsewhere, if not given.
     keep_loaded  keep a stage's networks for the next run. Otherwise they are freed when the stage
-                 ends, and the most memory used is that of one stage. None decides by the pack's
-                 size and the device's memory.
+                 ends, and the most memory used is that of one stage.
     """
 
     def __init__(
@@ -34,14 +30,14 @@ class DiffusersBackbone:
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         *,
-        keep_loaded: bool | None = None,
+        keep_loaded: bool = True,
     ) -> None:
         place = torch.device(device)
         if dtype is None:
             dtype = torch.float16 if place.type == "cuda" else torch.float32
         self._place = Place(place, dtype)
         self._pack = pack
-        self._keep_loaded = _fits(pack, place) if keep_loaded is None else keep_loaded
+        self._keep_loaded = keep_loaded
         self._one: StageOneNetworks | None = None
         self._two: StageTwoNetworks | None = None
         self._autoencoder: DiffusersAutoencoder | None = None
@@ -106,18 +102,6 @@ class DiffusersBackbone:
     def _shared_autoencoder(self) -> DiffusersAutoencoder:
         self._autoencoder = self._autoencoder or load_autoencoder(self._pack, "vae.", self._place)
         return self._autoencoder
-
-
-def _fits(pack: Pack, device: torch.device) -> bool:
-    """Whether both stages of two such packs, hand and face, may stay in memory between runs.
-
-    A converted pack has 5.9 GB. On a CPU its stages take minutes, so loading anew costs little.
-    """
-    if pack.path.stat().st_size < SMALL_PACK:
-        return True
-    if device.type != "cuda":
-        return False
-    return torch.cuda.get_device_properties(device).total_memory >= LARGE_DEVICE
 
 
 def build_unet(shape: UnetShape, in_channels: int, out_channels: int = 4) -> UNet2DConditionModel:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import weakref
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -104,29 +103,6 @@ def test_networks_are_loaded_once_and_freed_when_that_is_asked_for(golden_pack):
     del networks
     gc.collect()
     assert gone() is None
-
-
-@pytest.mark.parametrize(
-    ("pack_bytes", "device", "device_bytes", "kept"),
-    [
-        (10**7, "cpu", 0, True),
-        (6 * 10**9, "cpu", 0, False),
-        (6 * 10**9, "cuda", 12 * 10**9, False),
-        (6 * 10**9, "cuda", 24 * 10**9, True),
-    ],
-)
-def test_a_large_pack_stays_loaded_only_where_there_is_room(
-    monkeypatch, tmp_path, pack_bytes, device, device_bytes, kept
-):
-    path = tmp_path / "pack"
-    with path.open("wb") as file:
-        file.truncate(pack_bytes)  # sparse: takes no room
-    memory = SimpleNamespace(total_memory=device_bytes)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: memory)
-
-    backbone = DiffusersBackbone(SimpleNamespace(path=path), device)
-
-    assert backbone._keep_loaded is kept
 
 
 def test_both_stages_share_one_autoencoder_unless_stage_two_has_its_own(golden_pack, one, two):
