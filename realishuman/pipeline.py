@@ -110,6 +110,7 @@ def refine(
                 preset=settings.preset or header.preset,
                 pose=header.pose,
                 resolution=header.resolution,
+                margin=None if settings.preset else header.margin,
             )
         output = _refine_kind(output, ready, models.backbone(kind), header, settings, run)
         if any(one.part.kind == kind for one in run.refined.values()):
@@ -162,14 +163,7 @@ def _refine_kind(
     run: _Run,
 ) -> Pixels:
     """Run both stages on parts of one kind; returns `output` with them pasted in."""
-    preset = PRESETS[settings.preset or header.preset]
-    sampling = Sampling(
-        steps=settings.steps or header.steps or preset.steps,
-        guidance=_first(settings.guidance, header.guidance, preset.guidance),
-        reference_every=settings.reference_every,
-        guidance_share=settings.guidance_share,
-        max_batch=settings.max_batch,
-    )
+    sampling = _sampling(settings, header)
     image = torch.stack([one.image for one in parts])
     pose = torch.stack([one.pose for one in parts])
     m = torch.from_numpy(np.stack([one.masks.m for one in parts]))[:, None]
@@ -210,9 +204,20 @@ def _refine_kind(
     return output
 
 
-def _first(*choices: float | None) -> float:
-    """The first that is given."""
-    return next(choice for choice in choices if choice is not None)
+def _sampling(settings: Settings, header: PackHeader) -> Sampling:
+    """What the user says counts, then a preset the user names, the pack, the pack's preset."""
+    preset = PRESETS[settings.preset or header.preset]
+    steps, guidance = preset.steps, preset.guidance
+    if settings.preset is None:
+        steps = header.steps or steps
+        guidance = guidance if header.guidance is None else header.guidance
+    return Sampling(
+        steps=settings.steps or steps,
+        guidance=guidance if settings.guidance is None else settings.guidance,
+        reference_every=settings.reference_every,
+        guidance_share=settings.guidance_share,
+        max_batch=settings.max_batch,
+    )
 
 
 def _pixels(image: Tensor) -> Pixels:

@@ -53,6 +53,7 @@ def prepare(
     preset: str,
     pose: str,
     resolution: int,
+    margin: float | None = None,
 ) -> list[PreparedPart]:
     """Crop, render and mask each part on its own; parts of one picture do not touch each other.
 
@@ -63,11 +64,14 @@ def prepare(
     preset      whose mask constants hold where settings do not say otherwise.
     pose        "shaded" or "depth".
     resolution  side R of the crops in pixels.
+    margin      side of the crops, in longer sides of the part, unless settings say; None takes
+                the preset's.
     """
+    side = settings.margin or margin or PRESETS[preset].margin
     prepared = []
     for index in chosen:
         part, mesh = parts[index - 1], meshes[index - 1]
-        crop = Crop(crop_box(part, settings.margin), resolution)
+        crop = Crop(crop_box(part, side), resolution)
         raster = _render(mesh, crop)
         condition = _pose_image(mesh, raster, crop, part, pose)
         rule = PRESETS[preset].masks[part.kind]

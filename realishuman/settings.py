@@ -45,8 +45,8 @@ class Settings:
         low=0,
         high=1000,
     )
-    margin: float = _setting(
-        2.0, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
+    margin: float | None = _setting(
+        None, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
     )
     preset: str | None = _setting(
         None, "constants to use; the pack's own if not given", choices=("released", "paper")
@@ -158,6 +158,7 @@ class Preset:
     masks: Mapping[str, MaskRule]
     steps: int
     guidance: float
+    margin: float = 2.0
 
 
 PRESETS: Mapping[str, Preset] = {

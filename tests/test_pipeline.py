@@ -8,9 +8,10 @@ import pytest
 
 import realishuman
 from realishuman.errors import PictureError
-from realishuman.pipeline import refine
+from realishuman.pipeline import _sampling, refine
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
+from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import SMALL, random_pack
 
 FAST = Settings(parts=("hand",), steps=2, seed=3)
@@ -169,3 +170,23 @@ class Counted(Silent):
     def begin(self, stage, total):
         if stage.startswith("stage"):
             self.totals[stage] = total
+
+
+@pytest.mark.parametrize(
+    ("settings", "header", "expected"),
+    [
+        ({}, {}, (50, 3.0)),
+        ({}, {"steps": 4, "guidance": 1.0}, (4, 1.0)),
+        ({"preset": "paper"}, {"steps": 4, "guidance": 1.0}, (20, 3.0)),
+        ({"preset": "paper", "steps": 7}, {"steps": 4}, (7, 3.0)),
+        ({"guidance": 2.0}, {"steps": 4, "guidance": 1.0}, (4, 2.0)),
+    ],
+)
+def test_the_user_counts_before_the_preset_named_and_that_before_the_pack(
+    settings, header, expected, hand_pack
+):
+    own = replace(Pack.open(hand_pack).header, **header)
+
+    sampling = _sampling(Settings(**settings), own)
+
+    assert (sampling.steps, sampling.guidance) == expected

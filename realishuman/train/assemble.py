@@ -39,6 +39,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         training_step=step,
         steps=pack.steps,
         guidance=pack.guidance,
+        margin=pack.margin,
     )
     return PackHeader.from_json(made.to_json(), "the configuration")
 

@@ -37,6 +37,7 @@ class PackConfig:
     resolution: int = 512
     steps: int | None = None
     guidance: float | None = None
+    margin: float | None = None
     licence: str = "Apache-2.0"
     source: str = "trained with realishuman train"
 

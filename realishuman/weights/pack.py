@@ -113,7 +113,8 @@ class PackHeader:
     pose        pose condition it expects: "shaded" render or "depth".
     preset      whose constants it runs with unless the user says otherwise.
     resolution  side of the crop in pixels.
-    steps, guidance  of sampling, where the user says nothing; None takes the preset's.
+    steps, guidance, margin  of sampling and of the crop, where the user says nothing; None
+                takes the preset's.
     """
 
     name: str
@@ -132,6 +133,7 @@ class PackHeader:
     training_step: int = 0
     steps: int | None = None
     guidance: float | None = None
+    margin: float | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:
