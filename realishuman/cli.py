@@ -293,7 +293,13 @@ def _convert(options: argparse.Namespace) -> int:
 
     folder = models_folder()
     if not options.output:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PackError(
+                f"the models folder {folder} cannot be made ({error.strerror}): name a pack file "
+                "with -o, or another folder in REALISHUMAN_MODELS."
+            ) from error
     target = Path(options.output or folder / f"{options.kind}.safetensors")
     with Bar() as bar:
         convert(
@@ -308,7 +314,9 @@ def _convert(options: argparse.Namespace) -> int:
             dino_positions=options.dino_positions,
             progress=bar,
         )
-        bar.say(f"{target} is ready; `realishuman refine` looks for packs in {folder}.")
+        found = target.parent.resolve() == folder.resolve() and target.suffix == ".safetensors"
+        use = "will use it" if found else f"uses it with --pack {target}"
+        bar.say(f"{target} is ready; `realishuman refine` {use}.")
     return OK
 
 

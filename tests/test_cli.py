@@ -255,3 +255,12 @@ def test_stopping_saves_the_report_of_what_is_finished(picture, tmp_path, hand_p
     assert signal.getsignal(signal.SIGTERM) is before
     assert len(json.loads((tmp_path / "report.json").read_text())) == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["in.png"]
+
+
+def test_a_models_folder_that_is_a_file_is_said_so(picture, monkeypatch, capsys):
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(picture))
+
+    assert run("models") == cli.BAD_MODEL
+    assert "is a file; name a folder in REALISHUMAN_MODELS" in capsys.readouterr().out
+    assert run("convert", "hand") == cli.BAD_MODEL
+    assert "cannot be made" in capsys.readouterr().err

@@ -23,7 +23,10 @@ def models_folder() -> Path:
 def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
     """Packs in the folder, best first, and a sentence for each .safetensors file that is none."""
     packs, faults = [], []
-    for path in sorted((folder or models_folder()).glob("*.safetensors")):
+    folder = folder or models_folder()
+    if folder.exists() and not folder.is_dir():
+        faults.append(f"{folder} is a file; name a folder in {ENVIRONMENT}.")
+    for path in sorted(folder.glob("*.safetensors")):
         try:
             packs.append(Pack.open(path))
         except PackError as error:
