@@ -93,7 +93,7 @@ class Settings:
     def from_dict(cls, raw: Mapping[str, Any]) -> Settings:
         """Build from JSON. Raises SettingsError on a key that is not a setting."""
         known = {spec.name for spec in fields(cls)}
-        if unknown := sorted(raw.keys() - known):
+        if unknown := sorted(map(str, raw.keys() - known)):
             raise SettingsError(
                 f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )

@@ -56,6 +56,11 @@ def test_an_unknown_key_is_refused_and_the_known_ones_are_listed():
         Settings.from_dict({"stepz": 3})
 
 
+def test_a_key_that_is_no_text_is_an_unknown_setting():
+    with pytest.raises(SettingsError, match="unknown setting 1, x"):
+        Settings.from_dict({1: 2, "x": 3})
+
+
 def test_lists_from_json_become_part_kinds():
     assert Settings.from_dict({"parts": ["face"]}).parts == ("face",)
 
