@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,18 +30,27 @@ class Sampling:
     max_batch: int = 4
 
 
-def chunks(parts: int, size: int) -> Iterator[tuple[int, int]]:
-    """First and one past the last of each run of at most `size` parts."""
-    for first in range(0, parts, size):
-        yield first, min(first + size, parts)
+def in_chunks(
+    parts: int, size: int, denoise: Callable[[slice], Tensor], decode: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Paint `parts` parts, at most `size` at a time.
 
-
-def checked(latents: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Images on the CPU, black where a part came out as NaN or infinity, and which did not.
-
-    latents   (P, C, h, w), images (P, 3, R, R) in [0, 1].
-    Returns   images (P, 3, R, R) float32 and finite (P,) bool.
+    denoise   rows of the batch to latents (P, C, h, w).
+    decode    those to images (P, 3, R, R) in [0, 1].
+    Returns   images (parts, 3, R, R) float32 and finite (parts,) bool, both on the CPU. A part
+              whose values left the range of numbers is not finite; its image is black.
     """
-    finite = torch.isfinite(latents).flatten(1).all(1) & torch.isfinite(images).flatten(1).all(1)
-    images = torch.where(finite[:, None, None, None], images, torch.zeros_like(images))
-    return images.float().cpu(), finite.cpu()
+    images, finite = [], []
+    for first in range(0, parts, size):
+        latents = denoise(slice(first, min(first + size, parts)))
+        painted = decode(latents)
+        good = torch.isfinite(latents).flatten(1).all(1) & torch.isfinite(painted).flatten(1).all(1)
+        painted = torch.where(good[:, None, None, None], painted, torch.zeros_like(painted))
+        images.append(painted.float().cpu())
+        finite.append(good.cpu())
+    return torch.cat(images), torch.cat(finite)
+
+
+def total_steps(parts: int, sampling: Sampling) -> int:
+    """Denoising steps that this many parts take, all chunks together."""
+    return sampling.steps * math.ceil(parts / sampling.max_batch)

@@ -18,7 +18,7 @@ from torch import Tensor
 from realishuman.diffusion import ddim, guidance
 from realishuman.diffusion.networks import Backbone, FeatureBank, StageOneNetworks
 from realishuman.diffusion.noise import Noise
-from realishuman.diffusion.sampling import Sampling, checked, chunks
+from realishuman.diffusion.sampling import Sampling, in_chunks, total_steps
 from realishuman.diffusion.schedule import Schedule
 from realishuman.progress import Progress
 
@@ -76,19 +76,15 @@ def run(
     Raises   SettingsError if the weights cannot be sampled in that many steps; PackError from
              the backbone; Interrupted from progress.
     """
-    images, finite = [], []
-    spans = list(chunks(len(inputs.reference), sampling.max_batch))
-    progress.begin("stage one", sampling.steps * len(spans))
+    parts = len(inputs.reference)
+    progress.begin("stage one", total_steps(parts, sampling))
     with torch.no_grad(), backbone.stage_one() as networks:
-        for first, last in spans:
-            some = StageOneInputs(inputs.reference[first:last], inputs.pose[first:last])
-            latents = sample(
-                networks, prepare(networks, some), sampling, noise.rows(first, last), progress
-            )
-            image, good = checked(latents, networks.autoencoder.decode(latents))
-            images.append(image)
-            finite.append(good)
-    return torch.cat(images), torch.cat(finite)
+
+        def denoise(rows: slice) -> Tensor:
+            some = prepare(networks, StageOneInputs(inputs.reference[rows], inputs.pose[rows]))
+            return sample(networks, some, sampling, noise.rows(rows.start, rows.stop), progress)
+
+        return in_chunks(parts, sampling.max_batch, denoise, networks.autoencoder.decode)
 
 
 def prepare(networks: StageOneNetworks, inputs: StageOneInputs) -> Prepared:

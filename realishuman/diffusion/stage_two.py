@@ -15,7 +15,7 @@ from torch import Tensor
 from realishuman.diffusion import ddim, guidance
 from realishuman.diffusion.networks import Backbone, StageTwoNetworks
 from realishuman.diffusion.noise import Noise
-from realishuman.diffusion.sampling import Sampling, checked, chunks
+from realishuman.diffusion.sampling import Sampling, in_chunks, total_steps
 from realishuman.diffusion.schedule import Schedule
 from realishuman.imaging.masks import latent_mask, masked_image
 from realishuman.progress import Progress
@@ -81,24 +81,16 @@ def run(
     Raises   SettingsError if the weights cannot be sampled in that many steps; PackError from
              the backbone; Interrupted from progress.
     """
-    images, finite = [], []
-    spans = list(chunks(len(inputs.image), sampling.max_batch))
-    progress.begin("stage two", sampling.steps * len(spans))
+    parts = len(inputs.image)
+    progress.begin("stage two", total_steps(parts, sampling))
     with torch.no_grad(), backbone.stage_two() as networks:
-        for first, last in spans:
-            some = StageTwoInputs(
-                inputs.image[first:last],
-                inputs.i_f[first:last],
-                inputs.m_f[first:last],
-                inputs.m_d[first:last],
-            )
-            latents = sample(
-                networks, prepare(networks, some), sampling, noise.rows(first, last), progress
-            )
-            image, good = checked(latents, networks.autoencoder.decode(latents))
-            images.append(image)
-            finite.append(good)
-    return torch.cat(images), torch.cat(finite)
+
+        def denoise(rows: slice) -> Tensor:
+            chosen = (each[rows] for each in (inputs.image, inputs.i_f, inputs.m_f, inputs.m_d))
+            some = prepare(networks, StageTwoInputs(*chosen))
+            return sample(networks, some, sampling, noise.rows(rows.start, rows.stop), progress)
+
+        return in_chunks(parts, sampling.max_batch, denoise, networks.autoencoder.decode)
 
 
 def prepare(networks: StageTwoNetworks, inputs: StageTwoInputs) -> Prepared:
