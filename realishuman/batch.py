@@ -1,11 +1,8 @@
-"""Many pictures, one after the other: which files, where to, and what went wrong with which."""
+"""Many pictures, one after the other: refined or drawn, saved, and reported."""
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,14 +10,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from realishuman.detect.base import GivenBox
-from realishuman.errors import PackError, PictureError, RealisHumanError, SettingsError
+from realishuman.errors import (
+    BackboneError,
+    PackError,
+    PictureError,
+    RealisHumanError,
+    SettingsError,
+)
 from realishuman.files import whole_file
 from realishuman.imaging.boxes import intersection
-from realishuman.imaging.picture import EXTENSIONS, check_target, load_picture, save_picture
+from realishuman.imaging.picture import check_target, load_picture, save_picture
 from realishuman.models import Models
 from realishuman.pipeline import find, reconstruct, refine
+from realishuman.places import try_folder
 from realishuman.prepare import prepare
 from realishuman.progress import Progress
 from realishuman.result import Result
@@ -29,64 +34,6 @@ from realishuman.sheet import contact_sheet
 
 Say = Callable[[str], None]
 Pairs = Sequence[tuple[Path, Path]]
-
-
-def expand(names: Sequence[str]) -> list[Path]:
-    """Files, the pictures in folders and what globs match, sorted within each, without repeats.
-
-    Raises SettingsError if a name is empty or a folder or glob gives nothing. A file that is
-    missing is kept: loading it says so, and the others still run.
-    """
-    pictures: dict[str, Path] = {}
-    for name in names:
-        path = Path(name)
-        if not name:
-            raise SettingsError('a picture has the empty name ""; write . for the current folder.')
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
-        elif glob.has_magic(name) and not path.exists():
-            found = sorted(Path(hit) for hit in glob.glob(name, recursive=True))  # noqa: PTH207 - a whole path
-        else:
-            found = [path]
-        if not found:
-            raise SettingsError(f"{name} holds no picture ({', '.join(sorted(EXTENSIONS))}).")
-        for one in found:
-            pictures.setdefault(os.path.abspath(one), one)  # noqa: PTH100 - follows no link
-    return list(pictures.values())
-
-
-def targets(pictures: Sequence[Path], output: str, suffix: str | None = None) -> list[Path]:
-    """Where each result goes: `output` itself for one picture, else a file of its name in it.
-
-    Makes the folder and tries whether it can be written to.
-    suffix  replaces the pictures' own extension, as in ".png".
-    Raises  SettingsError if the place cannot be used, two results would have one name or a picture
-            would be overwritten without its own file being named.
-    """
-    folder = Path(output)
-    single = len(pictures) == 1 and folder.suffix and not output.endswith(("/", os.sep))
-    if single and not folder.is_dir():
-        allowed = {suffix} if suffix else EXTENSIONS
-        if folder.suffix.lower() not in allowed:
-            raise SettingsError(
-                f"{output} ends in {folder.suffix}, not in {', '.join(sorted(allowed))}; end it "
-                "with / if it should be a folder."
-            )
-        _try_folder(folder.parent)
-        return [folder]
-    results = [folder / (p.stem + suffix if suffix else p.name) for p in pictures]
-    for result, count in Counter(results).items():
-        if count > 1:
-            raise SettingsError(
-                f"{count} pictures would become {result}; refine them into different folders."
-            )
-    sources = {picture.resolve() for picture in pictures}
-    if taken := [str(path) for path in results if path.resolve() in sources]:
-        raise SettingsError(
-            f"{taken[0]} is itself one of the pictures; name another folder with -o."
-        )
-    _try_folder(folder)
-    return results
 
 
 def refine_files(
@@ -110,7 +57,7 @@ def refine_files(
         raise SettingsError(f"the report {report} is a folder; name a file in it.")
     for folder in (steps_folder, report and report.parent):
         if folder is not None:
-            _try_folder(folder)
+            try_folder(folder)
     stems = Counter(source.stem for source, _ in pairs)
     reports: list[dict[str, Any]] = []
     try:
@@ -149,9 +96,16 @@ def _refine_file(
     """One picture from file to file; a file of which nothing changes is copied as it is."""
     loaded = load_picture(source)
     check_target(target, loaded)
-    result = refine(
-        loaded.rgb, models, settings, boxes=boxes, progress=progress, keep_steps=steps is not None
-    )
+    keep = steps is not None
+    try:
+        result = refine(
+            loaded.rgb, models, settings, boxes=boxes, progress=progress, keep_steps=keep
+        )
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise BackboneError(
+            f"the memory is too small ({str(error).splitlines()[0] if str(error) else 'full'}): "
+            "try --max-batch 1, --precision bfloat16 or --device cpu."
+        ) from error
     same_format = source.suffix.lower() == target.suffix.lower()
     if same_format and np.array_equal(result.image, loaded.rgb):
         _write(target, source)
@@ -226,21 +180,3 @@ def _write(path: Path, content: bytes | Path) -> None:
             file.write(content)
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _try_folder(folder: Path) -> None:
-    """Make the folder, if it is missing, and a file in it: a look before hours of work.
-
-    Raises SettingsError with what the system answered.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except (FileExistsError, NotADirectoryError) as error:
-        raise SettingsError(f"{folder} should be a folder but is, or lies in, a file.") from error
-    except OSError as error:
-        raise SettingsError(
-            f"nothing can be written to the folder {folder} ({error.strerror or error}); name "
-            "another one."
-        ) from error

@@ -203,8 +203,9 @@ def _boxes(options: argparse.Namespace, settings: Settings) -> list[Any]:
 
 
 def _refine(options: argparse.Namespace) -> int:
-    from realishuman.batch import expand, refine_files, targets
+    from realishuman.batch import refine_files
     from realishuman.hosts.standalone import Bar, open_models, packs_for
+    from realishuman.places import expand, targets
 
     settings = _settings(options)
     boxes = _boxes(options, settings)
@@ -240,9 +241,10 @@ def _caveat(weights: str, name: str) -> str:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from realishuman.batch import expand, inspect_files, targets
+    from realishuman.batch import inspect_files
     from realishuman.hosts.standalone import Bar
     from realishuman.models import Models
+    from realishuman.places import expand, targets
 
     settings = _settings(options)
     boxes = _boxes(options, settings)

@@ -264,3 +264,15 @@ def test_a_models_folder_that_is_a_file_is_said_so(picture, monkeypatch, capsys)
     assert "is a file; name a folder in REALISHUMAN_MODELS" in capsys.readouterr().out
     assert run("convert", "hand") == cli.BAD_MODEL
     assert "cannot be made" in capsys.readouterr().err
+
+
+def test_a_full_memory_is_said_with_what_helps(picture, tmp_path, hand_pack, monkeypatch, capsys):
+    def too_much(*_args, **_kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("realishuman.batch.refine", too_much)
+
+    code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
+
+    assert code == cli.SOME_FAILED
+    assert "--max-batch 1" in capsys.readouterr().err

@@ -29,7 +29,8 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "pipeline": BELOW | {"kinds", "models", "prepare"},
     "doctor": BELOW,
     "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
-    "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "sheet"},
+    "places": BASIS | {"imaging"},
+    "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "places", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 STANDALONE_ONLY = {"diffusers", "transformers", "accelerate", "ray"}
