@@ -93,7 +93,11 @@ def _train(options: argparse.Namespace) -> int:
     if options.dry_run:
         _say("\n".join(measure(config, options.task)))
         return OK
-    last = train(trainee(config, options.task, _say), stage, run_folder(config, options.task), _say)
+    from accelerate import PartialState
+
+    with PartialState().local_main_process_first():  # the others find the latents made
+        made = trainee(config, options.task, _say)
+    last = train(made, stage, run_folder(config, options.task), _say)
     _say(f"{options.task}: {last} steps done, in {run_folder(config, options.task).path}")
     return OK
 

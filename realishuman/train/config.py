@@ -66,7 +66,7 @@ class Networks:
     @property
     def factor(self) -> int:
         """Pixels per latent."""
-        return 2 ** (len(self.vae.channels) - 1)
+        return 1 << (len(self.vae.channels) - 1)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class TrainConfig:
     pack: PackConfig
     data: Data
     networks: Networks = Networks()
-    schedule: ScheduleConstants = ScheduleConstants()
+    schedule: ScheduleConstants = field(default_factory=ScheduleConstants)
     autoencoder: Stage = field(default_factory=lambda: Stage(steps=0))
     stage_one: Stage = field(default_factory=lambda: Stage(steps=50_000, batch=5))
     stage_two: Stage = field(default_factory=lambda: Stage(steps=20_000, batch=16))
@@ -237,6 +237,13 @@ def _check(config: TrainConfig, where: str) -> None:
             (
                 stage.batch < 1 or stage.accumulate < 1 or stage.batch % stage.accumulate > 0,
                 f"{name}.batch must be a multiple of accumulate, both at least 1",
+            ),
+            (
+                stage.min_snr is not None
+                and config.schedule.zero_snr
+                and config.schedule.prediction == "v_prediction",
+                f"{name}.min_snr gives v_prediction no weight where zero SNR starts sampling, so "
+                "that step would not be trained; leave it out",
             ),
             (not 0 <= stage.drop < 1, f"{name}.drop must be in [0, 1)"),
             (not 0 <= stage.ema < 1, f"{name}.ema must be in [0, 1)"),

@@ -146,7 +146,9 @@ class StageOneData:
 
     def batch(self, numbers: Sequence[int]) -> StageOneBatch:
         """Samples of these numbers."""
-        return _stacked(StageOneBatch, [self.row(*self._order.draw(n)) for n in numbers])
+        rows = [self.row(*self._order.draw(number)) for number in numbers]
+        batch: StageOneBatch = _stacked(StageOneBatch, rows)
+        return batch
 
     def row(self, index: int, variant: int, generator: torch.Generator) -> StageOneBatch:
         """One sample, without the batch's dimension."""
@@ -168,7 +170,9 @@ class StageTwoData:
 
     def batch(self, numbers: Sequence[int]) -> StageTwoBatch:
         """Samples of these numbers."""
-        return _stacked(StageTwoBatch, [self.row(*self._order.draw(n)) for n in numbers])
+        rows = [self.row(*self._order.draw(number)) for number in numbers]
+        batch: StageTwoBatch = _stacked(StageTwoBatch, rows)
+        return batch
 
     def row(self, index: int, variant: int, generator: torch.Generator) -> StageTwoBatch:
         """One sample, without the batch's dimension."""
@@ -250,7 +254,8 @@ def _encoded(
             images += [repaired(one) * 2 - 1, i_f(one, np.random.default_rng((index, variant, 2)))]
     with torch.no_grad():
         latents = autoencoder.encode(torch.stack(images)).cpu()
-    return latents.unflatten(0, (-1, 2)).half().numpy()
+    pairs: NDArray[np.float16] = latents.reshape(-1, 2, *latents.shape[1:]).half().numpy()
+    return pairs
 
 
 def grid(rows: Sequence[Sequence[Tensor]]) -> Pixels:

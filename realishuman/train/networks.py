@@ -164,7 +164,15 @@ class TrainedAutoencoder(nn.Module):
 
 
 class _Absent:
-    """Training sees latents only; there is no autoencoder in a training step."""
+    """Stands for the autoencoder in a training step, which sees latents only."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Never called."""
+        raise NotImplementedError
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Never called."""
+        raise NotImplementedError
 
 
 def _unet(

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from realishuman.errors import SettingsError
+from realishuman.train.config import Stage
+from realishuman.train.crops import mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
+from realishuman.train.data import AutoencoderData, Latents, StageOneData, StageTwoData, i_f, part
+from realishuman.train.shards import Crops, synthesise
+from realishuman.train.synthetic.sample import sample
+
+
+def equal(one, other):
+    names = [field.name for field in dataclasses.fields(one)]
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def test_crops_depend_on_their_seed_alone(crops, make_config, tmp_path):
+    config = make_config(tmp_path)
+
+    assert equal(crops[3], synthetic_crop(3, config))
+    assert not np.array_equal(crops[3].clean, crops[4].clean)
+
+
+def test_packing_and_mirroring_lose_nothing(crops):
+    crop = crops[0]
+
+    assert equal(unpack_crop(pack_crop(crop)), crop)
+    assert equal(mirrored(mirrored(crop)), crop)
+    red, green, blue = np.moveaxis(mirrored(crop).pose[:, ::-1], 2, 0)
+    np.testing.assert_array_equal(np.stack([green, red, blue], axis=2), crop.pose)
+
+
+def test_masks_lie_inside_each_other_and_on_the_hand(crops):
+    for index in range(len(crops)):
+        crop = crops[index]
+        assert crop.m.any()
+        assert not (crop.m_e & ~crop.m).any()
+        assert not (crop.m & ~crop.m_d).any()
+        assert (crop.m & crop.shown).sum() > 0.6 * crop.shown.sum()
+
+
+def test_pose_noise_moves_the_mesh_with_its_joints():
+    mesh = sample(0, 64).mesh
+    moved = noisy(mesh, 0.05, np.random.default_rng(0))
+    still = noisy(mesh, 0.0, np.random.default_rng(0))
+
+    np.testing.assert_allclose(still.vertices, mesh.vertices, atol=1e-5)
+    size = np.ptp(mesh.joints[:, :2], axis=0).max()
+    step = np.linalg.norm(moved.joints - mesh.joints, axis=1).mean() / size
+    assert 0.03 < step < 0.15
+    assert np.isfinite(moved.vertices).all()
+
+
+def test_a_folder_is_made_once_and_only_for_its_configuration(crops, make_config, tmp_path):
+    config = make_config(tmp_path)
+    assert synthesise(config, 12, workers=1) == 0
+
+    other = replace(config, data=replace(config.data, side=128))
+    with pytest.raises(SettingsError, match="were made with side 64 instead of 128"):
+        synthesise(other, 12, workers=1)
+    empty = replace(config, data=replace(config.data, folder=str(tmp_path / "none")))
+    with pytest.raises(SettingsError, match="realishuman train synthesise"):
+        Crops(tmp_path / "none", empty)
+
+
+def test_i_f_shows_the_malformed_picture_around_the_ring_and_the_clean_part_inside(crops):
+    crop, exact = crops[1], np.random.default_rng(11)  # its first draw is no damage
+    shown = ((i_f(crop, exact) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+
+    np.testing.assert_array_equal(shown[~crop.m_d], crop.malformed[~crop.m_d])
+    np.testing.assert_array_equal(shown[crop.m_e], crop.clean[crop.m_e])
+    assert (shown[crop.m_d & ~crop.m_e] == 128).all()
+    assert (part(crop)[:, torch.from_numpy(~crop.shown.copy())] == 0).all()
+
+
+class Squeezed:
+    """An autoencoder that averages blocks of 4 pixels and repeats the channels."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def encode(self, images):
+        self.calls += 1
+        return torch.nn.functional.avg_pool2d(images, 4).repeat(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"), [("stage-one", StageOneData), ("stage-two", StageTwoData)]
+)
+def test_batches_depend_on_the_sample_numbers_alone(crops, make_config, tmp_path, stage, kind):
+    config = make_config(tmp_path)
+    latents = Latents(crops, config, stage, Squeezed(), tmp_path / stage)
+    data = kind(crops, latents, config, Stage(steps=1, drop=0.5, seed=7))
+    whole, again = data.batch(range(40, 48)), data.batch([45, 41])
+
+    for name, value in vars(again).items():
+        assert torch.equal(value, vars(whole)[name][[5, 1]]), name
+    assert whole.clean.shape == (8, 6, 8, 8)
+    assert whole.keep.any()
+    assert not whole.keep.all()
+    assert len(set(whole.timesteps.tolist())) > 3
+
+
+def test_latents_are_made_once(crops, make_config, tmp_path):
+    config, squeezed = make_config(tmp_path), Squeezed()
+    for _ in range(2):
+        latents = Latents(crops, config, "stage-one", squeezed, tmp_path / "latents")
+
+    assert squeezed.calls == len(crops)
+    clean, reference = latents[5, 1]
+    expected = Squeezed().encode(part(mirrored(crops[5]))[None] * 2 - 1)[0]
+    torch.testing.assert_close(clean, expected, atol=2e-3, rtol=0)
+    assert not torch.equal(clean, reference)
+
+
+def test_every_pass_sees_every_crop_and_none_that_is_held_out(crops, make_config, tmp_path):
+    data = AutoencoderData(crops, make_config(tmp_path), Stage(steps=1))
+    seen = [data._order.draw(number)[0] for number in range(20)]
+
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10] != seen[10:]
+    images, noise = data.batch([3, 4])
+    assert images.shape == (2, 3, 32, 32)
+    assert noise.shape == (2, 6, 8, 8)
