@@ -24,7 +24,8 @@ from realishuman.diffusion import stage_one
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.progress import Silent
-from realishuman.weights.pack import EncoderShape, Pack, PackHeader, ScheduleConstants, UnetShape
+from realishuman.weights.header import EncoderShape, PackHeader, ScheduleConstants, UnetShape
+from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import initial_values, random_pack
 from realishuman.weights.shapes import SD15, PackSizes, pack_shapes
 

@@ -27,7 +27,7 @@ from realishuman.prepare import PreparedPart, prepare
 from realishuman.progress import Progress, Silent
 from realishuman.result import PartReport, Result
 from realishuman.settings import PRESETS, Settings
-from realishuman.weights.pack import PackHeader
+from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from realishuman.errors import PackError
-from realishuman.weights.pack import EncoderShape, UnetShape, VaeShape
+from realishuman.weights.header import EncoderShape, UnetShape, VaeShape
 from realishuman.weights.random_pack import SMALL
 from realishuman.weights.shapes import (
     SD15,

@@ -12,7 +12,8 @@ from torch import Tensor
 from realishuman.backbones.diffusers_unet import DiffusersUnet
 from realishuman.backbones.loading import Place, fill, load, load_conditioners
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
-from realishuman.weights.pack import Pack, UnetShape, VaeShape
+from realishuman.weights.header import UnetShape, VaeShape
+from realishuman.weights.pack import Pack
 
 
 class DiffusersBackbone:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from realishuman.weights.pack import UnetShape, VaeShape
+from realishuman.weights.header import UnetShape, VaeShape
 from realishuman.weights.shapes import unet_shapes, vae_shapes
 
 _UNET_RESNET = {

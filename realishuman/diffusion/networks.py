@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from realishuman.weights.pack import ScheduleConstants
+from realishuman.weights.header import ScheduleConstants
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
-from realishuman.weights.pack import ScheduleConstants
+from realishuman.weights.header import ScheduleConstants
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from realishuman.errors import SettingsError
 from realishuman.progress import Progress
 from realishuman.train.config import TrainConfig
 from realishuman.train.stages import STAGES, run_folder
-from realishuman.weights.pack import Pack, PackHeader
+from realishuman.weights.header import PackHeader
+from realishuman.weights.header_reader import read_header
+from realishuman.weights.pack import Pack
 from realishuman.weights.pack_writer import Entry, write_pack
 
 
@@ -41,7 +43,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         guidance=pack.guidance,
         margin=pack.margin,
     )
-    return PackHeader.from_json(made.to_json(), "the configuration")
+    return read_header(made.to_json(), "the configuration")
 
 
 def assemble(config: TrainConfig, path: Path, progress: Progress | None = None) -> Pack:

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
-from realishuman.weights.pack import EncoderShape, ScheduleConstants, UnetShape, VaeShape
+from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
 from realishuman.weights.shapes import SD15, PackSizes
 
 if sys.version_info >= (3, 11):

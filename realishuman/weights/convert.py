@@ -14,7 +14,8 @@ from torch import Tensor
 
 from realishuman.errors import PackError
 from realishuman.progress import Progress
-from realishuman.weights.pack import EncoderShape, Pack, PackHeader, ScheduleConstants, UnetShape
+from realishuman.weights.header import EncoderShape, PackHeader, ScheduleConstants, UnetShape
+from realishuman.weights.pack import Pack
 from realishuman.weights.pack_writer import Entry, write_pack
 from realishuman.weights.shapes import (
     encoder_shapes,

@@ -19,7 +19,9 @@ from realishuman.errors import PackError
 from realishuman.files import whole_file
 from realishuman.progress import Progress, Silent
 from realishuman.settings import PART_KINDS
-from realishuman.weights.pack import METADATA_KEY, Pack, PackHeader
+from realishuman.weights.header import PackHeader
+from realishuman.weights.header_reader import read_header
+from realishuman.weights.pack import METADATA_KEY, Pack
 from realishuman.weights.shapes import Shape, differences, pack_shapes
 from realishuman.weights.sizes import header_sizes
 
@@ -66,7 +68,7 @@ def _check(path: Path, header: PackHeader, entries: Sequence[Entry]) -> None:
     """Refuse, before anything is written, what could not become a pack."""
     if header.kind not in PART_KINDS:
         raise PackError(f"{header.kind!r} is no part kind; known are {', '.join(PART_KINDS)}")
-    PackHeader.from_json(header.to_json(), str(path))
+    read_header(header.to_json(), str(path))
     shapes = {entry.name: entry.shape for entry in entries}
     if len(shapes) < len(entries):
         raise PackError(f"{path}: two tensors of the pack have the same name")

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from realishuman.progress import Progress
-from realishuman.weights.pack import (
+from realishuman.weights.header import (
     EncoderShape,
-    Pack,
     PackHeader,
     ScheduleConstants,
     UnetShape,
     VaeShape,
 )
+from realishuman.weights.pack import Pack
 from realishuman.weights.pack_writer import Entry, write_pack
 from realishuman.weights.shapes import PackSizes, Shape, pack_shapes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realishuman.weights.pack import EncoderShape, UnetShape, VaeShape
+from realishuman.weights.header import EncoderShape, UnetShape, VaeShape
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]

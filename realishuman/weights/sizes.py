@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from realishuman.errors import PackError
-from realishuman.weights.pack import EncoderShape, PackHeader, UnetShape, VaeShape
+from realishuman.weights.header import EncoderShape, PackHeader, UnetShape, VaeShape
 from realishuman.weights.shapes import PackSizes, Shape
 
 

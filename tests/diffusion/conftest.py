@@ -15,15 +15,14 @@ from safetensors.torch import load_file, save_file
 
 from realishuman.backbones.diffusers import DiffusersBackbone
 from realishuman.diffusion.image_encoder import ImageEncoder
-from realishuman.weights.pack import (
-    METADATA_KEY,
+from realishuman.weights.header import (
     EncoderShape,
-    Pack,
     PackHeader,
     ScheduleConstants,
     UnetShape,
     VaeShape,
 )
+from realishuman.weights.pack import METADATA_KEY, Pack
 
 GOLDEN = Path(__file__).parents[1] / "golden/diffusion"
 ATTENTION = (True, True, True, False)

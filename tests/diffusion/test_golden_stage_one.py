@@ -10,7 +10,7 @@ import torch
 from realishuman.diffusion import stage_one
 from realishuman.diffusion.sampling import Sampling
 from realishuman.progress import Silent
-from realishuman.weights.pack import ScheduleConstants
+from realishuman.weights.header import ScheduleConstants
 
 FORWARD = 2e-5  # observed against float64 when recording: 2.3e-6
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from realishuman.diffusion.image_encoder import MEAN, SPREAD, ImageEncoder
-from realishuman.weights.pack import EncoderShape
+from realishuman.weights.header import EncoderShape
 from realishuman.weights.shapes import SD15, encoder_shapes
 
 SHAPE = EncoderShape(width=24, depth=2, heads=3, patch=14, side=42)

@@ -7,7 +7,7 @@ from diffusers.loaders import single_file_utils
 
 from realishuman.backbones.diffusers import build_unet
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
-from realishuman.weights.pack import UnetShape, VaeShape
+from realishuman.weights.header import UnetShape, VaeShape
 from realishuman.weights.shapes import SD15
 
 SHALLOW = UnetShape((32, 64), (False, True), layers=1, context=16, heads=4, groups=32)

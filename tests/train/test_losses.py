@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from realishuman.diffusion.schedule import alphas_cumprod
 from realishuman.train.dry import random_batch, untrained
 from realishuman.train.losses import NoiseTable
-from realishuman.weights.pack import ScheduleConstants
+from realishuman.weights.header import ScheduleConstants
 
 
 @pytest.fixture

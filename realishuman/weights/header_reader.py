@@ -1,14 +1,29 @@
-"""Whether what a header says can be true of any network, before one is built by it."""
+"""Reads a pack's header, and refuses what cannot be true of any network before one is built."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from realishuman.weights.pack import PackHeader
+from realishuman.errors import PackError
+from realishuman.weights.header import (
+    FORMAT,
+    EncoderShape,
+    PackHeader,
+    ScheduleConstants,
+    UnetShape,
+    VaeShape,
+)
 
+_CHOICES = {
+    "weights": ("trained", "demo", "random"),
+    "pose": ("shaded", "depth"),
+    "preset": ("released", "paper"),
+    "prediction": ("epsilon", "v_prediction"),
+    "spacing": ("leading", "linspace", "trailing"),
+}
 LOWEST = {"offset": 0, "training_step": 0}  # every other whole number is at least 1
 HIGHEST = {"resolution": 4096, "train_steps": 100_000}
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -19,7 +34,60 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def fault(described: Any) -> str:
+def read_header(text: str, where: str) -> PackHeader:
+    """Parse and check a header.
+
+    Raises PackError naming `where` on anything missing, unknown or impossible.
+    """
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PackError(f"{where}: the pack's header is not JSON ({error})") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise PackError(
+            f"{where} is a pack of format {found!r}, but this version reads format {FORMAT}: "
+            "convert the checkpoints again with `realishuman convert`."
+        )
+    nested = {
+        "unet": UnetShape,
+        "stage_two_unet": UnetShape,
+        "vae": VaeShape,
+        "image_encoder": EncoderShape,
+        "schedule": ScheduleConstants,
+    }
+    for name, kind in nested.items():
+        raw[name] = _build(kind, raw.get(name), f"{where}: header field {name}")
+    header = _build(PackHeader, raw, f"{where}: header")
+    if why := _misfit(header):
+        raise PackError(f"{where}: header: {why}. Convert the checkpoints or copy it again.")
+    return header
+
+
+_T = TypeVar("_T")
+
+
+def _build(kind: type[_T], raw: Any, where: str) -> _T:
+    """Make a dataclass from a JSON object, or raise PackError saying which key is wrong."""
+    if not isinstance(raw, Mapping):
+        raise PackError(f"{where} is missing or not an object; the file is damaged or no pack.")
+    known = {spec.name for spec in fields(kind)}  # type: ignore[arg-type]  # always a dataclass
+    if unknown := sorted(raw.keys() - known):
+        raise PackError(f"{where} has unknown keys: {', '.join(unknown)}")
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()}
+    for key in values.keys() & _CHOICES.keys():
+        if values[key] not in _CHOICES[key]:
+            raise PackError(f"{where}: {key} is {values[key]!r}, not one of {_CHOICES[key]}")
+    try:
+        built = kind(**values)
+    except TypeError as error:
+        raise PackError(f"{where} is incomplete: {error}") from error
+    if why := _fault(built):
+        raise PackError(f"{where}: {why}. Convert the checkpoints or copy it again.")
+    return built
+
+
+def _fault(described: Any) -> str:
     """Return what is wrong with the first field of a dataclass that cannot be so, or "".
 
     Numbers must be positive and finite; fields that are dataclasses have been looked at already.
@@ -47,7 +115,7 @@ def _possible(spec: Field[Any], kind: str, value: Any) -> bool:
     return bool(0 < value < 1e6) if kind == "float" else True
 
 
-def misfit(header: PackHeader) -> str:
+def _misfit(header: PackHeader) -> str:
     """Return which sizes of a header contradict each other, or ""."""
     for name, unet in (("unet", header.unet), ("stage_two_unet", header.stage_two_unet)):
         if len(unet.attention) != len(unet.channels):
