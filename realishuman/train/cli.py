@@ -154,10 +154,12 @@ def measure(config: TrainConfig, task: str) -> list[str]:
 def _timed(module: Any, batch: Any, stage: Stage) -> float:
     import torch
 
+    from realishuman.train.loop import attention
+
     kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(stage.precision)
     device = next(module.parameters()).device
     start = time.perf_counter()
-    with torch.autocast(device.type, kind, enabled=kind is not None):
+    with torch.autocast(device.type, kind, enabled=kind is not None), attention(stage, device):
         loss = module(batch)
     loss.backward()
     if not math.isfinite(float(loss.detach())):
