@@ -95,7 +95,9 @@ def _train(options: argparse.Namespace) -> int:
         return OK
     from accelerate import PartialState
 
-    with PartialState().local_main_process_first():  # the others find the latents made
+    with PartialState(
+        cpu=not torch.cuda.is_available()
+    ).local_main_process_first():  # the others find the latents made
         made = trainee(config, options.task, _say)
     last = train(made, stage, run_folder(config, options.task), _say)
     _say(f"{options.task}: {last} steps done, in {run_folder(config, options.task).path}")

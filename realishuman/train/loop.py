@@ -91,7 +91,11 @@ def _accelerator(stage: Stage) -> Any:
         raise SettingsError("float16 needs CUDA for its loss scaling: use bfloat16 or float32")
     # what follows the reference's last features has no gradient
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision=MIXED[stage.precision], kwargs_handlers=[unused])
+    return Accelerator(
+        mixed_precision=MIXED[stage.precision],
+        cpu=not torch.cuda.is_available(),  # else several processes on a CPU do not join
+        kwargs_handlers=[unused],
+    )
 
 
 class _Run:
