@@ -144,14 +144,15 @@ def _add_settings(command: argparse.ArgumentParser, names: Sequence[str]) -> Non
                     help=spec.metadata["help"],
                 )
             else:
-                command.add_argument(flag, metavar="X", default=None, help=_help(spec))
+                metavar = "NAME" if spec.metadata["choices"] else "N"
+                command.add_argument(flag, metavar=metavar, default=None, help=_help(spec))
 
 
 def _help(spec: Field[Any]) -> str:
     meta, default = spec.metadata, spec.default
     shown = ",".join(default) if isinstance(default, tuple) else default
     limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
-    return f"{meta['help']}; {limits} (default: {'preset' if shown is None else shown})"
+    return f"{meta['help']}; {limits} (default: {'as the pack and its preset say' if shown is None else shown})"
 
 
 def _settings(options: argparse.Namespace) -> Settings:

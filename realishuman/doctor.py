@@ -15,7 +15,6 @@ PACKAGES = (  # distribution names, and what each is for
     (("kornia",), "warps and filters"),
     (("safetensors",), "packs"),
     (("diffusers",), "diffusion on the command line"),
-    (("transformers",), "image tokens on the command line"),
 )
 
 

@@ -52,10 +52,16 @@ class Settings:
         None, "constants to use; the pack's own if not given", choices=("released", "paper")
     )
     dilate: int | None = _setting(
-        None, "dilation kernel that makes m_d, in pixels of the 512 crop", low=0, high=256
+        None,
+        "how far the repainted ring reaches outwards: kernel of m_d, in pixels of the 512 crop",
+        low=0,
+        high=256,
     )
     erode: int | None = _setting(
-        None, "erosion kernel that makes m_e, in pixels of the 512 crop", low=0, high=256
+        None,
+        "how far the ring reaches into the part: kernel of m_e, in pixels of the 512 crop",
+        low=0,
+        high=256,
     )
     steps: int | None = _setting(None, "DDIM steps of each stage", low=1, high=999)
     guidance: float | None = _setting(
