@@ -152,7 +152,8 @@ def _help(spec: Field[Any]) -> str:
     meta, default = spec.metadata, spec.default
     shown = ",".join(default) if isinstance(default, tuple) else default
     limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
-    return f"{meta['help']}; {limits} (default: {'as the pack and its preset say' if shown is None else shown})"
+    shown = "as the pack and its preset say" if shown is None else shown
+    return f"{meta['help']}; {limits} (default: {shown})"
 
 
 def _settings(options: argparse.Namespace) -> Settings:
