@@ -103,24 +103,6 @@ def test_a_part_at_the_pictures_border_is_not_faded_there():
     assert (result[24:40, :8] == 0).all()
 
 
-def test_protected_pixels_stay():
-    picture = noise(64, 64, 3)
-    protect = np.zeros((64, 64), bool)
-    protect[:, 32:] = True
-
-    result = paste(
-        picture,
-        torch.zeros(3, 64, 64),
-        Crop(Box(0, 0, 64, 64), 64),
-        np.ones((64, 64), bool),
-        disc(64, 20),
-        protect=protect,
-    )
-
-    np.testing.assert_array_equal(result[:, 32:], picture[:, 32:])
-    assert (result[:, :32] != picture[:, :32]).any()
-
-
 @pytest.mark.parametrize("feather", ["silhouette", "radial"])
 @pytest.mark.parametrize("box", [Box(500, 500, 600, 600), Box(-300, 0, -100, 200)])
 def test_a_crop_outside_the_picture_or_an_empty_mask_changes_nothing(feather, box):

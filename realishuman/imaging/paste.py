@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.imaging.colour import match_colour
-from realishuman.imaging.crop import RELEASED_SIZE, Crop, gather, restore, restore_mask
+from realishuman.imaging.crop import RELEASED_SIZE, Crop, restore, restore_mask
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -35,7 +35,6 @@ def paste(
     *,
     feather: Literal["silhouette", "radial"] | str = "silhouette",
     colour_match: bool = True,
-    protect: Mask | None = None,
 ) -> Pixels:
     """Return a copy of the picture with the refined crop inside m_d.
 
@@ -45,7 +44,6 @@ def paste(
     feather       "silhouette" fades along the part's outline; "radial" is the released circle
                   around the crop's centre, here cut off at m_d, where it may leave a seam.
     colour_match  correct the crop's colours as imaging.colour says.
-    protect       (H, W) bool, pixels that must not change.
     """
     x0, y0, x1, y1 = crop.pixels()
     height, width = picture.shape[:2]
@@ -54,9 +52,6 @@ def paste(
     if left >= right or top >= bottom:
         return result
     allowed = restore_mask(m_d, crop)
-    if protect is not None:
-        hidden = gather(protect.view(np.uint8), np.arange(y0, y1), np.arange(x0, x1), "zeros")
-        allowed &= hidden == 0
     core = restore_mask(m, crop) & allowed
     weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop, allowed)
 
