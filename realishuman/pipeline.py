@@ -16,7 +16,6 @@ from torch import Tensor
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.parts import select
 from realishuman.diffusion import stage_one, stage_two
-from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.paste import paste
@@ -34,10 +33,17 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class _Run:
-    """What one call to refine gathers on its way."""
+    """What one call to refine is about, and what it gathers on its way.
 
+    refined, kept  by the part's number, from 1; kept holds the reason.
+    """
+
+    models: Models
+    settings: Settings
     progress: Progress
     keep_steps: bool
+    parts: list[Part] = field(default_factory=list)
+    meshes: list[Mesh] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, Pixels] = field(default_factory=dict)
     refined: dict[int, PreparedPart] = field(default_factory=dict)
@@ -76,55 +82,23 @@ def refine(
                 for bit, if there was nothing to do.
     Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
     """
-    settings = settings or Settings()
-    run = _Run(progress or Silent(), keep_steps)
+    run = _Run(models, settings or Settings(), progress or Silent(), keep_steps)
     if isinstance(image, (str, Path)):
         loaded = load_picture(image)
         rgb, alpha = loaded.rgb, loaded.alpha
     else:
         rgb, alpha = as_rgb(image)
-
     with run.timed("detect"):
-        found = find(rgb, models, settings, boxes, run.progress)
-    parts = [part for part, _ in found]
-    run.kept = {i: why for i, (_, why) in enumerate(found, start=1) if why}
+        found = find(rgb, models, run.settings, boxes, run.progress)
+    run.parts = [part for part, _ in found]
+    run.kept = {number: why for number, (_, why) in enumerate(found, start=1) if why}
     with run.timed("mesh"):
-        meshes = reconstruct(rgb, parts, models)
-
-    output, weights = rgb, {}
-    for kind in settings.parts:
-        chosen = [i for i, part in enumerate(parts, 1) if part.kind == kind and i not in run.kept]
-        if not chosen:
-            continue
-        if kind not in models.packs:
-            run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
-            continue
-        header = models.packs[kind].header
-        with run.timed("prepare"):
-            ready = prepare(
-                rgb,
-                parts,
-                meshes,
-                chosen,
-                settings,
-                preset=settings.preset or header.preset,
-                pose=header.pose,
-                resolution=header.resolution,
-                margin=None if settings.preset else header.margin,
-            )
-        output = _refine_kind(output, ready, models.backbone(kind), header, settings, run)
-        if any(one.part.kind == kind for one in run.refined.values()):
-            weights[kind] = header.weights
-
-    return Result(
-        image=output if alpha is None else np.dstack([output, alpha]),
-        parts=tuple(_report(i, part, run) for i, part in enumerate(parts, start=1)),
-        message=_message(parts, run, weights),
-        weights=weights,
-        provider=models.detector.provider,
-        seconds=run.seconds,
-        steps=run.steps,
-    )
+        run.meshes = reconstruct(rgb, run.parts, models)
+    output = rgb
+    for kind in run.settings.parts:
+        if prepared := _prepared(rgb, kind, run):
+            output = _repaint(output, prepared, models.packs[kind].header, run)
+    return _result(output, alpha, run)
 
 
 def find(
@@ -154,15 +128,34 @@ def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models) -> list[Mesh
     return [meshes[i] for i in range(len(parts))]
 
 
-def _refine_kind(
-    output: Pixels,
-    parts: list[PreparedPart],
-    backbone: Backbone,
-    header: PackHeader,
-    settings: Settings,
-    run: _Run,
-) -> Pixels:
+def _prepared(rgb: Pixels, kind: str, run: _Run) -> list[PreparedPart]:
+    """The parts of one kind that are to be refined; none without a pack for them."""
+    chosen = [
+        number
+        for number, part in enumerate(run.parts, start=1)
+        if part.kind == kind and number not in run.kept
+    ]
+    if kind not in run.models.packs:
+        run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
+        return []
+    header, named = run.models.packs[kind].header, run.settings.preset
+    with run.timed("prepare"):
+        return prepare(
+            rgb,
+            run.parts,
+            run.meshes,
+            chosen,
+            run.settings,
+            preset=named or header.preset,
+            pose=header.pose,
+            resolution=header.resolution,
+            margin=None if named else header.margin,
+        )
+
+
+def _repaint(output: Pixels, parts: list[PreparedPart], header: PackHeader, run: _Run) -> Pixels:
     """Run both stages on parts of one kind; returns `output` with them pasted in."""
+    settings, backbone = run.settings, run.models.backbone(header.kind)
     sampling = _sampling(settings, header)
     image = torch.stack([one.image for one in parts])
     pose = torch.stack([one.pose for one in parts])
@@ -240,10 +233,24 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
     )
 
 
-def _message(parts: Sequence[Part], run: _Run, weights: dict[str, str]) -> str:
-    if not parts:
+def _result(output: Pixels, alpha: Pixels | None, run: _Run) -> Result:
+    kinds = dict.fromkeys(part.part.kind for part in run.refined.values())
+    weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
+    return Result(
+        image=output if alpha is None else np.dstack([output, alpha]),
+        parts=tuple(_report(number, part, run) for number, part in enumerate(run.parts, start=1)),
+        message=_message(run, weights),
+        weights=weights,
+        provider=run.models.detector.provider,
+        seconds=run.seconds,
+        steps=run.steps,
+    )
+
+
+def _message(run: _Run, weights: dict[str, str]) -> str:
+    if not run.parts:
         return "No part was found, so the picture is unchanged."
-    text = f"{len(run.refined)} of {len(parts)} parts refined."
+    text = f"{len(run.refined)} of {len(run.parts)} parts refined."
     if "random" in weights.values():
         text += " The weights are RANDOM: they paint noise and only prove that everything runs."
     elif "demo" in weights.values():
