@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
+from realishuman.train.tables import build
 from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
 from realishuman.weights.shapes import SD15, PackSizes
 
@@ -106,8 +107,10 @@ class Stage:
     ema           decay of the averaged weights, which the pack gets; 0 averages nothing.
     drop          share of samples that see no reference and no tokens, or the empty prompt.
     min_snr       gamma of min-SNR weighting; None weights all timesteps alike, as the paper.
-    initial       weights to start from: a pack, or a .safetensors file of an SD1.5 UNet or
-                  autoencoder with diffusers' names; random ones if not given.
+    initial       weights to start from: a pack, or a Stable Diffusion 1.x as one file (in names
+                  of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
+    encoder       DINOv2's model.safetensors, for stage one's image encoder.
+    prompt        prompt embeddings of stage two, made by tools/make_prompt_embeddings.py.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
     """
 
@@ -125,6 +128,8 @@ class Stage:
     precision: str = "float32"
     gradient_checkpointing: bool = False
     initial: str | None = None
+    encoder: str | None = None
+    prompt: str | None = None
     train_encoder: bool = False
     seed: int = 0
     save_every: int = 1000
@@ -165,47 +170,9 @@ def read_config(path: str | Path) -> TrainConfig:
 
 def parse_config(raw: Mapping[str, Any], where: str) -> TrainConfig:
     """Build a configuration from nested mappings; raises as read_config."""
-    config: TrainConfig = _build(TrainConfig, raw, where)
+    config: TrainConfig = build(TrainConfig, raw, where)
     _check(config, where)
     return config
-
-
-def _build(kind: Any, raw: Any, where: str) -> Any:
-    """Make a dataclass, and those inside it, from a table."""
-    if not isinstance(raw, Mapping):
-        raise SettingsError(f"{where} must be a table, not {raw!r}")
-    specs = {spec.name: spec for spec in fields(kind)}
-    if unknown := sorted(raw.keys() - specs.keys()):
-        raise SettingsError(
-            f"{where} has unknown keys: {', '.join(unknown)}; known are {', '.join(specs)}"
-        )
-    needed = [n for n, s in specs.items() if s.default is s.default_factory is MISSING]
-    if missing := [name for name in needed if name not in raw]:
-        raise SettingsError(f"{where} lacks {', '.join(missing)}")
-    hints = get_type_hints(kind)
-    return kind(**{n: _value(hints[n], v, f"{where}: {n}") for n, v in raw.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """Check one value against its annotation; tables become dataclasses, lists tuples."""
-    if hasattr(kind, "__dataclass_fields__"):
-        return _build(kind, value, where)
-    if isinstance(value, list):
-        value = tuple(value)
-    allowed = {
-        t: t for t in (int, float, str, bool) if str(kind).startswith(t.__name__) or kind is t
-    }
-    if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
-        value = float(value)
-    fits = (
-        isinstance(value, tuple)
-        if str(kind).startswith("tuple")
-        else any(type(value) is t for t in allowed)
-    )
-    if not fits:
-        shown = getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else str(kind)
-        raise SettingsError(f"{where} must be {shown}, not {value!r}")
-    return value
 
 
 def _check(config: TrainConfig, where: str) -> None:

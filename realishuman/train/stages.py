@@ -23,23 +23,13 @@ from realishuman.progress import Silent
 from realishuman.settings import PRESETS
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels
-from realishuman.train.data import (
-    AUTOENCODED,
-    AutoencoderData,
-    Latents,
-    StageOneData,
-    StageTwoData,
-    autoencoded,
-    grid,
-    part,
-    repaired,
-    tensor,
-    trained,
-)
+from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData, trained
 from realishuman.train.folder import RunFolder
+from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
 from realishuman.train.shards import Crops
+from realishuman.train.views import AUTOENCODED, autoencoded, grid, part, repaired, tensor
 
 STAGES = ("autoencoder", "stage-one", "stage-two")
 SHOWN = 6  # held-out crops per preview

@@ -10,9 +10,11 @@ import torch
 from realishuman.errors import SettingsError
 from realishuman.train.config import Stage
 from realishuman.train.crops import mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
-from realishuman.train.data import AutoencoderData, Latents, StageOneData, StageTwoData, i_f, part
+from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
+from realishuman.train.latents import Latents
 from realishuman.train.shards import Crops, synthesise
 from realishuman.train.synthetic.sample import sample
+from realishuman.train.views import i_f, part
 
 
 def equal(one, other):

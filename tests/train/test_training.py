@@ -19,8 +19,9 @@ from realishuman.progress import Silent
 from realishuman.settings import Settings
 from realishuman.train.assemble import assemble
 from realishuman.train.config import Stage
-from realishuman.train.data import Latents, StageOneData
+from realishuman.train.data import StageOneData
 from realishuman.train.folder import RunFolder
+from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee, train
 from realishuman.train.networks import StageOne, StageTwo
 from realishuman.train.stages import run_folder, trainee
