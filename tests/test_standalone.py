@@ -35,6 +35,14 @@ def test_free_memory_is_a_number_of_bytes():
     assert 10**8 < standalone._free_memory(torch.device("cpu")) < 10**14
 
 
+@pytest.mark.parametrize(("name", "number"), [("cuda", 2), ("cuda:1", 1)])
+def test_free_memory_is_asked_of_a_numbered_gpu_as_torch_2_1_needs(name, number, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda which: (100 + which, 10**9))
+
+    assert standalone._free_memory(torch.device(name)) == 100 + number
+
+
 def test_random_packs_are_made_for_the_run_and_gone_after_it():
     with standalone.packs_for(["random"], ("hand",)) as packs:
         assert [Pack.open(path).header.weights for path in packs] == ["random"]

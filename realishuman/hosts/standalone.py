@@ -86,7 +86,9 @@ def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype |
 def _free_memory(device: torch.device) -> int:
     """Bytes that are free on the device, or 8 GiB where the system does not say."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        # torch 2.1 refuses a device without a number here
+        number = torch.cuda.current_device() if device.index is None else device.index
+        return int(torch.cuda.mem_get_info(number)[0])
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not a Unix, or one without these names
