@@ -164,6 +164,19 @@ def test_text_profile_and_resolution_are_kept(tmp_path):
         np.testing.assert_allclose(after.info["dpi"], 300, atol=0.1)
 
 
+@pytest.mark.parametrize(("mode", "suffix"), [("CMYK", ".png"), ("L", ".webp")])
+def test_a_profile_of_other_colours_than_the_new_files_is_left_out(tmp_path, mode, suffix):
+    picture(mode).save(tmp_path / "in.jpg", icc_profile=b"profile")
+
+    loaded = load_picture(tmp_path / "in.jpg")
+    for name in (f"out{suffix}", "same.jpg"):
+        save_picture(tmp_path / name, loaded.rgb, loaded)
+
+    with Image.open(tmp_path / f"out{suffix}") as other, Image.open(tmp_path / "same.jpg") as same:
+        assert "icc_profile" not in other.info
+        assert same.info["icc_profile"] == b"profile"
+
+
 def test_a_tiffs_description_is_kept_and_its_layout_is_not(tmp_path):
     picture("RGB").save(tmp_path / "in.tif", tiffinfo={270: "a hand", 278: 3})
 

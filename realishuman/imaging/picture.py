@@ -51,6 +51,9 @@ CARRIES: Mapping[str, tuple[str, ...]] = {
     "BMP": ("dpi",),
     "JPEG": ("exif", "icc_profile", "dpi", "comment"),
 }
+SPACE: Mapping[str, str] = {  # of a mode; a colour profile is of one space only
+    "L": "grey", "LA": "grey", "I;16": "grey", "CMYK": "inks",
+}  # fmt: skip
 # What of a TIFF's directory describes the picture, not the file's layout.
 TIFF_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
 # What Pillow raises on damaged files, besides OSError.
@@ -102,9 +105,12 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
         )
     changed = (rgb != like.rgb).any(axis=2)
     pixels = _held(path, form, with_changes(like.pixels, rgb, changed), rgb, like)
+    info = dict(like.info)
+    if SPACE.get(pixels.mode) != SPACE.get(like.pixels.mode):
+        info.pop("icc_profile", None)
     encoded = BytesIO()  # encoded in memory first, so that what fails later is the disk
     try:
-        _image(pixels).save(encoded, form, **OPTIONS[form], **_carried(form, like.info))
+        _image(pixels).save(encoded, form, **OPTIONS[form], **_carried(form, info))
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} cannot be encoded as {form}: {error}.") from error
     try:
