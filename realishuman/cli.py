@@ -1,4 +1,4 @@
-"""The command line: realishuman refine | inspect | models | convert | train | doctor.
+"""The command line: realishuman refine | inspect | models | convert | train | evaluate | doctor.
 
 Exit codes: 0 done (also when a picture shows no part), 1 some pictures could not be refined,
 2 an option cannot be used, 3 a model, pack or checkpoint is missing or damaged, 130 stopped by
@@ -21,6 +21,7 @@ from typing import Any
 
 from realishuman import __version__
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
+from realishuman.evaluate import cli as evaluate_cli
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.train import cli as train_cli
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_convert(commands)
     train_cli.add_parser(commands)
+    evaluate_cli.add_parser(commands)
     command = commands.add_parser("models", help="list the packs that are installed")
     command.set_defaults(run=_models)
     command = commands.add_parser("doctor", help="say what works here and what is missing")

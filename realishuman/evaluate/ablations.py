@@ -1,0 +1,138 @@
+"""The paper's ablations as methods of protocol A: the pipeline with one thing changed each.
+
+What the stages have no setting for is changed from outside, by a backbone that gives out networks
+with the reference or the image tokens taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from realishuman.diffusion.networks import (
+    Backbone,
+    Condition,
+    FeatureBank,
+    StageOneNetworks,
+    StageTwoNetworks,
+    Unet,
+)
+from realishuman.evaluate.pairs import Method, PipelineRepair
+from realishuman.models import Models
+from realishuman.settings import PRESETS, Settings
+
+Change = Callable[[StageOneNetworks], StageOneNetworks]
+
+LEFT_OUT = (
+    "Depth against shaded pose is not a row here: a pack is trained for one of them. Train two "
+    "packs and evaluate each."
+)
+
+
+def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]) -> list[Method]:
+    """Every row of the table: as it is, then with one thing changed.
+
+    settings  of the row "as it is"; each other row changes one of them or one network.
+    steps     numbers of DDIM steps to compare.
+    """
+
+    def method(
+        name: str, of: Models = models, direct_paste: bool = False, **changes: object
+    ) -> Method:
+        chosen = replace(settings, **changes)  # type: ignore[arg-type]  # Settings checks values
+        return Method(name, pose, PipelineRepair(of, chosen, pose, direct_paste))
+
+    return [
+        method("as it is"),
+        method("stage one pasted directly", direct_paste=True),
+        method("without m_e", erode=0),
+        method("without reference attention", of=ChangedModels(models, without_reference)),
+        method("without image tokens", of=ChangedModels(models, without_tokens)),
+        *(method(f"preset {name}", preset=name) for name in PRESETS),
+        *(method(f"{count} steps", steps=count) for count in steps),
+    ]
+
+
+def without_reference(networks: StageOneNetworks) -> StageOneNetworks:
+    """Self-attention sees the painted part only; the reference UNet is not run."""
+    return replace(networks, unet=_Alone(networks.unet), reference=_Unread(networks.reference))
+
+
+def without_tokens(networks: StageOneNetworks) -> StageOneNetworks:
+    """Both UNets get the tokens of an all-zero picture, as where guidance drops them."""
+
+    def projector(images: Tensor) -> Tensor:
+        return networks.no_context.expand(len(images), -1, -1)
+
+    return replace(networks, image_encoder=lambda images: images, projector=projector)
+
+
+class ChangedModels(Models):
+    """The base's models with other networks in stage one."""
+
+    def __init__(self, base: Models, change: Change) -> None:
+        super().__init__(detector=base.detector)
+        self.packs = base.packs
+        self._base, self._change = base, change
+
+    def backbone(self, kind: str) -> Backbone:
+        """The base's networks, changed."""
+        return ChangedBackbone(self._base.backbone(kind), self._change)
+
+
+@dataclass(frozen=True)
+class ChangedBackbone:
+    """A backbone whose stage one networks are changed each time they are given out."""
+
+    base: Backbone
+    change: Change
+
+    @property
+    def device(self) -> torch.device:
+        """The base's."""
+        return self.base.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The base's."""
+        return self.base.dtype
+
+    @contextmanager
+    def stage_one(self) -> Iterator[StageOneNetworks]:
+        """The base's networks, changed."""
+        with self.base.stage_one() as networks:
+            yield self.change(networks)
+
+    def stage_two(self) -> AbstractContextManager[StageTwoNetworks]:
+        """The base's networks."""
+        return self.base.stage_two()
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A UNet that looks at no bank."""
+
+    base: Unet
+
+    def condition(self, tokens: Tensor, pose: Tensor | None = None) -> Condition:
+        return self.base.condition(tokens, pose)
+
+    def predict(
+        self, latents: Tensor, timestep: Tensor, condition: Condition, bank: FeatureBank | None
+    ) -> Tensor:
+        return self.base.predict(latents, timestep, condition, None)
+
+    def features(self, latents: Tensor, timestep: Tensor, condition: Condition) -> FeatureBank:
+        return self.base.features(latents, timestep, condition)
+
+
+@dataclass(frozen=True)
+class _Unread(_Alone):
+    """A reference nobody reads, so it computes nothing."""
+
+    def features(self, latents: Tensor, timestep: Tensor, condition: Condition) -> FeatureBank:
+        return FeatureBank({})

@@ -1,0 +1,135 @@
+"""From single measures to rows of a table: means with confidence intervals, per group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from realishuman.evaluate.distances import Distance, distance
+from realishuman.evaluate.metrics import Interval, bootstrap
+from realishuman.evaluate.pairs import BASELINES
+from realishuman.evaluate.run import CLEAN, THIRDS, Measures, Run
+from realishuman.train.synthetic.malform import KINDS
+
+WORSE_KEYPOINTS = 3.0  # % of the hand's size by which joints may move before it counts as harm
+WORSE_COLOUR = 4.0  # Delta E of the hand's mean colour, likewise
+ALL = "all kinds"
+INPUT, TRUTH = (method.name for method in BASELINES)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one group of pairs.
+
+    pose       "true", "estimated" or "" for a baseline.
+    group      ALL, a kind of malformation, "clean", or a third of the skin tones.
+    values     per measure of COLUMNS its mean and interval; None where there was nothing.
+    most       largest number of pixels changed where nothing may change; must be 0.
+    """
+
+    method: str
+    pose: str
+    group: str
+    values: Mapping[str, Interval | None]
+    most: int
+
+    def plain(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure in the tables.
+
+    of      the value of one pair, given the row of the malformed input of the same pair (of the
+            clean picture, in the group "clean"); None leaves the pair out.
+    better  "higher", "lower" or "" where neither is.
+    """
+
+    title: str
+    of: Callable[[Measures, Measures], float | None]
+    better: str
+    digits: int = 1
+
+
+def _gain(ours: Measures, base: Measures) -> float | None:
+    if ours.psnr_changed is None or base.psnr_changed is None:
+        return None
+    return ours.psnr_changed - base.psnr_changed
+
+
+def _worse(ours: Measures, base: Measures) -> float | None:
+    """1 if a clean hand came out worse, 0 if not; None of malformed hands."""
+    if ours.kind != CLEAN:
+        return None
+    if base.detected and not ours.detected:
+        return 1.0
+    moved = (ours.keypoints or 0.0) - (base.keypoints or 0.0)
+    return float(moved > WORSE_KEYPOINTS or (ours.delta_e or 0.0) > WORSE_COLOUR)
+
+
+COLUMNS: Mapping[str, Column] = {
+    "refined": Column("refined, %", lambda m, _: 100.0 * m.refined, ""),
+    "psnr_changed": Column("PSNR changed area, dB", lambda m, _: m.psnr_changed, "higher", 2),
+    "gain": Column("gain over input, dB", _gain, "higher", 2),
+    "psnr_hand": Column("PSNR hand, dB", lambda m, _: m.psnr_hand, "higher", 2),
+    "delta_e": Column("mean skin ΔE", lambda m, _: m.delta_e, "lower", 2),
+    "keypoints": Column("joint error, % of hand", lambda m, _: m.keypoints, "lower", 2),
+    "seam": Column("seam, 1 = none", lambda m, _: m.seam, "lower", 2),
+    "detected": Column("detected, %", lambda m, _: 100.0 * m.detected, ""),
+    "confidence": Column("detector score", lambda m, _: m.confidence, "", 3),
+    "worse": Column(
+        "made worse, %",
+        lambda m, b: None if (w := _worse(m, b)) is None else 100 * w,
+        "lower",
+    ),
+}
+
+
+def rows(measures: Iterable[Measures], groups: str) -> list[Row]:
+    """One row per method and group.
+
+    groups  "all", "kind" or "tone"; "kind" has the clean hands as one of the kinds.
+    """
+    every = list(measures)
+    bases = {
+        (m.seed, m.kind): m for m in every if m.method == (TRUTH if m.kind == CLEAN else INPUT)
+    }
+    made = []
+    for method, pose in dict.fromkeys((m.method, m.pose) for m in every):
+        own = [m for m in every if (m.method, m.pose) == (method, pose)]
+        for group, chosen in _grouped(own, groups):
+            if chosen:
+                values = {
+                    name: _interval(column, chosen, bases) for name, column in COLUMNS.items()
+                }
+                made.append(Row(method, pose, group, values, max(m.outside for m in chosen)))
+    return made
+
+
+def distances(run: Run) -> dict[tuple[str, str], Distance]:
+    """Of each method's crops to the clean pictures', by (method, pose)."""
+    truth = run.features.get((TRUTH, ""), [])
+    return {
+        key: distance(features, truth)
+        for key, features in run.features.items()
+        if key != (TRUTH, "")
+    }
+
+
+def _interval(
+    column: Column, chosen: Sequence[Measures], bases: Mapping[tuple[int, str], Measures]
+) -> Interval | None:
+    found = (column.of(m, bases[m.seed, m.kind]) for m in chosen)
+    return bootstrap([value for value in found if value is not None])
+
+
+def _grouped(own: Sequence[Measures], groups: str) -> list[tuple[str, list[Measures]]]:
+    malformed = [m for m in own if m.kind != CLEAN]
+    if groups == "all":
+        return [(ALL, malformed)]
+    if groups == "tone":
+        return [(third, [m for m in malformed if m.tone == third]) for third in THIRDS]
+    return [(kind, [m for m in own if m.kind == kind]) for kind in (*KINDS, CLEAN)]
