@@ -66,7 +66,7 @@ def refine_files(
             steps = steps_folder / name if steps_folder else None
             try:
                 result = _refine_file(source, target, models, settings, boxes, steps, progress)
-            except PackError:
+            except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
             except RealisHumanError as error:
                 say(_about(source, error))
@@ -101,7 +101,9 @@ def _refine_file(
         result = refine(
             loaded.rgb, models, settings, boxes=boxes, progress=progress, keep_steps=keep
         )
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not _is_full_memory(error):
+            raise
         raise BackboneError(
             f"the memory is too small ({str(error).splitlines()[0] if str(error) else 'full'}): "
             "try --max-batch 1, --precision bfloat16 or --device cpu."
@@ -115,6 +117,12 @@ def _refine_file(
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
     return result
+
+
+def _is_full_memory(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch says so by a plain RuntimeError only."""
+    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    return known or "DefaultCPUAllocator" in str(error)
 
 
 def _remarks(result: Result, boxes: Sequence[GivenBox]) -> list[str]:

@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from realishuman import cli
@@ -266,9 +267,16 @@ def test_a_models_folder_that_is_a_file_is_said_so(picture, monkeypatch, capsys)
     assert "cannot be made" in capsys.readouterr().err
 
 
-def test_a_full_memory_is_said_with_what_helps(picture, tmp_path, hand_pack, monkeypatch, capsys):
+def fill_memory():
+    raise MemoryError
+
+
+@pytest.mark.parametrize("fill", [fill_memory, lambda: torch.empty(2**60)])
+def test_a_full_memory_is_said_with_what_helps(
+    fill, picture, tmp_path, hand_pack, monkeypatch, capsys
+):
     def too_much(*_args, **_kwargs):
-        raise MemoryError
+        fill()
 
     monkeypatch.setattr("realishuman.batch.refine", too_much)
 
@@ -276,3 +284,43 @@ def test_a_full_memory_is_said_with_what_helps(picture, tmp_path, hand_pack, mon
 
     assert code == cli.SOME_FAILED
     assert "--max-batch 1" in capsys.readouterr().err
+
+
+def test_other_failures_of_torch_stay_visible(picture, tmp_path, hand_pack, monkeypatch):
+    monkeypatch.setattr("realishuman.batch.refine", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+
+    with pytest.raises(RuntimeError):
+        run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
+
+
+def test_a_number_of_steps_that_the_weights_refuse_is_a_bad_option(
+    tmp_path, hand_pack, models_of, flat_hand, monkeypatch, capsys
+):
+    Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
+    models = models_of([flat_hand(120, 120, 100)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+
+    code = run(
+        *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png"),
+        *("--pack", hand_pack, "--steps", "999"),
+    )
+
+    assert code == cli.BAD_OPTION
+    assert "choose another number of steps" in capsys.readouterr().err
+
+
+def test_intermediate_pictures_are_saved_in_a_folder_of_the_pictures_name(
+    tmp_path, hand_pack, models_of, flat_hand, monkeypatch
+):
+    Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
+    models = models_of([flat_hand(120, 120, 100)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+
+    code = run(
+        *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack),
+        *("--steps", "1", "--save-steps", tmp_path / "steps"),
+    )
+
+    assert code == cli.OK
+    saved = sorted(path.stem for path in (tmp_path / "steps/in/1-hand").iterdir())
+    assert saved == ["1-crop", "2-pose", "3-ring", "4-stage-one", "5-stage-two"]
