@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import trimesh
 
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import around
+from realishuman.imaging.paste import paste
+from realishuman.mesh.base import Mesh
 from realishuman.pipeline import reconstruct
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
@@ -84,3 +89,43 @@ def test_parts_keep_their_numbers(ready, flat_hand):
         1,
         2,
     ]
+
+
+def ball(x, y, radius):
+    """A sphere's mesh at this place of the picture, and the part whose box it fills."""
+    sphere = trimesh.creation.icosphere(subdivisions=3)
+    vertices = (sphere.vertices * radius + [x, y, 0]).astype(np.float32)
+    mesh = Mesh(vertices, sphere.faces.astype(np.int32), vertices[:21])
+    return Part("hand", "right", around(vertices), 0.9, vertices[:21]), mesh
+
+
+@pytest.mark.parametrize("resolution", [128, 256, 512])
+@pytest.mark.parametrize(
+    ("x", "y", "radius"),
+    [(190.3, 150.8, 9.4), (200.7, 140.2, 30.5), (199.6, 151.3, 63.8), (12.4, 10.7, 40.2),
+     (391.2, 160.6, 24.9)],
+)  # fmt: skip
+def test_what_is_pasted_lies_where_it_was_cut(x, y, radius, resolution):
+    """Mesh, crop and paste agree on half pixels, also where the part leaves the picture."""
+    rows, columns = np.indices((300, 400)) + 0.5
+    inside = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)
+    picture = np.repeat((200 * inside)[..., None], 3, axis=2).round().astype(np.uint8)
+    part, mesh = ball(x, y, radius)
+    (one,) = prepare(
+        *(picture, [part], [mesh], [1], Settings()),
+        preset="released", pose="shaded", resolution=resolution,
+    )  # fmt: skip
+
+    seen = torch.from_numpy(one.masks.m).float() * (200 / 255)
+    result = paste(
+        np.zeros_like(picture), seen.expand(3, -1, -1), one.crop, one.masks.m_d, one.masks.m,
+        colour_match=False,
+    )  # fmt: skip
+
+    grown = one.crop.to_picture(np.argwhere(one.masks.m)[:, ::-1] + 0.5).mean(axis=0)
+    np.testing.assert_allclose(grown, (x, y), atol=0.1)
+    for axis in (0, 1):
+        expected, found = (each[..., 0].sum(axis=axis) / 200.0 for each in (picture, result))
+        place = np.arange(len(expected)) + 0.5
+        wanted, got = (np.average(place, weights=each) for each in (expected, found))
+        assert abs(got - wanted) < 0.1
