@@ -15,7 +15,8 @@ def settings_table():
     for spec in fields(Settings):
         meta, default = spec.metadata, spec.default
         if spec.type == "bool":
-            allowed, shown = "on, off", "on" if default else "off"
+            allowed = f"`--no-{spec.name.replace('_', '-')}` switches it off"
+            shown = "on" if default else "off"
         else:
             allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
             shown = ",".join(default) if isinstance(default, tuple) else default
