@@ -1,12 +1,10 @@
-"""realishuman train synthesise | autoencoder | stage-one | stage-two | pack --config FILE."""
+"""realishuman train synthesise | prepare | autoencoder | stage-one | ... --config FILE."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +15,7 @@ from realishuman.errors import SettingsError
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.train.config import Stage, TrainConfig
 
-OK = 0
-TIMED_STEPS = 3
+OK, SOME_FAILED, STOPPED = 0, 1, 130
 
 
 def add_parser(commands: Any) -> None:
@@ -31,6 +28,20 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--count", type=int, required=True, help="crops in all")
     command.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+    command = _task(tasks, "prepare", "cut training crops out of real pictures", _prepare)
+    command.add_argument("folder", type=Path, help="pictures, also in folders within it")
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    command.add_argument(
+        "--confidence", type=float, default=0.5, help="lowest detection score (default: 0.5)"
+    )
+    command.add_argument(
+        "--min-size",
+        type=int,
+        help="leave smaller parts out, in pixels (default: a quarter of the resolution)",
     )
     for name, text in (
         ("autoencoder", "train the autoencoder"),
@@ -67,19 +78,48 @@ def _synthesise(options: argparse.Namespace) -> int:
     if options.count < 1 or options.workers < 1:
         raise SettingsError("--count and --workers must be at least 1")
     config = read_config(options.config)
-    made = synthesise(config, options.count, options.workers, _say)
+    try:
+        made = synthesise(config, options.count, options.workers, _say)
+    except KeyboardInterrupt:
+        return _stopped("Stopped; finished files of crops are kept. The same command goes on.")
     _say(f"{config.data.folder}: {made} new files, {options.count} crops.")
     return OK
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from realishuman.train.collect import collect
+    from realishuman.train.config import read_config
+
+    if options.workers < 1:
+        raise SettingsError("--workers must be at least 1")
+    config = read_config(options.config)
+    try:
+        done = collect(
+            options.folder,
+            config,
+            options.workers,
+            seed=options.seed,
+            confidence=options.confidence,
+            min_size=options.min_size,
+            say=_say,
+        )
+    except KeyboardInterrupt:
+        return _stopped("Stopped; what was cut is kept. The same command goes on from there.")
+    _say(
+        f"{config.data.folder}: {done.crops} crops of {done.pictures} pictures; {done.bad} "
+        "pictures could not be used. pictures.jsonl says what became of each."
+    )
+    return SOME_FAILED if done.bad or not done.crops else OK
 
 
 def _train(options: argparse.Namespace) -> int:
     _needs_accelerate()
     import torch
 
+    from realishuman.places import try_folder
     from realishuman.train.assemble import header
     from realishuman.train.config import read_config
-    from realishuman.train.loop import train
-    from realishuman.train.stages import run_folder, trainee
+    from realishuman.train.dry import measure, stage_of
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -88,20 +128,47 @@ def _train(options: argparse.Namespace) -> int:
     stage = stage_of(config, options.task)
     if options.steps is not None:
         stage = replace(stage, steps=options.steps)
-    if stage.steps < 1:
-        raise SettingsError(f"{options.config}: {options.task} has no steps to take")
     if options.dry_run:
         _say("\n".join(measure(config, options.task)))
         return OK
+    try_folder(Path(config.output))
+    try:
+        return _run(config, options.task, stage)
+    except KeyboardInterrupt as stop:
+        return _stopped(
+            str(stop)
+            or f"{options.task}: stopped at once. Checkpoints and latents made so far are "
+            "kept; the same command goes on from the last checkpoint."
+        )
+
+
+def _run(config: TrainConfig, task: str, stage: Stage) -> int:
+    """Put a stage together and train it."""
+    import torch
     from accelerate import PartialState
 
+    from realishuman.train.loop import train
+    from realishuman.train.stages import keep_autoencoder, run_folder, trainee
+
+    if stage.steps == 0 and task == "autoencoder" and stage.initial:
+        _say(f"{task}: kept as it is, in {keep_autoencoder(config)}")
+        return OK
+    if stage.steps < 1:
+        raise SettingsError(
+            f"{task} has no steps to take; the configuration or --steps says how many"
+        )
     with PartialState(
         cpu=not torch.cuda.is_available()
     ).local_main_process_first():  # the others find the latents made
-        made = trainee(config, options.task, _say)
-    last = train(made, stage, run_folder(config, options.task), _say)
-    _say(f"{options.task}: {last} steps done, in {run_folder(config, options.task).path}")
+        made = trainee(config, task, _say)
+    last = train(made, stage, run_folder(config, task), _say)
+    _say(f"{task}: {last} steps done, in {run_folder(config, task).path}")
     return OK
+
+
+def _stopped(text: str) -> int:
+    _say(f"\n{text}")
+    return STOPPED
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -111,66 +178,6 @@ def _pack(options: argparse.Namespace) -> int:
     pack = assemble(read_config(options.config), options.output)
     _say(f"{pack.path}: {pack.path.stat().st_size / 1e6:.1f} MB")
     return OK
-
-
-def stage_of(config: TrainConfig, task: str) -> Stage:
-    """The configuration's part for a task."""
-    stage: Stage = getattr(config, task.replace("-", "_"))
-    return stage
-
-
-def measure(config: TrainConfig, task: str) -> list[str]:
-    """Lines that say how large a stage is and how fast it trains here; nothing is kept."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from realishuman.train.dry import random_batch, untrained
-
-    stage, module = stage_of(config, task), untrained(config, task)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    module.to(device)
-    every, live = (
-        sum(p.numel() for p in module.parameters() if p.requires_grad or not only)
-        for only in (False, True)
-    )
-    batch = random_batch(config, task, stage.batch // stage.accumulate, device)
-    with FlopCounterMode(display=False) as counter:
-        module(batch).backward()
-    seconds = min(_timed(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
-    # weights, gradients, both moments of AdamW, average: 4 bytes each
-    kept = 4 * (every + 4 * live)
-    lines = [
-        f"{task} on {device} with {torch.get_num_threads()} threads, {stage.precision}",
-        f"parameters          {every / 1e6:.2f} M, {live / 1e6:.2f} M of them trained",
-        f"memory for weights  {kept / 2**30:.2f} GiB (weights, gradients, AdamW, average)",
-        f"operations          {counter.get_total_flops() / 1e9:.1f} GFLOP for "
-        f"{stage.batch // stage.accumulate} samples, forward and backward",
-        f"a step              {seconds:.3f} s, {stage.batch / seconds:.1f} samples/s",
-        f"{stage.steps} steps".ljust(20) + _duration(stage.steps * seconds),
-    ]
-    if device.type == "cuda":
-        lines.insert(3, f"memory at most      {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
-    return lines
-
-
-def _timed(module: Any, batch: Any, stage: Stage) -> float:
-    import torch
-
-    from realishuman.train.loop import attention
-
-    kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(stage.precision)
-    device = next(module.parameters()).device
-    start = time.perf_counter()
-    with torch.autocast(device.type, kind, enabled=kind is not None), attention(stage, device):
-        loss = module(batch)
-    loss.backward()
-    if not math.isfinite(float(loss.detach())):
-        raise SettingsError("the loss of random data is no number: choose another precision")
-    return time.perf_counter() - start
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"
 
 
 def _needs_accelerate() -> None:

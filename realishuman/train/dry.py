@@ -1,14 +1,72 @@
-"""Networks and batches of the right sizes without any data, to measure a step before it is due."""
+"""Measures a step before it is due, with random data of the right sizes."""
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from realishuman.train.config import TrainConfig
+from realishuman.errors import SettingsError
+from realishuman.train.compute import attention
+from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.losses import StageOneBatch, StageTwoBatch
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
+
+TIMED_STEPS = 3
+
+
+def stage_of(config: TrainConfig, task: str) -> Stage:
+    """The configuration's part for a task."""
+    stage: Stage = getattr(config, task.replace("-", "_"))
+    return stage
+
+
+def measure(config: TrainConfig, task: str) -> list[str]:
+    """Lines that say how large a stage is and how fast it trains here; nothing is kept."""
+    stage, module = stage_of(config, task), untrained(config, task)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module.to(device)
+    every, live = (
+        sum(p.numel() for p in module.parameters() if p.requires_grad or not only)
+        for only in (False, True)
+    )
+    batch = random_batch(config, task, stage.batch // stage.accumulate, device)
+    with FlopCounterMode(display=False) as counter:
+        module(batch).backward()
+    seconds = min(_timed(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
+    # weights, gradients, both moments of AdamW, average: 4 bytes each
+    kept = 4 * (every + 4 * live)
+    lines = [
+        f"{task} on {device} with {torch.get_num_threads()} threads, {stage.precision}",
+        f"parameters          {every / 1e6:.2f} M, {live / 1e6:.2f} M of them trained",
+        f"memory for weights  {kept / 2**30:.2f} GiB (weights, gradients, AdamW, average)",
+        f"operations          {counter.get_total_flops() / 1e9:.1f} GFLOP for "
+        f"{stage.batch // stage.accumulate} samples, forward and backward",
+        f"a step              {seconds:.3f} s, {stage.batch / seconds:.1f} samples/s",
+        f"{stage.steps} steps".ljust(20) + _duration(stage.steps * seconds),
+    ]
+    if device.type == "cuda":
+        lines.insert(3, f"memory at most      {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+    return lines
+
+
+def _timed(module: Any, batch: Any, stage: Stage) -> float:
+    kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(stage.precision)
+    device = next(module.parameters()).device
+    start = time.perf_counter()
+    with torch.autocast(device.type, kind, enabled=kind is not None), attention(stage, device):
+        loss = module(batch)
+    loss.backward()
+    if not math.isfinite(float(loss.detach())):
+        raise SettingsError("the loss of random data is no number: choose another precision")
+    return time.perf_counter() - start
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"
 
 
 def untrained(config: TrainConfig, task: str) -> torch.nn.Module:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +12,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from realishuman.errors import SettingsError, TrainingError
+from realishuman.errors import TrainingError
 from realishuman.files import whole_file
+from realishuman.train.guard import locked, room
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -33,30 +32,12 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out. Raises SettingsError if one is using the folder."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = self.path / "lock"
-        while True:
-            try:
-                handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-                break
-            except FileExistsError:
-                owner = _owner(lock)
-                if owner is not None:
-                    raise SettingsError(
-                        f"process {owner} is training in {self.path}: wait for it, stop it, or "
-                        f"choose another output. If there is no such run, delete {lock}."
-                    ) from None
-                lock.unlink(missing_ok=True)
-        with os.fdopen(handle, "w") as file:
-            file.write(str(os.getpid()))
-        try:
+        with locked(self.path, "training"):
             yield
-        finally:
-            lock.unlink(missing_ok=True)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint; the old one stays until the new one is whole."""
-        with self._room(), whole_file(self.checkpoint_path) as file:
+        with room(self.path), whole_file(self.checkpoint_path) as file:
             torch.save(dict(state), file)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
@@ -78,7 +59,7 @@ class RunFolder:
         plain = {
             name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()
         }
-        with self._room(), whole_file(self.weights_path) as file:
+        with room(self.path), whole_file(self.weights_path) as file:
             file.write(save(plain, dict(metadata)))
 
     def record(self, *row: Any) -> None:
@@ -87,7 +68,7 @@ class RunFolder:
 
     def flush_curve(self) -> None:
         """Append what was recorded to curve.csv."""
-        with self._room():
+        with room(self.path):
             new = not self.curve_path.exists()
             with self.curve_path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
@@ -98,31 +79,8 @@ class RunFolder:
         """Forget lines after step `steps`, which are about to be made again."""
         if self.curve_path.exists():
             with self.curve_path.open(newline="", encoding="utf-8") as file:
-                head, *rows = csv.reader(file)
-            kept = [row for row in rows if len(row) == len(COLUMNS) and int(row[0]) <= steps]
-            with self._room(), whole_file(self.curve_path) as binary:
-                lines = [",".join(row) + "\r\n" for row in [head, *kept]]
+                rows = [row for row in csv.reader(file) if len(row) == len(COLUMNS)]
+            kept = [row for row in rows if row[0].isdigit() and int(row[0]) <= steps]
+            with room(self.path), whole_file(self.curve_path) as binary:
+                lines = [",".join(row) + "\r\n" for row in [COLUMNS, *kept]]
                 binary.write("".join(lines).encode())
-
-    @contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if full or "file write failed" in str(error):
-                raise TrainingError(
-                    f"{self.path} is full: free some space and start the same command again; it "
-                    "goes on from the last checkpoint."
-                ) from error
-            raise
-
-
-def _owner(lock: Path) -> int | None:
-    """The living process that holds the lock, if any."""
-    try:
-        owner = int(lock.read_text())
-        os.kill(owner, 0)
-    except (OSError, ValueError):
-        return None
-    return owner

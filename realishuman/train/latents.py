@@ -13,7 +13,8 @@ from realishuman.diffusion.networks import Autoencoder
 from realishuman.files import whole_file
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import TrainingCrop
-from realishuman.train.shards import Crops
+from realishuman.train.guard import room
+from realishuman.train.shards import Crops, stored
 from realishuman.train.views import i_f, part, reference, repaired, view
 
 
@@ -35,12 +36,12 @@ class Latents:
             if count <= 0:
                 break
             path = folder / shard.name.replace("crops", "latents")
-            if not path.is_file() or len(np.load(path, mmap_mode="r")) < count:
+            if stored(path) < count:
                 rows = [
                     _encoded(crops[i], i, config, stage, autoencoder)
                     for i in range(start, start + count)
                 ]
-                with whole_file(path) as file:
+                with room(folder), whole_file(path) as file:
                     np.save(file, np.stack(rows))
             self._arrays.append(np.load(path, mmap_mode="r"))
             self._starts.append(start)

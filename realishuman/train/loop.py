@@ -1,7 +1,8 @@
 """The training loop of all stages: steps, checkpoints, curve, samples; resumable at any step.
 
-Under accelerate: one process, several with torchrun, or FSDP. Everything random comes with the
-batch, which depends on the step alone, so a resumed run continues as if it had never stopped.
+Under accelerate: one process, or several with torchrun, which share each batch. Everything random
+comes with the batch, which depends on the step alone, so a resumed run continues as if it had
+never stopped.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,13 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from realishuman.errors import SettingsError, TrainingError
+from realishuman.train.compute import accelerator_of, attention, moved
 from realishuman.train.config import Stage
 from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
 from realishuman.train.folder import RunFolder
+from realishuman.train.guard import room
+from realishuman.train.stop import StopWish
 
 FLUSH_EVERY = 20  # steps between lines reaching the curve's file
-MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 # What may change when a run is resumed; anything else would make it another run.
 MAY_CHANGE = ("steps", "save_every", "sample_every", "accumulate", "gradient_checkpointing")
 
@@ -53,13 +56,20 @@ def train(
 ) -> int:
     """Train until stage.steps, from the folder's checkpoint if there is one.
 
-    Returns the last step. Raises TrainingError when the loss is no number; the checkpoint before
-    it is kept. Raises SettingsError if the folder is in use or holds another run.
+    Returns the last step. Raises TrainingError when the loss is no number or the memory is full;
+    the checkpoint before it is kept. Raises SettingsError if the folder is in use or holds another
+    run, KeyboardInterrupt with a sentence when stopped by Ctrl-C or SIGTERM.
     """
-    accelerator = _accelerator(stage)
+    accelerator = accelerator_of(stage)
     main = accelerator.is_main_process
     with folder.locked() if main else nullcontext():
-        return _Run(trainee, stage, folder, accelerator, say if main else lambda _: None).go()
+        try:
+            return _Run(trainee, stage, folder, accelerator, say if main else lambda _: None).go()
+        except torch.cuda.OutOfMemoryError as error:
+            raise TrainingError(
+                f"{trainee.name}: the memory of the GPU is too small ({str(error).split('. ')[0]})"
+                ": raise accumulate, set gradient_checkpointing, or use bfloat16."
+            ) from error
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -69,33 +79,6 @@ def learning_rate(stage: Stage, step: int) -> float:
     if falling and step >= stage.steps - falling:
         rate *= 0.5 + 0.5 * math.cos(math.pi * (step - stage.steps + falling) / falling)
     return rate
-
-
-def attention(stage: Stage, device: torch.device) -> AbstractContextManager[None]:
-    """How attention is computed: CPUs are slow at the gradient of fused bfloat16 attention.
-
-    Plain products and softmax instead make a step of the demo's stage one 1.35 times as fast.
-    """
-    if device.type != "cpu" or stage.precision != "bfloat16":
-        return nullcontext()
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    return sdpa_kernel(SDPBackend.MATH)
-
-
-def _accelerator(stage: Stage) -> Any:
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    if stage.precision == "float16" and not torch.cuda.is_available():
-        raise SettingsError("float16 needs CUDA for its loss scaling: use bfloat16 or float32")
-    # what follows the reference's last features has no gradient
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(
-        mixed_precision=MIXED[stage.precision],
-        cpu=not torch.cuda.is_available(),  # else several processes on a CPU do not join
-        kwargs_handlers=[unused],
-    )
 
 
 class _Run:
@@ -116,32 +99,52 @@ class _Run:
         self.module, self.optimizer = accelerator.prepare(trainee.module, optimizer)
         self.plain = accelerator.unwrap_model(self.module)
         self.average = Average(self.plain, stage.ema)
-        self.step = self._resume()
+        self.step, self.loss = self._resume(), math.nan
 
     def go(self) -> int:
         """Take the steps that are left."""
         began, first = time.perf_counter(), self.step
-        while self.step < self.stage.steps:
-            start = time.perf_counter()
-            loss, norm, rate = self._take_step()
-            self.step += 1
-            self.folder.record(self.step, loss, rate, norm, round(time.perf_counter() - start, 4))
-            if self.step % FLUSH_EVERY == 0 and self.accelerator.is_main_process:
-                self.folder.flush_curve()
-            if self.step % 100 == 0:
-                speed = (self.step - first) * self.stage.batch / (time.perf_counter() - began)
-                self.say(
-                    f"{self.trainee.name}: step {self.step} of {self.stage.steps}, loss "
-                    f"{loss:.4f}, {speed:.1f} samples/s"
-                )
-            last = self.step == self.stage.steps
-            if last or self.step % self.stage.save_every == 0:
-                self._save()
-            if last or self.step % self.stage.sample_every == 0:
-                self._show()
+        with StopWish(self._say_stopping) as wish:
+            while self.step < self.stage.steps:
+                stop = self._record_step(wish.asked)
+                if self.step % 100 == 0:
+                    seconds = time.perf_counter() - began
+                    speed = (self.step - first) * self.stage.batch / seconds
+                    self.say(f"{self._progress()}, {speed:.1f} samples/s")
+                last = self.step == self.stage.steps
+                if last or stop or self.step % self.stage.save_every == 0:
+                    self._save()
+                if last or self.step % self.stage.sample_every == 0:
+                    self._show()
+                if stop and not last:
+                    raise KeyboardInterrupt(
+                        f"Stopped; step {self.step} of {self.stage.steps} is saved in "
+                        f"{self.folder.path}. The same command goes on from there."
+                    )
         return self.step
 
-    def _take_step(self) -> tuple[float, float, float]:
+    def _record_step(self, stop: bool) -> bool:
+        """Take a step and write it down; returns whether any process was asked to stop."""
+        start = time.perf_counter()
+        self.loss, norm, rate, stopping = self._take_step(stop)
+        self.step += 1
+        self.folder.record(self.step, self.loss, rate, norm, round(time.perf_counter() - start, 4))
+        if self.step % FLUSH_EVERY == 0 and self.accelerator.is_main_process:
+            self.folder.flush_curve()
+        return stopping
+
+    def _progress(self) -> str:
+        return f"{self.trainee.name}: step {self.step} of {self.stage.steps}, loss {self.loss:.4f}"
+
+    def _say_stopping(self) -> None:
+        lost = self.step % self.stage.save_every
+        self.say(
+            "Stopping after this step. A second Ctrl-C stops at once, and the "
+            f"{lost} steps since the last checkpoint are made again."
+        )
+
+    def _take_step(self, stop: bool) -> tuple[float, float, float, bool]:
+        """Loss, gradient norm, learning rate; and whether any process was asked to stop."""
         stage, batch = self.stage, self.stage.batch
         rate = learning_rate(stage, self.step)
         for group in self.optimizer.param_groups:
@@ -151,14 +154,16 @@ class _Run:
         total = torch.zeros((), device=self.accelerator.device)
         for index in range(stage.accumulate):
             own = numbers[index :: stage.accumulate][rank::world].tolist()
-            data = _moved(self.trainee.batch(own), self.accelerator.device)
+            data = moved(self.trainee.batch(own), self.accelerator.device)
             quiet = index < stage.accumulate - 1
             with self.accelerator.no_sync(self.module) if quiet else nullcontext():
                 with self.accelerator.autocast(), attention(stage, self.accelerator.device):
                     loss = self.module(data) / stage.accumulate
                 self.accelerator.backward(loss)
             total = total + loss.detach()
-        mean = float(self.accelerator.reduce(total, "mean"))
+        # processes must agree on the step to stop at, so the wish travels with the loss
+        sums = self.accelerator.reduce(torch.stack([total, total.new_tensor(stop)]), "mean")
+        mean, stopping = float(sums[0]), bool(sums[1] > 0)
         norm = float(self.accelerator.clip_grad_norm_(self.module.parameters(), stage.clip))
         scaled = stage.precision == "float16"  # there, an infinite norm only skips the step
         if not math.isfinite(mean) or not (scaled or math.isfinite(norm)):
@@ -166,7 +171,7 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.step + 1)
-        return mean, norm, rate
+        return mean, norm, rate, stopping
 
     def _stop(self, loss: float, norm: float, numbers: Any) -> None:
         if self.accelerator.is_main_process:
@@ -181,6 +186,7 @@ class _Run:
 
     def _save(self) -> None:
         state, averages = self._state()
+        scaler = self.accelerator.scaler
         if self.accelerator.is_main_process:
             self.folder.flush_curve()
             self.folder.save_checkpoint(
@@ -190,6 +196,7 @@ class _Run:
                     "module": state[0],
                     "optimizer": state[1],
                     "average": averages,
+                    "scaler": scaler.state_dict() if scaler is not None else None,
                 }
             )
             with self.average.applied():
@@ -207,7 +214,8 @@ class _Run:
                 import cv2
 
                 samples = self.folder.path / "samples"
-                samples.mkdir(exist_ok=True)
+                with room(self.folder.path):
+                    samples.mkdir(exist_ok=True)
                 cv2.imwrite(str(samples / f"{self.step:07d}.png"), picture[..., ::-1])
 
     def _resume(self) -> int:
@@ -223,18 +231,19 @@ class _Run:
                 f"{self.folder.path} holds a run with other settings ({', '.join(changes)}): "
                 "restore them or choose another output."
             )
-        self.plain.load_state_dict(state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.load(state["average"])
+        try:
+            self.plain.load_state_dict(state["module"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average.load(state["average"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise SettingsError(
+                f"{self.folder.path} holds networks of other sizes ({str(error).splitlines()[0]}): "
+                "restore the configuration or choose another output."
+            ) from error
+        if self.accelerator.scaler is not None and state.get("scaler"):
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         step = int(state["step"])
         if self.accelerator.is_main_process:
             self.folder.cut_curve(step)
         self.say(f"{self.trainee.name}: goes on from step {step}")
         return step
-
-
-def _moved(data: Any, device: torch.device) -> Any:
-    """A batch's tensors on the device; a batch is a dataclass or a tuple of tensors."""
-    if isinstance(data, tuple):
-        return tuple(each.to(device) for each in data)
-    return type(data)(**{name: value.to(device) for name, value in vars(data).items()})

@@ -6,15 +6,18 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from realishuman.errors import SettingsError
 from realishuman.files import whole_file
+from realishuman.places import try_folder
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import (
     CHANNELS,
@@ -24,6 +27,7 @@ from realishuman.train.crops import (
     synthetic_crop,
     unpack_crop,
 )
+from realishuman.train.guard import locked, room
 
 PER_SHARD = 256
 DESCRIPTION = "crops.json"
@@ -42,7 +46,12 @@ class Crops:
         if not self.shards:
             raise SettingsError(
                 f"{folder} holds no crops: make some with `realishuman train synthesise --config "
-                "FILE --count N`."
+                "FILE --count N`, or `realishuman train prepare FOLDER --config FILE`."
+            )
+        if damaged := [path for path in self.shards if not stored(path)]:
+            raise SettingsError(
+                f"{damaged[0]} is damaged or cut off: delete it and make the crops again; what is "
+                "whole is kept."
             )
         self._arrays = [np.load(path, mmap_mode="r") for path in self.shards]
         self._ends = np.cumsum([len(array) for array in self._arrays])
@@ -68,30 +77,43 @@ def synthesise(
     Raises  SettingsError if the folder holds crops of another configuration or has no room.
     """
     folder = Path(config.data.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / DESCRIPTION).exists():
-        check_description(folder, config)
-    else:
-        with whole_file(folder / DESCRIPTION) as file:
-            file.write(json.dumps(description(config), indent=1).encode())
-    starts = range(0, count, PER_SHARD)
-    wanted = [(config, s, min(PER_SHARD, count - s)) for s in starts]
-    jobs = [job for job in wanted if not _complete(folder, *job[1:])]
-    needed = sum(job[2] for job in jobs) * config.pack.resolution**2 * CHANNELS
-    if needed + SPARE > (free := shutil.disk_usage(folder).free):
-        raise SettingsError(
-            f"{folder} has {free / 1e9:.1f} GB left but {count} crops take {needed / 1e9:.1f} GB "
-            "more: free some space, make fewer, or choose another folder."
-        )
+    claim(folder, config)
+    with locked(folder, "making crops"):
+        starts = range(0, count, PER_SHARD)
+        wanted = [(config, s, min(PER_SHARD, count - s)) for s in starts]
+        jobs = [job for job in wanted if stored(_shard(folder, job[1])) < job[2]]
+        needed = sum(job[2] for job in jobs) * config.pack.resolution**2 * CHANNELS
+        if needed + SPARE > (free := shutil.disk_usage(folder).free):
+            raise SettingsError(
+                f"{folder} has {free / 1e9:.1f} GB left but {count} crops take "
+                f"{needed / 1e9:.1f} GB more: free some space, make fewer, or choose another folder"
+            )
+        with room(folder):
+            _make_all(jobs, workers, say)
+    return len(jobs)
+
+
+def _make_all(
+    jobs: list[tuple[TrainConfig, int, int]], workers: int, say: Callable[[str], None]
+) -> None:
     if workers == 1:
         for done, job in enumerate(jobs, start=1):
             _make_shard(job)
             say(f"{done} of {len(jobs)} shards")
     elif jobs:
-        with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
+        with multiprocessing.get_context("spawn").Pool(workers, one_thread) as pool:
             for done, _ in enumerate(pool.imap_unordered(_make_shard, jobs), start=1):
                 say(f"{done} of {len(jobs)} shards")
-    return len(jobs)
+
+
+def claim(folder: Path, config: TrainConfig) -> None:
+    """Make the folder this configuration's, or raise SettingsError if it is another's."""
+    try_folder(folder)
+    if (folder / DESCRIPTION).exists():
+        check_description(folder, config)
+    else:
+        with room(folder), whole_file(folder / DESCRIPTION) as file:
+            file.write(json.dumps(description(config), indent=1).encode())
 
 
 def description(config: TrainConfig) -> dict[str, object]:
@@ -115,9 +137,15 @@ def check_description(folder: Path, config: TrainConfig) -> None:
     if not path.is_file():
         raise SettingsError(
             f"{folder} has no {DESCRIPTION}, so it holds no crops: make some with `realishuman "
-            "train synthesise`."
+            "train synthesise` or `realishuman train prepare`."
         )
-    found, expected = json.loads(path.read_text(encoding="utf-8")), description(config)
+    try:
+        found, expected = json.loads(path.read_text(encoding="utf-8")), description(config)
+    except ValueError as error:
+        raise SettingsError(
+            f"{path} is damaged ({error}): delete it to have it written anew, if the crops beside "
+            "it were made with this configuration."
+        ) from error
     if wrong := [k for k in sorted({*found, *expected}) if found.get(k) != expected.get(k)]:
         parts = [f"{k} {found.get(k)!r} instead of {expected.get(k)!r}" for k in wrong]
         raise SettingsError(
@@ -126,9 +154,12 @@ def check_description(folder: Path, config: TrainConfig) -> None:
         )
 
 
-def _complete(folder: Path, start: int, count: int) -> bool:
-    path = _shard(folder, start)
-    return path.is_file() and len(np.load(path, mmap_mode="r")) >= count
+def stored(path: Path) -> int:
+    """How many rows a file of crops or latents has; 0 if it is missing or damaged."""
+    try:
+        return len(np.load(path, mmap_mode="r"))
+    except (OSError, ValueError, EOFError):
+        return 0
 
 
 def _shard(folder: Path, start: int) -> Path:
@@ -144,7 +175,9 @@ def _make_shard(job: tuple[TrainConfig, int, int]) -> None:
         np.save(file, np.stack(crops))
 
 
-def _one_thread() -> None:
-    """In a worker: processes share the cores, so threads would only get in each other's way."""
+def one_thread() -> None:
+    """In a worker: processes share the cores; Ctrl-C, which reaches all, is the main one's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     os.environ["OMP_NUM_THREADS"] = "1"

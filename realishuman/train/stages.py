@@ -78,9 +78,27 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[DiffusersAutoencoder,
         ) from error
     module = build_autoencoder(config.networks.vae)
     named = {name.removeprefix("vae."): value for name, value in tensors.items()}
-    module.load_state_dict(named, assign=True)
+    try:
+        module.load_state_dict(named, assign=True)
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{path} holds an autoencoder of other sizes than networks.vae says: restore the "
+            "configuration or choose another output."
+        ) from error
     mark = hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
     return DiffusersAutoencoder(module.requires_grad_(False).eval(), scaling), mark
+
+
+def keep_autoencoder(config: TrainConfig) -> Path:
+    """Write the initial autoencoder as if it had been trained; the paper keeps Stable Diffusion's.
+
+    Returns its file. Raises PackError if the initial weights cannot be used.
+    """
+    folder = run_folder(config, "autoencoder")
+    with folder.locked():
+        note = {"step": "0", "scaling": repr(config.networks.vae.scaling)}
+        folder.save_weights(TrainedAutoencoder(config).pack_tensors(), note)
+    return folder.weights_path
 
 
 def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:

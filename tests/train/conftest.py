@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from realishuman.train.config import parse_config
@@ -22,9 +24,16 @@ def crops_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("crops")
 
 
+def toml(value):
+    """A value, or a table within a line, as TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {toml(each)}" for name, each in value.items()) + "}"
+    return json.dumps(value)
+
+
 @pytest.fixture(scope="session")
-def make_config(crops_folder):
-    """A function: the small configuration with its output in a folder; stages may be changed."""
+def raw_config(crops_folder):
+    """A function: the small configuration as tables."""
 
     def make(output, **stages):
         raw = {
@@ -49,7 +58,29 @@ def make_config(crops_folder):
         }
         for name in ("autoencoder", "stage_one", "stage_two"):
             raw[name] = {"steps": 2, "batch": 4, "learning_rate": 1e-3} | stages.get(name, {})
-        return parse_config(raw, "test")
+        return raw
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_config(raw_config):
+    """A function: the small configuration with its output in a folder; stages may be changed."""
+    return lambda output, **stages: parse_config(raw_config(output, **stages), "test")
+
+
+@pytest.fixture
+def config_file(raw_config, tmp_path):
+    """A function: the same as a file; `data` and `networks` may be changed as well."""
+
+    def make(output, data=(), networks=(), **stages):
+        raw = raw_config(output, **stages)
+        raw["data"] |= dict(data)
+        raw["networks"] |= dict(networks)
+        path = tmp_path / "config.toml"
+        lines = [f"{name} = {toml(value)}\n" for name, value in raw.items()]
+        path.write_text("".join(lines), encoding="utf-8")
+        return str(path)
 
     return make
 

@@ -1,0 +1,156 @@
+"""Training crops of real pictures: each good part, found and meshed, is its own target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realishuman.detect.base import Part
+from realishuman.detect.embedded import EmbeddedDetector
+from realishuman.errors import RealisHumanError
+from realishuman.imaging.boxes import Box
+from realishuman.imaging.picture import load_picture
+from realishuman.mesh.base import Mesh
+from realishuman.models import Models
+from realishuman.pipeline import find, reconstruct
+from realishuman.prepare import PreparedPart, prepare
+from realishuman.settings import Settings
+from realishuman.train.config import TrainConfig
+from realishuman.train.crops import Pixels, TrainingCrop, noisy, pack_crop, pixels
+from realishuman.train.spoil import spoil
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to cut.
+
+    name      within its folder; with `seed` it decides all that is random.
+    settings  which parts count: confidence and min_size.
+    """
+
+    path: Path
+    name: str
+    seed: int
+    config: TrainConfig
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture.
+
+    crops  packed as crops.pack_crop does; `parts` says what each shows.
+    left   a sentence for each part that was left out, or that there is none.
+    error  why the picture could not be used at all, else empty.
+    """
+
+    path: Path
+    crops: list[Pixels] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def crops_of(job: Job, models: Models | None = None) -> Outcome:
+    """Find the parts of a picture and cut each that is good enough; never raises for bad files."""
+    try:
+        rgb = load_picture(job.path).rgb
+        return _cut_all(rgb, job, models or _models())
+    except (RealisHumanError, MemoryError) as error:
+        return Outcome(job.path, error=str(error) or "the memory is too small for it")
+
+
+@lru_cache(maxsize=1)
+def _models() -> Models:
+    """A process's own; several processes share the cores, so one thread each."""
+    return Models(detector=EmbeddedDetector("cpu", threads=1))
+
+
+def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
+    kind, outcome = job.config.pack.kind, Outcome(job.path)
+    found = find(rgb, models, job.settings)
+    parts = [part for part, _ in found]
+    meshes = reconstruct(rgb, parts, models)
+    for index, (part, why) in enumerate(found, start=1):
+        if part.kind != kind:
+            continue
+        if not why and part.score < job.settings.confidence:
+            why = f"This {kind} is only found with the score {part.score:.2f}."
+        if why:
+            outcome.left.append(f"{index}: {why}")
+            continue
+        rng = np.random.default_rng(_seed(job, index))
+        crop, damage = cut_real(rgb, parts, meshes, index, job.config, rng)
+        outcome.crops.append(pack_crop(crop))
+        box = [round(side, 1) for side in (part.box.x0, part.box.y0, part.box.x1, part.box.y1)]
+        about = {"part": index, "side": part.side, "score": round(part.score, 3), "box": box}
+        outcome.parts.append(about | {"spoilt": damage})
+    if not outcome.crops and not outcome.left:
+        outcome.left.append(f"no {kind} was found")
+    return outcome
+
+
+def cut_real(
+    rgb: Pixels,
+    parts: Sequence[Part],
+    meshes: Sequence[Mesh],
+    index: int,
+    config: TrainConfig,
+    rng: np.random.Generator,
+) -> tuple[TrainingCrop, str]:
+    """The crop of part `index`, from 1, and how its malformed version was made.
+
+    Margin, shift and pose noise are drawn as for rendered crops; `shown` is the mask m of the
+    mesh as it was estimated.
+    """
+    data, part, others = config.data, parts[index - 1], list(meshes)
+    margin = float(rng.uniform(*data.margin))
+    dx, dy = rng.uniform(-data.shift, data.shift, 2) * margin * part.box.longer_side
+    box = Box(part.box.x0 + dx, part.box.y0 + dy, part.box.x1 + dx, part.box.y1 + dy)
+    placed = list(parts)
+    placed[index - 1] = replace(part, box=box)
+    exact = seen = _prepared(rgb, placed, others, index, config, margin)
+    if rng.random() >= data.pose_exact:
+        others[index - 1] = noisy(others[index - 1], data.pose_noise, rng)
+        seen = _prepared(rgb, placed, others, index, config, margin)
+    clean = pixels(exact.image)
+    joints = exact.crop.to_crop(exact.mesh.joints).astype(np.float32)
+    malformed, damage = spoil(clean, exact.masks.m, joints, rng)
+    masks = seen.masks
+    crop = TrainingCrop(
+        clean, malformed, pixels(seen.pose), masks.m, masks.m_d, masks.m_e, shown=exact.masks.m
+    )
+    return crop, damage
+
+
+def _prepared(
+    rgb: Pixels,
+    parts: Sequence[Part],
+    meshes: Sequence[Mesh],
+    index: int,
+    config: TrainConfig,
+    margin: float,
+) -> PreparedPart:
+    pack = config.pack
+    (ready,) = prepare(
+        rgb,
+        parts,
+        meshes,
+        [index],
+        Settings(margin=margin),
+        preset=pack.preset,
+        pose=pack.pose,
+        resolution=pack.resolution,
+    )
+    return ready
+
+
+def _seed(job: Job, index: int) -> int:
+    text = f"{job.seed}/{index}/{job.name}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
