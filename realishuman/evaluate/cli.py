@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.errors import PackError, SettingsError
+from realishuman.evaluate import cli_folders
 from realishuman.settings import PRESETS, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
@@ -38,6 +39,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
     )
+    cli_folders.add_task(tasks)
 
 
 def _add_pairs(
@@ -203,5 +205,5 @@ def _extractor(models: Models) -> tuple[Extractor | None, tuple[str, ...]]:
 
     header = models.packs["hand"].header
     if header.weights == "random":
-        return None, ("No distances: the features of a random encoder mean nothing.",)
+        return None, (cli_folders.RANDOM_ENCODER,)
     return PackEncoder(models.backbone("hand"), header), ()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from realishuman.evaluate.ablations import (
+    ChangedBackbone,
+    ChangedModels,
+    variants,
+    without_reference,
+    without_tokens,
+)
+from realishuman.settings import Settings
+
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
+NAMES = [
+    "as it is", "stage one pasted directly", "without m_e", "without reference attention",
+    "without image tokens", "preset released", "preset paper", "2 steps", "3 steps",
+]  # fmt: skip
+
+
+@pytest.fixture
+def backbone(models_of):
+    return models_of([]).backbone("hand")
+
+
+def test_every_variant_has_its_row_and_its_own_setting(models_of):
+    methods = variants(models_of([]), FAST, "true", (2, 3))
+
+    by_name = {method.name: method.repair for method in methods}
+    assert list(by_name) == NAMES
+    assert by_name["without m_e"].settings.erode == 0
+    assert by_name["preset paper"].settings.preset == "paper"
+    assert by_name["3 steps"].settings.steps == 3
+    assert by_name["stage one pasted directly"].direct_paste
+    assert by_name["as it is"].settings == FAST
+
+
+def test_every_variant_repairs_and_those_of_the_networks_repair_otherwise(pair, models_of):
+    methods = variants(models_of([]), FAST, "true", (2,))[:5]
+
+    images = {method.name: method.repair(pair).image for method in methods}
+
+    for name in NAMES[1:5]:
+        assert (images[name] != images["as it is"]).any(), name
+
+
+def test_without_reference_no_row_looks_at_the_bank(backbone):
+    latents, when = torch.randn(2, 4, 16, 16), torch.tensor(500)
+    with torch.no_grad(), backbone.stage_one() as plain:
+        with ChangedBackbone(backbone, without_reference).stage_one() as changed:
+            condition = plain.unet.condition(plain.no_context.expand(2, -1, -1))
+            bank = plain.reference.features(latents, when, condition)
+            looked, own, ours = (
+                networks.unet.predict(latents, when, condition, seen)
+                for networks, seen in ((plain, bank), (plain, None), (changed, bank))
+            )
+            empty = changed.reference.features(latents, when, condition)
+
+    assert not torch.equal(looked, own)
+    assert torch.equal(ours, own)
+    assert not empty.rows(0, 1).features
+
+
+def test_without_tokens_every_picture_has_those_of_the_zero_picture(backbone):
+    pictures = torch.rand(2, 3, 128, 128)
+    with torch.no_grad(), ChangedBackbone(backbone, without_tokens).stage_one() as networks:
+        context = networks.projector(networks.image_encoder(pictures))
+
+        assert torch.equal(context, networks.no_context.expand(2, -1, -1))
+
+
+def test_a_changed_backbone_leaves_the_base_and_stage_two_alone(models_of):
+    base = models_of([])
+    changed = ChangedModels(base, without_reference).backbone("hand")
+
+    with base.backbone("hand").stage_one() as before, changed.stage_one() as within:
+        assert within.unet is not before.unet
+    with base.backbone("hand").stage_one() as after:
+        assert after is before
+    with base.backbone("hand").stage_two() as ours, changed.stage_two() as theirs:
+        assert ours is theirs
+    assert (changed.device, changed.dtype) == (torch.device("cpu"), torch.float32)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from realishuman.cli import main
+from realishuman.settings import PRESETS
+from realishuman.train.synthetic.malform import KINDS
+
+
+def command(task, folder, pack, *more):
+    return [
+        "evaluate", task, "-o", str(folder), "--pack", str(pack), "--count", "2", "--guidance", "1",
+        "--device", "cpu", "--quiet", *more,
+    ]  # fmt: skip
+
+
+def test_pairs_are_reported_with_both_poses_and_as_random(hand_pack, few_pairs, tmp_path, capsys):
+    code = main(command("pairs", tmp_path, hand_pack, "--steps", "1", "--side", "96"))
+
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    overall = [row for row in content["rows"] if row["group"] == "all kinds"]
+    assert code == 0
+    assert [(row["method"], row["pose"]) for row in overall] == [
+        ("malformed input", ""), ("clean picture", ""), ("repaired", "true"),
+        ("repaired", "estimated"),
+    ]  # fmt: skip
+    assert all(row["most"] == 0 for row in content["rows"])
+    assert content["facts"]["seeds"] == "1000000000 to 1000000001"
+    assert content["distances"] == []
+    assert "RANDOM" in capsys.readouterr().err
+    assert "RANDOM" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_path, monkeypatch):
+    quick = {name: replace(preset, steps=1, guidance=1.0) for name, preset in PRESETS.items()}
+    monkeypatch.setattr("realishuman.pipeline.PRESETS", quick)
+
+    code = main(
+        command("ablations", tmp_path, hand_pack, "--steps", "1,2", "--count", "1", "--no-harm")
+    )
+
+    rows = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["rows"]
+    overall = [row for row in rows if row["group"] == "all kinds"]
+    assert code == 0
+    assert len(overall) == 2 + 9
+    for row in overall[1:]:
+        missing = {name for name, value in row["values"].items() if value is None}
+        assert missing <= {"worse", "keypoints"}, row["method"]
+
+
+def test_a_stopped_run_keeps_its_report(hand_pack, few_pairs, tmp_path, monkeypatch, pair):
+    def stop(_seed, _side, kind):
+        if kind == KINDS[1]:
+            raise KeyboardInterrupt
+        return pair
+
+    monkeypatch.setattr("realishuman.evaluate.run.sample", stop)
+
+    code = main(command("pairs", tmp_path, hand_pack, "--steps", "1", "--poses", "true"))
+
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert code == 130
+    assert content["facts"]["pairs measured"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--poses", "guessed"), "--poses must name"),
+        (("--count", "0"), "--count must be at least 1"),
+        (("--first", "-1"), "--first must be 0 or more"),
+        (("--steps", "many"), "--steps must look like"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, said, hand_pack, tmp_path, capsys):
+    assert main(command("ablations", tmp_path, hand_pack, *options)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_folders_of_the_same_pictures_report_no_change(pair, tmp_path, capsys):
+    import cv2
+
+    (tmp_path / "a").mkdir()
+    cv2.imwrite(str(tmp_path / "a" / "x.png"), pair.clean[..., ::-1])
+    code = main(
+        ["evaluate", "folders", "--before", str(tmp_path / "a"), "--after", str(tmp_path / "a"),
+         "-o", str(tmp_path / "r"), "--real", str(tmp_path / "a"), "--save-crops", "--quiet"]
+    )  # fmt: skip
+
+    content = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    assert code == 0
+    assert [part["changed"] for part in content["parts"]] == [0] * len(content["parts"])
+    assert any("image encoder" in note for note in content["notes"])
+    assert "report.html" in capsys.readouterr().err

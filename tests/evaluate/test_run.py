@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realishuman.evaluate import summary
+from realishuman.evaluate.metrics import PSNR_CAP, psnr
+from realishuman.evaluate.pairs import BASELINES, Method, Repair, do_nothing, perfect
+from realishuman.evaluate.run import CLEAN, Run, evaluate, measure, third
+from realishuman.progress import Silent
+from realishuman.train.synthetic.malform import KINDS
+
+NOTHING, PERFECT = BASELINES
+
+
+def run_of(methods, detector, count=2, **options):
+    run = Run()
+    evaluate(run, range(count), methods, detector, side=96, progress=Silent(), **options)
+    return run
+
+
+def blacken(pair):
+    image = pair.malformed.copy()
+    image[pair.mask] = 0
+    return Repair(image, None, pair.mask, True)
+
+
+def spill(pair):
+    """Claims to have changed nothing."""
+    return replace(blacken(pair), allowed=np.zeros_like(pair.mask))
+
+
+def test_a_perfect_repair_has_every_perfect_number(pair, detector):
+    found = measure(pair, 3, PERFECT, perfect(pair), detector)
+
+    assert (found.psnr_changed, found.psnr_hand) == (PSNR_CAP, PSNR_CAP)
+    assert (found.delta_e, found.seam, found.outside, found.keypoints) == (0, 1, 0, 0)
+    assert (found.detected, found.confidence, found.seed) == (True, 0.9, 3)
+
+
+def test_doing_nothing_has_the_inputs_numbers(pair, detector):
+    found = measure(pair, 0, NOTHING, do_nothing(pair), detector)
+
+    assert found.psnr_changed == psnr(pair.malformed, pair.clean, pair.changed)
+    assert 5 < found.psnr_changed < 30
+    assert found.seam is None
+    assert found.outside == 0
+
+
+def test_a_repair_that_spills_is_counted_pixel_by_pixel(pair, detector):
+    found = measure(pair, 0, Method("spills", "", spill), spill(pair), detector)
+
+    assert found.outside == (pair.malformed[pair.mask] != 0).any(axis=1).sum() > 100
+
+
+def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand):
+    elsewhere = shown_hand(pair.joints * 0.1)
+    unsure = shown_hand(pair.joints, score=0.4)
+
+    for detector in (elsewhere, unsure):
+        found = measure(pair, 0, NOTHING, do_nothing(pair), detector)
+        assert (found.detected, found.keypoints) == (False, None)
+
+
+def test_the_thirds_of_skin_tones_are_dark_middle_light():
+    assert [third(tone) for tone in (-65, -23, -22, 20, 21, 63)] == [
+        "dark", "dark", "middle", "middle", "light", "light",
+    ]  # fmt: skip
+
+
+def test_every_method_meets_every_pair_and_every_kind(few_pairs, detector):
+    run = run_of([Method("black", "true", blacken)], detector, count=len(KINDS), shown=2)
+
+    malformed = [m for m in run.measures if m.kind != CLEAN]
+    assert len(malformed) == 3 * len(KINDS)
+    assert {m.kind for m in malformed} == set(KINDS)
+    assert len(run.measures) - len(malformed) == 2 * len(KINDS)
+    assert len(run.sheet) == 2
+    assert [name for name, _ in run.sheet[0]][1:] == ["stage one true", "black true", "clean"]
+
+
+def test_the_gain_is_over_the_same_pairs_input_and_the_inputs_own_is_0(few_pairs, detector):
+    run = run_of([Method("perfect", "", perfect)], detector, harm=False)
+
+    first, truth, ours = summary.rows(run.measures, "all")
+    assert (first.method, truth.method, ours.method) == (NOTHING.name, PERFECT.name, "perfect")
+    assert first.values["gain"].mean == 0
+    assert ours.values == truth.values
+    expected = PSNR_CAP - first.values["psnr_changed"].mean
+    assert ours.values["gain"].mean == pytest.approx(expected)
+
+
+def test_clean_hands_made_worse_are_counted_and_those_left_alone_are_not(few_pairs, detector):
+    methods = [Method("black", "", blacken), Method("kept", "", do_nothing)]
+
+    rows = summary.rows(run_of(methods, detector).measures, "kind")
+
+    worse = {row.method: row.values["worse"].mean for row in rows if row.group == CLEAN}
+    assert worse == {PERFECT.name: 0, "black": 100, "kept": 0}
+
+
+def test_rows_by_kind_and_tone_have_only_groups_that_were_measured(few_pairs, pair, detector):
+    measures = run_of([], detector, harm=False).measures
+
+    assert {row.group for row in summary.rows(measures, "kind")} == set(KINDS[:2])
+    assert {row.group for row in summary.rows(measures, "tone")} == {third(pair.tone)}
+
+
+def test_features_are_taken_of_every_method_on_malformed_pairs_only(few_pairs, detector):
+    class Mean:
+        name = "mean colour"
+
+        def __call__(self, crop):
+            assert crop.shape == (224, 224, 3)
+            return crop.mean(axis=(0, 1), dtype=np.float32)
+
+    run = run_of([Method("black", "", blacken)], detector, count=3, extractor=Mean())
+
+    assert {key: len(values) for key, values in run.features.items()} == {
+        (NOTHING.name, ""): 3, (PERFECT.name, ""): 3, ("black", ""): 3,
+    }  # fmt: skip
+    found = summary.distances(run)
+    assert found.keys() == {(NOTHING.name, ""), ("black", "")}
+    assert "too few" in found["black", ""].note
+
+
+def test_what_is_measured_survives_a_stop(few_pairs, detector):
+    def stop(pair):
+        if pair.kind == KINDS[1]:
+            raise KeyboardInterrupt
+        return do_nothing(pair)
+
+    run = Run()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(run, range(3), [Method("stops", "", stop)], detector, side=96, progress=Silent())
+
+    assert {m.seed for m in run.measures} == {0}
+    assert summary.rows(run.measures, "all")
