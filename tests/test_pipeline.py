@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import realishuman
+from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
 from realishuman.pipeline import _sampling, refine
 from realishuman.progress import Interrupted, Silent
@@ -118,6 +120,39 @@ def test_near_hands_do_not_repaint_each_other(picture, models_of, flat_hand):
         assert ring.any()
     first = refine(picture, models_of(hands[:1]), FAST, keep_steps=True).steps["1-hand/3-ring"]
     assert (both.steps["1-hand/3-ring"] > 127).sum() < (first > 127).sum()
+
+
+def test_a_part_whose_networks_return_no_numbers_keeps_its_pixels_and_says_so(
+    picture, models_of, flat_hand, monkeypatch
+):
+    hands = [flat_hand(90, 180, 80), flat_hand(320, 180, 80)]
+    whole = stage_one.run
+
+    def spoil_the_second(*arguments):
+        images, good = whole(*arguments)
+        return images, good & torch.tensor([True, False])
+
+    monkeypatch.setattr(stage_one, "run", spoil_the_second)
+    result = refine(picture, models_of(hands), FAST)
+
+    assert [part.outcome for part in result.parts] == ["refined", "kept"]
+    assert "not numbers" in result.parts[1].reason
+    assert (result.image != picture).any(axis=2)[:, :200].any()
+    np.testing.assert_array_equal(result.image[:, 220:], picture[:, 220:])
+
+
+def test_thirty_hands_are_each_refined_in_their_own_place(models_of, flat_hand, tmp_path):
+    random_pack(tmp_path / "small.safetensors", "hand", resolution=64)
+    picture = np.full((600, 720, 3), 120, np.uint8)
+    hands = [flat_hand(60 + 120 * (i % 6), 60 + 120 * (i // 6), 50) for i in range(30)]
+
+    models = models_of(hands, [tmp_path / "small.safetensors"])
+    result = refine(picture, models, replace(FAST, steps=1, guidance=1.0, max_batch=8))
+
+    assert [part.outcome for part in result.parts] == ["refined"] * 30
+    for part in result.parts:
+        x, y = (int(value) for value in part.box.centre)
+        assert (result.image[y - 20 : y + 20, x - 20 : x + 20] != 120).any()
 
 
 def test_an_interrupt_reaches_the_caller(picture, models_of, flat_hand):
