@@ -26,6 +26,15 @@ def test_the_precision_is_the_one_asked_for(hand_pack):
     assert backbone.dtype is torch.bfloat16
 
 
+def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch):
+    monkeypatch.setattr(standalone, "EmbeddedDetector", lambda provider: provider)
+    assert standalone.open_models([hand_pack], "cpu").detector == "cpu"
+
+    monkeypatch.setattr(standalone, "pick_device", torch.device)
+    monkeypatch.setattr(standalone, "_free_memory", lambda _device: 0)
+    assert standalone.open_models([hand_pack], "cuda").detector == "auto"
+
+
 def test_an_unknown_precision_is_refused_with_the_known_ones(hand_pack):
     with pytest.raises(SettingsError, match=r"auto, float32, float16, bfloat16"):
         standalone.open_models([hand_pack], "cpu", "int4")

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
 from realishuman.models import Models
@@ -49,7 +50,7 @@ def pick_device(name: str) -> torch.device:
 def open_models(
     packs: Sequence[str | Path], device: str = "auto", precision: str = "auto"
 ) -> Models:
-    """Models whose networks are diffusers' own, on `device`.
+    """Models whose networks are diffusers' own, on `device`; on "cpu" the detector's are as well.
 
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
@@ -71,7 +72,8 @@ def open_models(
     def open_backbone(pack: Pack) -> Backbone:
         return DiffusersBackbone(pack, target, dtype, keep_loaded=keep)
 
-    return Models(packs, open_backbone)
+    detector = EmbeddedDetector("cpu" if target.type == "cpu" else "auto")
+    return Models(packs, open_backbone, detector)
 
 
 def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype | None) -> bool:
