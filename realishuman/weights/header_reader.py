@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, TypeVar
 
-from realishuman.errors import PackError
+from realishuman.errors import PackError, SettingsError
+from realishuman.settings import Settings
 from realishuman.weights.header import (
     FORMAT,
     EncoderShape,
@@ -138,4 +139,8 @@ def _misfit(header: PackHeader) -> str:
             f"schedule: betas {schedule.beta_start} to {schedule.beta_end} or offset "
             f"{schedule.offset} of {schedule.train_steps} steps are impossible"
         )
+    try:  # a pack may wish for what a user may
+        Settings(steps=header.steps, guidance=header.guidance, margin=header.margin)
+    except SettingsError as error:
+        return str(error)
     return ""
