@@ -32,10 +32,10 @@ def add_parser(commands: Any) -> None:
     command = tasks.add_parser(
         "pairs", help="repair held-out synthetic hands, whose truth is known"
     )
-    _add_pairs(command, _pairs, poses="true,estimated")
+    _add_pairs(command, _pairs, poses="true,estimated", harm=True)
     command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
     command = tasks.add_parser("ablations", help="the same with one thing changed each")
-    _add_pairs(command, _ablations, poses="true")
+    _add_pairs(command, _ablations, poses="true", harm=False)
     command.add_argument(
         "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
     )
@@ -43,7 +43,10 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_pairs(
-    command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int], poses: str
+    command: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    poses: str,
+    harm: bool,
 ) -> None:
     command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
     command.add_argument(
@@ -60,7 +63,7 @@ def _add_pairs(
     command.add_argument("--guidance", type=float, help="guidance scale (default: the pack's)")
     command.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     command.add_argument(
-        "--harm", action=argparse.BooleanOptionalAction, default=True, help="also try clean hands"
+        "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
     )
     command.add_argument("--shown", type=int, default=24, help="pairs on the sheet (default: 24)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")

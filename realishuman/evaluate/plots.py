@@ -13,7 +13,7 @@ from realishuman.evaluate.metrics import Interval
 
 Pixels = NDArray[np.uint8]
 
-WIDTH, BAR, GAP, NAMES, NUMBERS = 720, 18, 8, 250, 110  # pixels; names left, numbers right
+WIDTH, BAR, GAP, NAMES, NUMBERS = 760, 18, 8, 290, 110  # pixels; names left, numbers right
 TILE, LINE, PAPER, INK = 160, 18, 245, (20, 20, 20)
 
 

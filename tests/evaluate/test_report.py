@@ -88,7 +88,7 @@ def test_negative_bars_stay_inside_the_picture():
     text = bars("x", [("a", Interval(-4, -5, -3, 1)), ("b", Interval(2, 1, 3, 1))], 0)
 
     starts = [float(part.split('"')[0]) for part in text.split('<rect x="')[1:]]
-    assert min(starts) >= 250
+    assert min(starts) >= 290
 
 
 def test_the_sheet_has_a_row_per_pair_and_its_pictures_in_it():
