@@ -99,14 +99,15 @@ class _Run:
         self.module, self.optimizer = accelerator.prepare(trainee.module, optimizer)
         self.plain = accelerator.unwrap_model(self.module)
         self.average = Average(self.plain, stage.ema)
+        self.wish = StopWish(self._say_stopping)
         self.step, self.loss = self._resume(), math.nan
 
     def go(self) -> int:
         """Take the steps that are left."""
         began, first = time.perf_counter(), self.step
-        with StopWish(self._say_stopping) as wish:
+        with self.wish:
             while self.step < self.stage.steps:
-                stop = self._record_step(wish.asked)
+                stop = self._record_step()
                 if self.step % 100 == 0:
                     seconds = time.perf_counter() - began
                     speed = (self.step - first) * self.stage.batch / seconds
@@ -123,10 +124,10 @@ class _Run:
                     )
         return self.step
 
-    def _record_step(self, stop: bool) -> bool:
+    def _record_step(self) -> bool:
         """Take a step and write it down; returns whether any process was asked to stop."""
         start = time.perf_counter()
-        self.loss, norm, rate, stopping = self._take_step(stop)
+        self.loss, norm, rate, stopping = self._take_step()
         self.step += 1
         self.folder.record(self.step, self.loss, rate, norm, round(time.perf_counter() - start, 4))
         if self.step % FLUSH_EVERY == 0 and self.accelerator.is_main_process:
@@ -143,7 +144,7 @@ class _Run:
             f"{lost} steps since the last checkpoint are made again."
         )
 
-    def _take_step(self, stop: bool) -> tuple[float, float, float, bool]:
+    def _take_step(self) -> tuple[float, float, float, bool]:
         """Loss, gradient norm, learning rate; and whether any process was asked to stop."""
         stage, batch = self.stage, self.stage.batch
         rate = learning_rate(stage, self.step)
@@ -162,7 +163,9 @@ class _Run:
                 self.accelerator.backward(loss)
             total = total + loss.detach()
         # processes must agree on the step to stop at, so the wish travels with the loss
-        sums = self.accelerator.reduce(torch.stack([total, total.new_tensor(stop)]), "mean")
+        sums = self.accelerator.reduce(
+            torch.stack([total, total.new_tensor(self.wish.asked)]), "mean"
+        )
         mean, stopping = float(sums[0]), bool(sums[1] > 0)
         norm = float(self.accelerator.clip_grad_norm_(self.module.parameters(), stage.clip))
         scaled = stage.precision == "float16"  # there, an infinite norm only skips the step
