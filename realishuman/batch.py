@@ -24,9 +24,8 @@ from realishuman.files import whole_file
 from realishuman.imaging.boxes import intersection
 from realishuman.imaging.picture import check_target, load_picture, save_picture
 from realishuman.models import Models
-from realishuman.pipeline import find, reconstruct, refine
+from realishuman.pipeline import as_packed, find, reconstruct, refine
 from realishuman.places import try_folder
-from realishuman.prepare import prepare
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
@@ -150,7 +149,7 @@ def _about(source: Path, error: RealisHumanError) -> str:
 def inspect_files(
     pairs: Pairs, models: Models, settings: Settings, boxes: Sequence[GivenBox], say: Say
 ) -> int:
-    """Save a contact sheet per picture; returns how many failed."""
+    """Save a contact sheet per picture, as `models` would refine it; returns how many failed."""
     failed = 0
     for source, target in pairs:
         try:
@@ -159,10 +158,10 @@ def inspect_files(
             parts = [part for part, _ in found]
             meshes = reconstruct(rgb, parts, models)
             chosen = [index for index, (_, why) in enumerate(found, start=1) if not why]
-            preset = settings.preset or "released"
-            ready = prepare(
-                rgb, parts, meshes, chosen, settings, preset=preset, pose="shaded", resolution=512
-            )
+            ready = []
+            for kind in settings.parts:
+                some = [index for index in chosen if parts[index - 1].kind == kind]
+                ready += as_packed(rgb, parts, meshes, some, settings, models, kind)
             _save_png(target, contact_sheet(rgb, found, ready))
         except RealisHumanError as error:
             failed += 1

@@ -113,10 +113,19 @@ def _add_refine(commands: Any) -> None:
 
 def _add_inspect(commands: Any) -> None:
     command = commands.add_parser(
-        "inspect", help="draw what would be refined", description="No sampling, no pack needed."
+        "inspect",
+        help="draw what would be refined",
+        description="Nothing is sampled, and no pack is needed.",
     )
     command.add_argument("pictures", nargs="+", help=PICTURES)
     command.add_argument("-o", "--output", required=True, help="PNG file, or folder for several")
+    command.add_argument(
+        "--pack",
+        action="append",
+        default=[],
+        help="draw as this pack wants the crop, pose and masks (default: as the installed ones, "
+        "or the released ones, want them)",
+    )
     _add_boxes(command)
     names = ("parts", "confidence", "min_size", "max_parts", "margin", "preset", "dilate", "erode")
     _add_settings(command, names)
@@ -249,14 +258,16 @@ def _inspect(options: argparse.Namespace) -> int:
     from realishuman.hosts.standalone import Bar
     from realishuman.models import Models
     from realishuman.places import expand, targets
+    from realishuman.weights.store import best
 
     settings = _settings(options)
     boxes = _boxes(options, settings)
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output, suffix=".png")
+    packs = options.pack or best(settings.parts)
     failed = inspect_files(
         list(zip(pictures, outputs, strict=True)),
-        Models(),
+        Models(packs),
         settings,
         boxes,
         Bar(quiet=True).say,

@@ -128,6 +128,38 @@ def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models) -> list[Mesh
     return [meshes[i] for i in range(len(parts))]
 
 
+def as_packed(
+    rgb: Pixels,
+    parts: Sequence[Part],
+    meshes: Sequence[Mesh],
+    chosen: Sequence[int],
+    settings: Settings,
+    models: Models,
+    kind: str,
+) -> list[PreparedPart]:
+    """Prepare parts of one kind as its pack wants them, or as the released one would without it.
+
+    The other arguments are those of prepare.prepare.
+    """
+    if kind not in models.packs:
+        preset = settings.preset or "released"
+        return prepare(
+            rgb, parts, meshes, chosen, settings, preset=preset, pose="shaded", resolution=512
+        )
+    header, named = models.packs[kind].header, settings.preset
+    return prepare(
+        rgb,
+        parts,
+        meshes,
+        chosen,
+        settings,
+        preset=named or header.preset,
+        pose=header.pose,
+        resolution=header.resolution,
+        margin=None if named else header.margin,
+    )
+
+
 def _prepared(rgb: Pixels, kind: str, run: _Run) -> list[PreparedPart]:
     """The parts of one kind that are to be refined; none without a pack for them."""
     chosen = [
@@ -138,19 +170,8 @@ def _prepared(rgb: Pixels, kind: str, run: _Run) -> list[PreparedPart]:
     if kind not in run.models.packs:
         run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
         return []
-    header, named = run.models.packs[kind].header, run.settings.preset
     with run.timed("prepare"):
-        return prepare(
-            rgb,
-            run.parts,
-            run.meshes,
-            chosen,
-            run.settings,
-            preset=named or header.preset,
-            pose=header.pose,
-            resolution=header.resolution,
-            margin=None if named else header.margin,
-        )
+        return as_packed(rgb, run.parts, run.meshes, chosen, run.settings, run.models, kind)
 
 
 def _repaint(output: Pixels, parts: list[PreparedPart], header: PackHeader, run: _Run) -> Pixels:
@@ -182,7 +203,9 @@ def _repaint(output: Pixels, parts: list[PreparedPart], header: PackHeader, run:
     with run.timed("paste"):
         for one, result, good in zip(parts, refined, good_one & good_two, strict=True):
             if not good:
-                run.kept[one.index] = "the networks returned values that are not numbers"
+                run.kept[one.index] = (
+                    "the networks returned values that are not numbers; try --precision float32"
+                )
                 continue
             output = paste(
                 output,

@@ -10,7 +10,7 @@ import torch
 import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
-from realishuman.pipeline import _sampling, refine
+from realishuman.pipeline import _sampling, as_packed, reconstruct, refine
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
@@ -225,3 +225,17 @@ def test_the_user_counts_before_the_preset_named_and_that_before_the_pack(
     sampling = _sampling(Settings(**settings), own)
 
     assert (sampling.steps, sampling.guidance) == expected
+
+
+def test_a_part_is_prepared_as_its_pack_wants_it_and_without_one_as_the_released_one(
+    picture, models_of, flat_hand, hand_pack
+):
+    hand, settings = flat_hand(210, 180, 100), Settings()
+    with_pack, without = models_of([hand]), models_of([hand], packs=())
+    meshes = reconstruct(picture, [hand], with_pack)
+
+    (packed,) = as_packed(picture, [hand], meshes, [1], settings, with_pack, "hand")
+    (plain,) = as_packed(picture, [hand], meshes, [1], settings, without, "hand")
+
+    assert packed.crop.size == Pack.open(hand_pack).header.resolution == 128
+    assert plain.crop.size == 512

@@ -30,9 +30,10 @@ def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch
     monkeypatch.setattr(standalone, "EmbeddedDetector", lambda provider: provider)
     assert standalone.open_models([hand_pack], "cpu").detector == "cpu"
 
-    monkeypatch.setattr(standalone, "pick_device", torch.device)
+    monkeypatch.setattr(standalone, "pick_device", lambda _name: torch.device("cuda"))
     monkeypatch.setattr(standalone, "_free_memory", lambda _device: 0)
-    assert standalone.open_models([hand_pack], "cuda").detector == "auto"
+    assert standalone.open_models([hand_pack], "cuda").detector == "cuda"
+    assert standalone.open_models([hand_pack], "auto").detector == "auto"
 
 
 def test_an_unknown_precision_is_refused_with_the_known_ones(hand_pack):

@@ -72,7 +72,8 @@ def open_models(
     def open_backbone(pack: Pack) -> Backbone:
         return DiffusersBackbone(pack, target, dtype, keep_loaded=keep)
 
-    detector = EmbeddedDetector("cpu" if target.type == "cpu" else "auto")
+    named = "cuda" if device.startswith("cuda") else "auto"  # the user hears of a fallback
+    detector = EmbeddedDetector("cpu" if target.type == "cpu" else named)
     return Models(packs, open_backbone, detector)
 
 
