@@ -27,7 +27,7 @@ from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
 from realishuman.train.guard import locked, room
 from realishuman.train.real import Job, Outcome, crops_of
-from realishuman.train.shards import PER_SHARD, claim, one_thread, stored
+from realishuman.train.shards import PER_SHARD, claim, deaf_children, one_thread, stored
 
 MANIFEST = "pictures.jsonl"
 SHARDS = "crops-pictures-{:08d}.npy"  # numbered by the first crop in it
@@ -124,7 +124,9 @@ def _outcomes(jobs: list[Job], workers: int) -> Iterator[Iterable[Outcome]]:
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), one_thread)
     try:
-        yield pool.map(crops_of, jobs, chunksize=AT_ONCE)
+        with deaf_children():
+            outcomes = pool.map(crops_of, jobs, chunksize=AT_ONCE)
+        yield outcomes
     finally:
         pool.shutdown(cancel_futures=True)
 

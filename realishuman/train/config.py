@@ -74,7 +74,7 @@ class Networks:
 class Data:
     """Where training crops come from and how they vary.
 
-    folder      of crops made by `realishuman train synthesise` with this configuration.
+    folder      of crops made by `realishuman train synthesise` or `prepare` for this configuration.
     side        of the rendered pictures the crops are cut from, in pixels.
     margin      range of the crop's side, in longer sides of the part.
     shift       of the crop's centre, at most, in crop sides.

@@ -7,7 +7,9 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -101,7 +103,9 @@ def _make_all(
             _make_shard(job)
             say(f"{done} of {len(jobs)} shards")
     elif jobs:
-        with multiprocessing.get_context("spawn").Pool(workers, one_thread) as pool:
+        with deaf_children():
+            started = multiprocessing.get_context("spawn").Pool(workers, one_thread)
+        with started as pool:
             for done, _ in enumerate(pool.imap_unordered(_make_shard, jobs), start=1):
                 say(f"{done} of {len(jobs)} shards")
 
@@ -176,8 +180,20 @@ def _make_shard(job: tuple[TrainConfig, int, int]) -> None:
 
 
 def one_thread() -> None:
-    """In a worker: processes share the cores; Ctrl-C, which reaches all, is the main one's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker: processes share the cores, so threads would only get in each other's way."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes started within do not hear Ctrl-C, which reaches all; it is the main one's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

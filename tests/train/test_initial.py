@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
 from realishuman.train.config import Stage
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
+from realishuman.train.stages import keep_autoencoder, load_trained_autoencoder
 from realishuman.weights.shapes import encoder_shapes, prompt_shapes, unet_shapes, vae_shapes
 
 
@@ -157,3 +158,16 @@ def test_an_image_encoder_nobody_trains_must_be_given(start, tmp_path):
     save_file(unet_tensors(start()), path)
     with pytest.raises(SettingsError, match="name DINOv2's file"):
         StageOne(start(initial=str(path)))
+
+
+def test_an_autoencoder_without_steps_is_kept_as_it_came(start, tmp_path):
+    path = tmp_path / "v1-5.safetensors"
+    _, vae = single_file(path, start())
+    config = start(initial=str(path))
+    keep_autoencoder(config)
+    kept, _ = load_trained_autoencoder(config)
+    found = load_file(tmp_path / "out/autoencoder/weights.safetensors")
+
+    assert {f"vae.{name}" for name in vae} == found.keys()
+    assert all(torch.equal(found[f"vae.{name}"], tensor) for name, tensor in vae.items())
+    assert kept.encode(torch.zeros(1, 3, 32, 32)).shape == (1, 6, 8, 8)
