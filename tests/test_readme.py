@@ -20,7 +20,7 @@ def settings_table():
         else:
             allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
             shown = ",".join(default) if isinstance(default, tuple) else default
-        shown = "as the preset says" if shown is None else shown
+        shown = "as the pack says" if shown is None else shown
         name = spec.name.replace("_", "-")
         rows.append(f"| `--{name}` | {meta['help']} | {allowed} | {shown} |")
     return "\n".join(rows)
