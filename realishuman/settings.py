@@ -80,7 +80,9 @@ class Settings:
         low=0.0,
         high=1.0,
     )
-    max_batch: int = _setting(4, "parts that go through the networks together", low=1, high=64)
+    max_batch: int = _setting(
+        4, "parts that go through the networks together; fewer take less memory", low=1, high=64
+    )
     paste: str = _setting(
         "silhouette",
         "how the crop returns: along the part's outline, or the released radial fade",

@@ -22,7 +22,7 @@ from realishuman.diffusion.sampling import Sampling, in_chunks, total_steps
 from realishuman.diffusion.schedule import Schedule
 from realishuman.progress import Progress
 
-MOST_TIMESTEPS_AT_ONCE = 4  # of the reference; more saves little and delays an interruption
+TIMESTEPS_AT_ONCE = 4  # of the reference; more saves little and delays an interruption
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,12 @@ def sample(
         torch.cat([prepared.pose, prepared.pose]),
     )
     conditional = both.rows(parts, 2 * parts)
-    at_once = max(1, min(MOST_TIMESTEPS_AT_ONCE, 2 * sampling.max_batch // parts))
     timesteps = torch.tensor(schedule.timesteps, device=device)
     banks = reference_banks(
-        networks, prepared, timesteps[:: sampling.reference_every], at_once=at_once
+        networks,
+        prepared,
+        timesteps[:: sampling.reference_every],
+        at_once=TIMESTEPS_AT_ONCE,
     )
     latents = noise.initial(shape).to(device)
     for index, timestep in enumerate(timesteps):
