@@ -160,12 +160,12 @@ class _Absent:
     """Stands for the autoencoder in a training step, which sees latents only."""
 
     def encode(self, images: Tensor) -> Tensor:
-        """Never called."""
-        raise NotImplementedError
+        """Refuse: latents are made before training."""
+        raise AssertionError("a training step encodes no pictures")
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Never called."""
-        raise NotImplementedError
+        """Refuse: a loss is taken on latents."""
+        raise AssertionError("a training step decodes no latents")
 
 
 def _unet(
