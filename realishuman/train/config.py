@@ -107,6 +107,8 @@ class Stage:
     ema           decay of the averaged weights, which the pack gets; 0 averages nothing.
     drop          share of samples that see no reference and no tokens, or the empty prompt.
     min_snr       gamma of min-SNR weighting; None weights all timesteps alike, as the paper.
+    visited       train only the timesteps that sampling with this many steps visits, for small
+                  networks that have no time for others; None trains all, as the paper.
     initial       weights to start from: a pack, or a Stable Diffusion 1.x as one file (in names
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
@@ -125,6 +127,7 @@ class Stage:
     ema: float = 0.0
     drop: float = 0.01
     min_snr: float | None = None
+    visited: int | None = None
     precision: str = "float32"
     gradient_checkpointing: bool = False
     initial: str | None = None

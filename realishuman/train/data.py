@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realishuman.diffusion.schedule import spaced_timesteps
 from realishuman.imaging.masks import latent_mask
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.latents import Latents
@@ -81,7 +82,7 @@ class StageOneData:
 
     def __init__(self, crops: Crops, latents: Latents, config: TrainConfig, stage: Stage) -> None:
         self._crops, self._latents, self._stage = crops, latents, stage
-        self._steps = config.schedule.train_steps
+        self._timesteps = _timesteps(config, stage)
         self._order = Order(trained(crops, config), config.data.variants, stage.seed)
 
     def batch(self, numbers: Sequence[int]) -> StageOneBatch:
@@ -94,7 +95,7 @@ class StageOneData:
         """One sample, without the batch's dimension."""
         crop = view(self._crops[index], index, variant)
         clean, reference_latents = self._latents[index, variant]
-        noise, timestep, keep = _random(clean, self._steps, self._stage.drop, generator)
+        noise, timestep, keep = _random(clean, self._timesteps, self._stage.drop, generator)
         return StageOneBatch(
             clean, reference_latents, reference(crop), tensor(crop.pose), noise, timestep, keep
         )
@@ -105,7 +106,7 @@ class StageTwoData:
 
     def __init__(self, crops: Crops, latents: Latents, config: TrainConfig, stage: Stage) -> None:
         self._crops, self._latents, self._stage = crops, latents, stage
-        self._steps, self._factor = config.schedule.train_steps, config.networks.factor
+        self._timesteps, self._factor = _timesteps(config, stage), config.networks.factor
         self._order = Order(trained(crops, config), config.data.variants, stage.seed)
 
     def batch(self, numbers: Sequence[int]) -> StageTwoBatch:
@@ -118,7 +119,7 @@ class StageTwoData:
         """One sample, without the batch's dimension."""
         crop = view(self._crops[index], index, variant)
         clean, shown = self._latents[index, variant]
-        noise, timestep, keep = _random(clean, self._steps, self._stage.drop, generator)
+        noise, timestep, keep = _random(clean, self._timesteps, self._stage.drop, generator)
         m_f = torch.from_numpy(crop.m_d & ~crop.m_e)[None, None]
         m_f = latent_mask(m_f, self._factor)[0].float()
         return StageTwoBatch(clean, shown, m_f, noise, timestep, keep)
@@ -129,12 +130,19 @@ def trained(crops: Crops, config: TrainConfig) -> int:
     return max(len(crops) - config.data.held_out, (len(crops) + 1) // 2)
 
 
+def _timesteps(config: TrainConfig, stage: Stage) -> Tensor:
+    """Those that are trained, (T,) int64."""
+    if stage.visited is None:
+        return torch.arange(config.schedule.train_steps)
+    return torch.tensor(spaced_timesteps(config.schedule, stage.visited))
+
+
 def _random(
-    latents: Tensor, steps: int, drop: float, generator: torch.Generator
+    latents: Tensor, timesteps: Tensor, drop: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Noise like `latents`, a timestep, and whether the condition is kept."""
     noise = torch.randn(latents.shape, generator=generator)
-    timestep = torch.randint(steps, (), generator=generator)
+    timestep = timesteps[torch.randint(len(timesteps), (), generator=generator)]
     return noise, timestep, torch.rand((), generator=generator) >= drop
 
 

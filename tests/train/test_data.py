@@ -15,6 +15,7 @@ from realishuman.train.latents import Latents
 from realishuman.train.shards import Crops, synthesise
 from realishuman.train.synthetic.sample import sample
 from realishuman.train.views import i_f, part
+from realishuman.weights.header import ScheduleConstants
 
 
 def equal(one, other):
@@ -107,6 +108,14 @@ def test_batches_depend_on_the_sample_numbers_alone(crops, make_config, tmp_path
     assert whole.keep.any()
     assert not whole.keep.all()
     assert len(set(whole.timesteps.tolist())) > 3
+
+
+def test_training_may_keep_to_the_timesteps_that_sampling_visits(crops, make_config, tmp_path):
+    config = replace(make_config(tmp_path), schedule=ScheduleConstants(spacing="trailing"))
+    latents = Latents(crops, config, "stage-two", Squeezed(), tmp_path / "latents")
+    data = StageTwoData(crops, latents, config, Stage(steps=1, visited=4))
+
+    assert set(data.batch(range(40)).timesteps.tolist()) == {249, 499, 749, 999}
 
 
 def test_latents_are_made_once(crops, make_config, tmp_path):
