@@ -29,7 +29,7 @@ from realishuman.places import try_folder
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
-from realishuman.sheet import contact_sheet
+from realishuman.sheet import before_after, contact_sheet
 
 Say = Callable[[str], None]
 Pairs = Sequence[tuple[Path, Path]]
@@ -42,12 +42,14 @@ def refine_files(
     *,
     boxes: Sequence[GivenBox] = (),
     steps_folder: Path | None = None,
+    compare: bool = False,
     report: Path | None = None,
     progress: Progress | None = None,
     say: Say,
 ) -> int:
     """Refine each picture and save it; one that fails does not stop the others.
 
+    compare  also save before and after side by side, beside the result.
     report   JSON file for what was done to each picture; also written when the run is stopped,
              about the pictures that were finished.
     Returns  how many failed.
@@ -64,7 +66,9 @@ def refine_files(
             name = source.stem if stems[source.stem] == 1 else source.name
             steps = steps_folder / name if steps_folder else None
             try:
-                result = _refine_file(source, target, models, settings, boxes, steps, progress)
+                result = _refine_file(
+                    source, target, models, settings, boxes, steps, compare, progress
+                )
             except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
             except RealisHumanError as error:
@@ -90,6 +94,7 @@ def _refine_file(
     settings: Settings,
     boxes: Sequence[GivenBox],
     steps: Path | None,
+    compare: bool,
     progress: Progress | None,
 ) -> Result:
     """One picture from file to file; a file of which nothing changes is copied as it is."""
@@ -115,6 +120,9 @@ def _refine_file(
     if steps is not None:
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
+    if compare:
+        shown = before_after(loaded.rgb[..., :3], result.image[..., :3])
+        _save_png(target.with_name(f"{target.stem}-compare.png"), shown)
     return result
 
 

@@ -103,6 +103,11 @@ def _add_refine(commands: Any) -> None:
         help="float32, float16, bfloat16 or auto: float16 on CUDA, else float32; on a CPU "
         "bfloat16 halves memory and float16 is very slow (default: auto)",
     )
+    command.add_argument(
+        "--compare",
+        action="store_true",
+        help="also save each picture before and after, side by side, as NAME-compare.png",
+    )
     command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
     command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -240,6 +245,7 @@ def _refine(options: argparse.Namespace) -> int:
             settings,
             boxes=boxes,
             steps_folder=Path(options.save_steps) if options.save_steps else None,
+            compare=options.compare,
             report=Path(options.json) if options.json else None,
             progress=bar,
             say=bar.say,

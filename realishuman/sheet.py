@@ -41,6 +41,19 @@ def contact_sheet(
     return sheet
 
 
+def before_after(before: Pixels, after: Pixels) -> Pixels:
+    """Two pictures (H, W, 3) uint8 RGB side by side, each at least TILE high, named above."""
+    scale = max(1, -(-TILE // before.shape[0]))
+    views = [image.repeat(scale, 0).repeat(scale, 1) for image in (before, after)]
+    height, width = views[0].shape[:2]
+    sheet = np.full((height + 28 + MARGIN, 2 * width + 3 * MARGIN, 3), PAPER, np.uint8)
+    for place, (name, view) in enumerate(zip(("before", "after"), views, strict=True)):
+        left = MARGIN + place * (width + MARGIN)
+        sheet[28 : 28 + height, left : left + width] = view
+        _write(sheet, name, (left, 19), INK)
+    return sheet
+
+
 def _skipped(index: int, part: Part, why: str) -> str:
     return f"{index} {part.side or ''} {part.kind}: left alone, {why}".replace("  ", " ")
 

@@ -36,6 +36,14 @@ def test_nothing_to_refine_gives_the_picture_back(picture, tmp_path, hand_pack, 
     assert "No part was found" in capsys.readouterr().err
 
 
+def test_before_and_after_are_saved_side_by_side(picture, tmp_path, hand_pack):
+    out = tmp_path / "out.png"
+    assert run("refine", picture, "-o", out, "--pack", hand_pack, "--compare", "--quiet") == cli.OK
+
+    with Image.open(tmp_path / "out-compare.png") as shown:
+        assert shown.width > 2 * 64
+
+
 def test_without_a_pack_the_message_says_how_to_get_one(picture, tmp_path, capsys):
     code = run("refine", picture, "-o", tmp_path / "out.png")
 

@@ -8,7 +8,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.pipeline import reconstruct
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
-from realishuman.sheet import contact_sheet
+from realishuman.sheet import before_after, contact_sheet
 
 
 @pytest.fixture
@@ -47,3 +47,13 @@ def test_each_part_to_be_refined_has_a_row_and_each_other_a_line(picture, models
 def test_a_tiny_and_a_wide_picture_fit(models_of):
     for shape in ((1, 1, 3), (10, 4000, 3), (4000, 10, 3)):
         assert contact_sheet(np.zeros(shape, np.uint8), [], []).shape[1] == 1064
+
+
+def test_before_and_after_stand_side_by_side_and_small_ones_are_enlarged_by_whole_pixels():
+    before, after = np.zeros((100, 60, 3), np.uint8), np.full((100, 60, 3), 255, np.uint8)
+
+    sheet = before_after(before, after)
+
+    assert sheet.shape == (300 + 28 + 8, 2 * 180 + 3 * 8, 3)
+    assert (sheet[28:328, 8:188] == 0).all()
+    assert (sheet[28:328, 196:376] == 255).all()

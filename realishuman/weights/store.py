@@ -9,6 +9,7 @@ from realishuman.errors import PackError
 from realishuman.weights.pack import Pack
 
 ENVIRONMENT = "REALISHUMAN_MODELS"
+EMBEDDED = Path(__file__).parents[1] / "assets" / "packs"  # the demo packs
 _RANK = ("trained", "demo", "random")  # what is preferred when several packs fit
 
 
@@ -21,12 +22,15 @@ def models_folder() -> Path:
 
 
 def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
-    """Packs in the folder, best first, and a sentence for each .safetensors file that is none."""
+    """Packs in the folder and the shipped ones, best first.
+
+    Also returns a sentence for each .safetensors file there that is no pack.
+    """
     packs, faults = [], []
     folder = folder or models_folder()
     if folder.exists() and not folder.is_dir():
         faults.append(f"{folder} is a file; name a folder in {ENVIRONMENT}.")
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in [*sorted(folder.glob("*.safetensors")), *sorted(EMBEDDED.glob("*.safetensors"))]:
         try:
             packs.append(Pack.open(path))
         except PackError as error:
