@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from realishuman.detect.parts import select
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
-from realishuman.imaging.paste import paste
+from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
@@ -29,6 +29,20 @@ from realishuman.settings import PRESETS, Settings
 from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
+
+
+NOT_CHOSEN = "This part was not chosen."
+
+
+@dataclass(frozen=True)
+class Found:
+    """The parts of one picture and their meshes: all that is known before sampling.
+
+    parts  in the order of their numbers, each with the reason it is left alone, empty if it is not.
+    """
+
+    parts: tuple[tuple[Part, str], ...]
+    meshes: tuple[Mesh, ...]
 
 
 @dataclass
@@ -48,6 +62,7 @@ class _Run:
     steps: dict[str, Pixels] = field(default_factory=dict)
     refined: dict[int, PreparedPart] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
+    patches: list[Patch] = field(default_factory=list)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -69,6 +84,8 @@ def refine(
     settings: Settings | None = None,
     *,
     boxes: Sequence[GivenBox] = (),
+    found: Found | None = None,
+    only: Collection[int] | None = None,
     progress: Progress | None = None,
     keep_steps: bool = False,
 ) -> Result:
@@ -77,6 +94,8 @@ def refine(
     image       a file, or (H, W), (H, W, 3) or (H, W, 4) uint8 RGB(A), uint16, or float in [0, 1].
     models      which networks to use; see models.Models.
     boxes       places to search instead of the whole picture, in its pixels.
+    found       what `look` returned for this picture, which is then not searched again.
+    only        numbers of the parts that may be refined; None means all.
     keep_steps  return crops, pose images, masks and both stages' outputs in Result.steps.
     Returns     the picture with the refined parts pasted in and a report; the input itself, bit
                 for bit, if there was nothing to do.
@@ -88,17 +107,33 @@ def refine(
         rgb, alpha = loaded.rgb, loaded.alpha
     else:
         rgb, alpha = as_rgb(image)
-    with run.timed("detect"):
-        found = find(rgb, models, run.settings, boxes, run.progress)
-    run.parts = [part for part, _ in found]
-    run.kept = {number: why for number, (_, why) in enumerate(found, start=1) if why}
-    with run.timed("mesh"):
-        run.meshes = reconstruct(rgb, run.parts, models)
+    if found is None:
+        with run.timed("detect"):
+            parts = find(rgb, models, run.settings, boxes, run.progress)
+        with run.timed("mesh"):
+            found = Found(tuple(parts), tuple(reconstruct(rgb, [one for one, _ in parts], models)))
+    run.parts, run.meshes = [part for part, _ in found.parts], list(found.meshes)
+    run.kept = {number: why for number, (_, why) in enumerate(found.parts, start=1) if why}
+    if only is not None:
+        rest = (n for n in range(1, len(run.parts) + 1) if n not in only and n not in run.kept)
+        run.kept.update(dict.fromkeys(rest, NOT_CHOSEN))
     output = rgb
     for kind in run.settings.parts:
         if prepared := _prepared(rgb, kind, run):
             output = _repaint(output, prepared, models.packs[kind].header, run)
     return _result(output, alpha, run)
+
+
+def look(
+    rgb: Pixels,
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox] = (),
+    progress: Progress | None = None,
+) -> Found:
+    """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is sampled."""
+    parts = find(rgb, models, settings, boxes, progress)
+    return Found(tuple(parts), tuple(reconstruct(rgb, [part for part, _ in parts], models)))
 
 
 def find(
@@ -207,15 +242,11 @@ def _repaint(output: Pixels, parts: list[PreparedPart], header: PackHeader, run:
                     "the networks returned values that are not numbers; try --precision float32"
                 )
                 continue
-            output = paste(
-                output,
-                result,
-                one.crop,
-                one.masks.m_d,
-                one.masks.m,
-                feather=settings.paste,
-                colour_match=settings.colour_match,
+            patch = Patch(one.index, result.cpu(), one.crop, one.masks.m_d, one.masks.m)
+            output = compose(
+                output, [patch], feather=settings.paste, colour_match=settings.colour_match
             )
+            run.patches.append(patch)
             run.refined[one.index] = one
     return output
 
@@ -267,6 +298,7 @@ def _result(output: Pixels, alpha: Pixels | None, run: _Run) -> Result:
         provider=run.models.detector.provider,
         seconds=run.seconds,
         steps=run.steps,
+        patches=tuple(run.patches),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.imaging.boxes import Box
+from realishuman.imaging.paste import Patch
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Result:
     provider  what ran the detector's networks.
     seconds   wall time per stage.
     steps     pictures of the intermediate steps by name, only when asked for.
+    patches   what was pasted, in its order: imaging.paste.compose makes the picture anew from any
+              choice of them, without sampling.
     """
 
     image: NDArray[np.uint8]
@@ -51,6 +54,7 @@ class Result:
     provider: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    patches: tuple[Patch, ...] = ()
 
     def report(self) -> dict[str, Any]:
         """Everything but the pictures, ready for JSON."""

@@ -10,7 +10,8 @@ import torch
 import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
-from realishuman.pipeline import _sampling, as_packed, reconstruct, refine
+from realishuman.imaging.paste import compose
+from realishuman.pipeline import NOT_CHOSEN, _sampling, as_packed, look, reconstruct, refine
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
@@ -239,3 +240,37 @@ def test_a_part_is_prepared_as_its_pack_wants_it_and_without_one_as_the_released
 
     assert packed.crop.size == Pack.open(hand_pack).header.resolution == 128
     assert plain.crop.size == 512
+
+
+def test_any_choice_of_patches_can_be_pasted_anew_without_sampling(picture, models_of, flat_hand):
+    parts = [flat_hand(120, 180, 110), flat_hand(310, 180, 110)]
+    both = refine(picture, models_of(parts), FAST)
+    second_alone = refine(picture, models_of(parts), FAST, only=[2])
+
+    again = compose(picture, both.patches, feather="silhouette", colour_match=True)
+    second = compose(picture, both.patches[1:], feather="silhouette", colour_match=True)
+
+    np.testing.assert_array_equal(again, both.image)
+    gap = np.abs(second.astype(int) - second_alone.image)
+    assert gap.max() <= 1  # the part went through the networks in another batch
+    assert compose(picture, [], feather="silhouette", colour_match=True) is picture
+
+
+def test_parts_that_were_not_chosen_are_kept_and_said_to_be(picture, models_of, flat_hand):
+    parts = [flat_hand(120, 180, 110), flat_hand(310, 180, 110)]
+
+    result = refine(picture, models_of(parts), FAST, only=[2])
+
+    assert [part.outcome for part in result.parts] == ["kept", "refined"]
+    assert result.parts[0].reason == NOT_CHOSEN
+    assert [patch.index for patch in result.patches] == [2]
+
+
+def test_what_was_looked_for_before_is_refined_without_looking_again(picture, models_of, flat_hand):
+    found = look(picture, models_of([flat_hand(210, 180, 160)]), FAST)
+    blind = models_of([])
+
+    result = refine(picture, blind, FAST, found=found)
+
+    seeing = refine(picture, models_of([flat_hand(210, 180, 160)]), FAST)
+    np.testing.assert_array_equal(result.image, seeing.image)

@@ -6,6 +6,8 @@ picture's. The crop is resampled to the picture's pixels, never the picture to t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -24,6 +26,42 @@ Weight = NDArray[np.float32]
 FEATHER = 0.35  # share of the ring, from m_d's edge inwards, over which the crop fades in
 BAND = 0.04  # width of the strip around m_d's edge that colours are compared in, of the crop's side
 FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 crop
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One refined part as it is pasted, kept so that it can be pasted again or left out.
+
+    index    number of the part in the picture, from 1.
+    refined  (3, size, size) float32 in [0, 1], on the CPU.
+    m_d, m   (size, size) bool: what may change, and the part.
+    """
+
+    index: int
+    refined: Tensor
+    crop: Crop
+    m_d: Mask
+    m: Mask
+
+
+def compose(
+    picture: Pixels, patches: Iterable[Patch], *, feather: str, colour_match: bool
+) -> Pixels:
+    """Return the picture with these patches pasted in their order; the picture itself if none.
+
+    The other arguments are those of paste.
+    """
+    for patch in patches:
+        picture = paste(
+            picture,
+            patch.refined,
+            patch.crop,
+            patch.m_d,
+            patch.m,
+            feather=feather,
+            colour_match=colour_match,
+        )
+    return picture
 
 
 def paste(
