@@ -47,8 +47,10 @@ class Found:
 
 @dataclass
 class _Run:
-    """What one call to refine is about, and what it gathers on its way.
+    """What refining one picture is about, and what it gathers on its way.
 
+    rgb            the picture as it came.
+    output         the picture with what was refined so far.
     refined, kept  by the part's number, from 1; kept holds the reason.
     """
 
@@ -56,6 +58,8 @@ class _Run:
     settings: Settings
     progress: Progress
     keep_steps: bool
+    rgb: Pixels
+    output: Pixels = field(init=False)
     parts: list[Part] = field(default_factory=list)
     meshes: list[Mesh] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -64,6 +68,9 @@ class _Run:
     kept: dict[int, str] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.output = self.rgb
+
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the block's wall time to a stage's."""
@@ -71,11 +78,13 @@ class _Run:
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def keep(self, name: str, images: Tensor, parts: Sequence[PreparedPart]) -> None:
-        """Remember one intermediate picture (3, R, R) in [0, 1] per part, if asked to."""
+    def keep(self, name: str, image: Tensor, one: PreparedPart) -> None:
+        """Remember an intermediate picture (3, R, R) in [0, 1] of a part, if asked to."""
         if self.keep_steps:
-            for image, one in zip(images, parts, strict=True):
-                self.steps[f"{one.index}-{one.part.kind}/{name}"] = _pixels(image)
+            self.steps[f"{one.index}-{one.part.kind}/{name}"] = _pixels(image)
+
+
+Todo = Sequence[tuple[_Run, PreparedPart]]
 
 
 def refine(
@@ -101,27 +110,66 @@ def refine(
                 for bit, if there was nothing to do.
     Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
     """
-    run = _Run(models, settings or Settings(), progress or Silent(), keep_steps)
     if isinstance(image, (str, Path)):
         loaded = load_picture(image)
         rgb, alpha = loaded.rgb, loaded.alpha
     else:
         rgb, alpha = as_rgb(image)
+    run = _Run(models, settings or Settings(), progress or Silent(), keep_steps, rgb)
+    _begin(run, boxes, found, only)
+    _repaint_all([run])
+    return _result(alpha, run)
+
+
+def refine_all(
+    pictures: Sequence[Pixels],
+    models: Models,
+    settings: Settings | None = None,
+    *,
+    found: Sequence[Found] | None = None,
+    progress: Progress | None = None,
+    keep_steps: bool = False,
+) -> list[Result]:
+    """Repair several pictures; their parts go through the networks together.
+
+    pictures  each (H, W, 3) uint8 RGB, of any size.
+    found     what `look` returned for each, which are then not searched again.
+    Returns   what `refine` returns for each alone, but for float rounding. Result.seconds shares
+              the networks' time by parts.
+    Raises    as `refine`.
+    """
+    chosen, told = settings or Settings(), progress or Silent()
+    runs = [_Run(models, chosen, told, keep_steps, as_rgb(one)[0]) for one in pictures]
+    each: Sequence[Found | None] = [None] * len(runs) if found is None else found
+    for run, known in zip(runs, each, strict=True):
+        _begin(run, (), known, None)
+    _repaint_all(runs)
+    return [_result(None, run) for run in runs]
+
+
+def _begin(
+    run: _Run, boxes: Sequence[GivenBox], found: Found | None, only: Collection[int] | None
+) -> None:
+    """Give a run its parts and their meshes, and say which are left alone."""
     if found is None:
         with run.timed("detect"):
-            parts = find(rgb, models, run.settings, boxes, run.progress)
+            parts = find(run.rgb, run.models, run.settings, boxes, run.progress)
         with run.timed("mesh"):
-            found = Found(tuple(parts), tuple(reconstruct(rgb, [one for one, _ in parts], models)))
+            meshes = reconstruct(run.rgb, [one for one, _ in parts], run.models)
+        found = Found(tuple(parts), tuple(meshes))
     run.parts, run.meshes = [part for part, _ in found.parts], list(found.meshes)
     run.kept = {number: why for number, (_, why) in enumerate(found.parts, start=1) if why}
     if only is not None:
         rest = (n for n in range(1, len(run.parts) + 1) if n not in only and n not in run.kept)
         run.kept.update(dict.fromkeys(rest, NOT_CHOSEN))
-    output = rgb
-    for kind in run.settings.parts:
-        if prepared := _prepared(rgb, kind, run):
-            output = _repaint(output, prepared, models.packs[kind].header, run)
-    return _result(output, alpha, run)
+
+
+def _repaint_all(runs: Sequence[_Run]) -> None:
+    """Run both stages, kind by kind, on the parts of all runs; they share models and settings."""
+    for kind in runs[0].settings.parts if runs else ():
+        todo = [(run, one) for run in runs for one in _prepared(kind, run)]
+        if todo:
+            _repaint(todo, runs[0].models.packs[kind].header)
 
 
 def look(
@@ -195,7 +243,7 @@ def as_packed(
     )
 
 
-def _prepared(rgb: Pixels, kind: str, run: _Run) -> list[PreparedPart]:
+def _prepared(kind: str, run: _Run) -> list[PreparedPart]:
     """The parts of one kind that are to be refined; none without a pack for them."""
     chosen = [
         number
@@ -205,50 +253,76 @@ def _prepared(rgb: Pixels, kind: str, run: _Run) -> list[PreparedPart]:
     if kind not in run.models.packs:
         run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
         return []
+    if not chosen:
+        return []
     with run.timed("prepare"):
-        return as_packed(rgb, run.parts, run.meshes, chosen, run.settings, run.models, kind)
+        return as_packed(run.rgb, run.parts, run.meshes, chosen, run.settings, run.models, kind)
 
 
-def _repaint(output: Pixels, parts: list[PreparedPart], header: PackHeader, run: _Run) -> Pixels:
-    """Run both stages on parts of one kind; returns `output` with them pasted in."""
-    settings, backbone = run.settings, run.models.backbone(header.kind)
+def _repaint(todo: Todo, header: PackHeader) -> None:
+    """Run both stages on parts of one kind and paste them into their pictures."""
+    first = todo[0][0]
+    settings, progress, backbone = (
+        first.settings,
+        first.progress,
+        first.models.backbone(header.kind),
+    )
     sampling = _sampling(settings, header)
-    image = torch.stack([one.image for one in parts])
-    pose = torch.stack([one.pose for one in parts])
-    m = torch.from_numpy(np.stack([one.masks.m for one in parts]))[:, None]
-    m_d = torch.from_numpy(np.stack([one.masks.m_d for one in parts]))[:, None]
-    m_e = torch.from_numpy(np.stack([one.masks.m_e for one in parts]))[:, None]
-    indices = [one.index for one in parts]
+    image = torch.stack([one.image for _, one in todo])
+    pose = torch.stack([one.pose for _, one in todo])
+    m = torch.from_numpy(np.stack([one.masks.m for _, one in todo]))[:, None]
+    m_d = torch.from_numpy(np.stack([one.masks.m_d for _, one in todo]))[:, None]
+    m_e = torch.from_numpy(np.stack([one.masks.m_e for _, one in todo]))[:, None]
+    indices = [one.index for _, one in todo]
     for name, pictures in (("1-crop", image), ("2-pose", pose), ("3-ring", (m_d & ~m_e).float())):
-        run.keep(name, pictures.expand(-1, 3, -1, -1), parts)
+        _keep(name, pictures.expand(-1, 3, -1, -1), todo)
 
-    with run.timed("stage one"):
+    with _shared("stage one", todo):
         noise = PartNoise(settings.seed, indices, "stage one")
         repaired, good_one = stage_one.run(
-            backbone, stage_one.inputs(image, pose, m), sampling, noise, run.progress
+            backbone, stage_one.inputs(image, pose, m), sampling, noise, progress
         )
-    run.keep("4-stage-one", repaired, parts)
-    with run.timed("stage two"):
+    _keep("4-stage-one", repaired, todo)
+    with _shared("stage two", todo):
         noise = PartNoise(settings.seed, indices, "stage two")
         refined, good_two = stage_two.run(
-            backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, run.progress
+            backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, progress
         )
-    run.keep("5-stage-two", refined, parts)
+    _keep("5-stage-two", refined, todo)
+    for (run, one), result, good in zip(todo, refined, good_one & good_two, strict=True):
+        with run.timed("paste"):
+            _paste(run, one, result, bool(good))
 
-    with run.timed("paste"):
-        for one, result, good in zip(parts, refined, good_one & good_two, strict=True):
-            if not good:
-                run.kept[one.index] = (
-                    "the networks returned values that are not numbers; try --precision float32"
-                )
-                continue
-            patch = Patch(one.index, result.cpu(), one.crop, one.masks.m_d, one.masks.m)
-            output = compose(
-                output, [patch], feather=settings.paste, colour_match=settings.colour_match
-            )
-            run.patches.append(patch)
-            run.refined[one.index] = one
-    return output
+
+def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool) -> None:
+    """Paste a part into its picture, or note why not."""
+    if not good:
+        run.kept[one.index] = (
+            "the networks returned values that are not numbers; try --precision float32"
+        )
+        return
+    settings = run.settings
+    patch = Patch(one.index, painted.cpu(), one.crop, one.masks.m_d, one.masks.m)
+    run.output = compose(
+        run.output, [patch], feather=settings.paste, colour_match=settings.colour_match
+    )
+    run.patches.append(patch)
+    run.refined[one.index] = one
+
+
+def _keep(name: str, images: Tensor, todo: Todo) -> None:
+    for image, (run, one) in zip(images, todo, strict=True):
+        run.keep(name, image, one)
+
+
+@contextmanager
+def _shared(stage: str, todo: Todo) -> Iterator[None]:
+    """Add the block's wall time to a stage's of each picture, by its share of the parts."""
+    start = time.perf_counter()
+    yield
+    share = (time.perf_counter() - start) / len(todo)
+    for run, _ in todo:
+        run.seconds[stage] = run.seconds.get(stage, 0.0) + share
 
 
 def _sampling(settings: Settings, header: PackHeader) -> Sampling:
@@ -287,11 +361,11 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
     )
 
 
-def _result(output: Pixels, alpha: Pixels | None, run: _Run) -> Result:
+def _result(alpha: Pixels | None, run: _Run) -> Result:
     kinds = dict.fromkeys(part.part.kind for part in run.refined.values())
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
     return Result(
-        image=output if alpha is None else np.dstack([output, alpha]),
+        image=run.output if alpha is None else np.dstack([run.output, alpha]),
         parts=tuple(_report(number, part, run) for number, part in enumerate(run.parts, start=1)),
         message=_message(run, weights),
         weights=weights,

@@ -11,7 +11,15 @@ import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
 from realishuman.imaging.paste import compose
-from realishuman.pipeline import NOT_CHOSEN, _sampling, as_packed, look, reconstruct, refine
+from realishuman.pipeline import (
+    NOT_CHOSEN,
+    _sampling,
+    as_packed,
+    look,
+    reconstruct,
+    refine,
+    refine_all,
+)
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
@@ -69,6 +77,30 @@ def test_a_part_does_not_depend_on_its_batch(picture, models_of, flat_hand):
     assert difference.max() <= 1
     assert (together != picture).any(axis=2)[:, :200].any()
     assert (together != picture).any(axis=2)[:, 220:].any()
+
+
+def test_pictures_refined_together_come_out_as_each_alone(picture, models_of, flat_hand):
+    """Also one in which nothing is found; the detector here tells pictures by their size."""
+    models, hands = models_of([]), [flat_hand(90, 180, 80), flat_hand(320, 180, 80)]
+    pictures = [picture, picture[:10], np.ascontiguousarray(picture[:, ::-1])]
+    there = {picture.shape: hands, pictures[1].shape: []}
+    models.detector.detect = lambda seen, kinds, **_: there[seen.shape]
+
+    together = refine_all(pictures, models, FAST, keep_steps=True)
+    alone = [refine(one, models, FAST, keep_steps=True) for one in pictures]
+
+    assert [len(result.parts) for result in together] == [2, 0, 2]
+    assert together[1].message == alone[1].message
+    for ours, theirs in zip(together, alone, strict=True):
+        assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
+        assert ours.steps.keys() == theirs.steps.keys()
+        assert ours.parts == theirs.parts
+        assert ours.seconds.keys() == theirs.seconds.keys()
+    assert (together[0].image != picture).any()
+
+
+def test_no_pictures_are_no_results(models_of):
+    assert refine_all([], models_of([]), FAST) == []
 
 
 def test_random_weights_are_called_random_in_the_result(picture, models_of, flat_hand):
