@@ -22,7 +22,7 @@ from typing import Any
 from realishuman import __version__
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.evaluate import cli as evaluate_cli
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import PART_KINDS, PER_KIND, Settings
 from realishuman.train import cli as train_cli
 
 PICTURES = "files, folders or globs; write ./-name where a name starts with a dash"
@@ -132,8 +132,9 @@ def _add_inspect(commands: Any) -> None:
         "or the released ones, want them)",
     )
     _add_boxes(command)
-    names = ("parts", "confidence", "min_size", "max_parts", "margin", "preset", "dilate", "erode")
-    _add_settings(command, names)
+    names = ("parts", "min_size", "min_area", "max_area", "max_parts", "margin", "preset")
+    own = [f"{kind}_{name}" for kind in PART_KINDS for name in PER_KIND]
+    _add_settings(command, [*names, *PER_KIND, *own])
     command.set_defaults(run=_inspect)
 
 

@@ -23,7 +23,7 @@ from realishuman.imaging.picture import as_rgb, load_picture
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, prepare
-from realishuman.progress import Progress, Silent
+from realishuman.progress import Progress, Silent, Viewer
 from realishuman.result import PartReport, Result
 from realishuman.settings import PRESETS, Settings
 from realishuman.weights.header import PackHeader
@@ -196,9 +196,19 @@ def find(
     rgb  (H, W, 3) uint8.
     """
     (progress or Silent()).begin("detect", 1)
-    parts = models.detector.detect(rgb, settings.parts, confidence=settings.confidence, given=boxes)
+    parts: list[Part] = []
+    for confidence, kinds in _by_confidence(settings).items():
+        parts += models.detector.detect(rgb, kinds, confidence=confidence, given=boxes)
     (progress or Silent()).step()
-    return select(parts, settings)
+    return select(parts, settings, rgb.shape[:2])
+
+
+def _by_confidence(settings: Settings) -> dict[float, list[str]]:
+    """The kinds of part to look for, by the score that counts for them."""
+    kinds: dict[float, list[str]] = {}
+    for kind in settings.parts:
+        kinds.setdefault(settings.of(kind).confidence, []).append(kind)
+    return kinds
 
 
 def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models) -> list[Mesh]:
@@ -283,12 +293,14 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
             backbone, stage_one.inputs(image, pose, m), sampling, noise, progress
         )
     _keep("4-stage-one", repaired, todo)
+    _show(repaired, progress)
     with _shared("stage two", todo):
         noise = PartNoise(settings.seed, indices, "stage two")
         refined, good_two = stage_two.run(
             backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, progress
         )
     _keep("5-stage-two", refined, todo)
+    _show(refined, progress)
     for (run, one), result, good in zip(todo, refined, good_one & good_two, strict=True):
         with run.timed("paste"):
             _paste(run, one, result, bool(good))
@@ -323,6 +335,11 @@ def _shared(stage: str, todo: Todo) -> Iterator[None]:
     share = (time.perf_counter() - start) / len(todo)
     for run, _ in todo:
         run.seconds[stage] = run.seconds.get(stage, 0.0) + share
+
+
+def _show(images: Tensor, progress: Progress) -> None:
+    if isinstance(progress, Viewer):
+        progress.show(_pixels(torch.cat(list(images), dim=2)))
 
 
 def _sampling(settings: Settings, header: PackHeader) -> Sampling:

@@ -78,7 +78,8 @@ def prepare(
         m = raster.coverage.numpy()
         if pose == "shaded" and rule.threshold is not None:
             m = mesh_mask(condition, rule.threshold)
-        masks = make_masks(m, rule, settings.dilate, settings.erode)
+        own = settings.of(part.kind)
+        masks = make_masks(m, rule, own.dilate, own.erode)
         masks = _spare(masks, _coverage([*meshes[: index - 1], *meshes[index:]], crop))
         image = extract(picture, crop)
         prepared.append(PreparedPart(index, part, mesh, crop, image, condition, masks))

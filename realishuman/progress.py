@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -17,6 +20,14 @@ class Progress(Protocol):
 
     def step(self, count: int = 1) -> None:
         """`count` more steps of the current stage are done."""
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """A Progress that also wants to see what a stage has made."""
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """All crops of a finished stage side by side, (R, N R, 3) uint8 RGB."""
 
 
 class Silent:

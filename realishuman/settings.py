@@ -7,24 +7,37 @@ hold the constants in which the released code and the paper differ, per part kin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from realishuman.errors import SettingsError
 
 PART_KINDS = ("hand", "face")
+PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 
 
-def _setting(
+def setting(
     default: Any,
     help_text: str,
     *,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    usual: float | None = None,
+    step: float | None = None,
 ) -> Any:
+    """Declare one setting as a dataclass field.
+
+    low, high    what is allowed, both included.
+    choices      names that are allowed; a text setting without choices may be any text.
+    usual, step  where a slider ends, if before `high`, and how finely it moves.
+    """
     meta = {"help": help_text, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=meta)
+    return field(default=default, metadata={**meta, "usual": usual, "step": step})
+
+
+def _own(kind: str, name: str, low: float, high: float) -> Any:
+    return setting(None, f"the same as {name}, for {kind}s only", low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -34,68 +47,99 @@ class Settings:
     Raises SettingsError when a value is out of its range; the message names field and range.
     """
 
-    parts: tuple[str, ...] = _setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
-    confidence: float = _setting(0.5, "lowest detection score that counts", low=0.0, high=1.0)
-    min_size: int = _setting(
-        20, "leave parts alone whose longer side is below this many pixels", low=1, high=4096
+    parts: tuple[str, ...] = setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
+    confidence: float = setting(0.5, "lowest detection score that counts", low=0.0, high=1.0)
+    min_size: int = setting(
+        20,
+        "leave parts alone whose longer side is below this many pixels",
+        low=1,
+        high=4096,
+        usual=512,
     )
-    max_parts: int = _setting(
+    min_area: float = setting(
+        0.0,
+        "leave parts alone whose box covers less than this share of the picture",
+        low=0.0,
+        high=1.0,
+        step=0.001,
+    )
+    max_area: float = setting(
+        1.0,
+        "leave parts alone whose box covers more than this share of the picture",
+        low=0.0,
+        high=1.0,
+        step=0.001,
+    )
+    max_parts: int = setting(
         0,
         "refine at most this many parts of each kind, largest first; 0 refines all",
         low=0,
         high=1000,
+        usual=20,
     )
-    margin: float | None = _setting(
+    margin: float | None = setting(
         None, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
     )
-    preset: str | None = _setting(
+    preset: str | None = setting(
         None, "constants to use; the pack's own if not given", choices=("released", "paper")
     )
-    dilate: int | None = _setting(
+    dilate: int | None = setting(
         None,
         "how far the repainted ring reaches outwards: kernel of m_d, in pixels of the 512 crop",
         low=0,
         high=256,
     )
-    erode: int | None = _setting(
+    erode: int | None = setting(
         None,
         "how far the ring reaches into the part: kernel of m_e, in pixels of the 512 crop",
         low=0,
         high=256,
     )
-    steps: int | None = _setting(None, "DDIM steps of each stage", low=1, high=999)
-    guidance: float | None = _setting(
+    steps: int | None = setting(None, "DDIM steps of each stage", low=1, high=999, usual=150)
+    guidance: float | None = setting(
         None, "classifier-free guidance scale; 1 switches guidance off", low=1.0, high=20.0
     )
-    seed: int = _setting(0, "seed of the noise", low=0, high=2**63 - 1)
-    reference_every: int = _setting(
+    seed: int = setting(0, "seed of the noise", low=0, high=2**63 - 1)
+    reference_every: int = setting(
         1,
         "compute reference features anew every so many steps; above 1 is an approximation",
         low=1,
         high=1000,
+        usual=20,
     )
-    guidance_share: float = _setting(
+    guidance_share: float = setting(
         1.0,
         "share of the steps, from the first, that use guidance; below 1 is an approximation",
         low=0.0,
         high=1.0,
     )
-    max_batch: int = _setting(
+    max_batch: int = setting(
         4, "parts that go through the networks together; fewer take less memory", low=1, high=64
     )
-    paste: str = _setting(
+    paste: str = setting(
         "silhouette",
         "how the crop returns: along the part's outline, or the released radial fade",
         choices=("silhouette", "radial"),
     )
-    colour_match: bool = _setting(
+    colour_match: bool = setting(
         True, "match the refined crop's colour to the picture's in the ring"
     )
+    hand_confidence: float | None = _own("hand", "confidence", 0.0, 1.0)
+    hand_dilate: int | None = _own("hand", "dilate", 0, 256)
+    hand_erode: int | None = _own("hand", "erode", 0, 256)
+    face_confidence: float | None = _own("face", "confidence", 0.0, 1.0)
+    face_dilate: int | None = _own("face", "dilate", 0, 256)
+    face_erode: int | None = _own("face", "erode", 0, 256)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used."""
         for spec in fields(self):
-            _check(spec, getattr(self, spec.name))
+            check(spec, getattr(self, spec.name))
+
+    def of(self, kind: str) -> Settings:
+        """These settings for parts of one kind: what is set for that kind alone comes first."""
+        own = {name: getattr(self, f"{kind}_{name}", None) for name in PER_KIND}
+        return replace(self, **{name: value for name, value in own.items() if value is not None})
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Settings:
@@ -111,8 +155,8 @@ class Settings:
         return cls(**values)
 
 
-def _check(spec: Field[Any], value: Any) -> None:
-    """Raise SettingsError unless `value` fits the field's type, range and choices."""
+def check(spec: Field[Any], value: Any) -> None:
+    """Raise SettingsError unless `value` fits a declared field's type, range and choices."""
     meta, kind = spec.metadata, str(spec.type)
     if value is None and "None" in kind:
         return
@@ -123,8 +167,9 @@ def _check(spec: Field[Any], value: Any) -> None:
                 f"{spec.name} must name at least one of {_listed(meta)}, each once, not {value!r}"
             )
     elif kind.startswith("str"):
-        if value not in meta["choices"]:
-            raise SettingsError(f"{spec.name} must be one of {_listed(meta)}, not {value!r}")
+        if not isinstance(value, str) or (meta["choices"] and value not in meta["choices"]):
+            wanted = f"one of {_listed(meta)}" if meta["choices"] else "text"
+            raise SettingsError(f"{spec.name} must be {wanted}, not {value!r}")
     elif kind == "bool":
         if not isinstance(value, bool):
             raise SettingsError(f"{spec.name} must be true or false, not {value!r}")

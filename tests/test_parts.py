@@ -22,6 +22,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.settings import Settings
 
 RECORDED = Path(__file__).parent / "golden" / "imaging" / "localisation.json.gz"
+SIZE = (400, 500)  # height and width of the picture the parts lie in
 CASES = json.loads(gzip.decompress(RECORDED.read_bytes()))
 
 
@@ -115,7 +116,7 @@ def test_a_part_is_left_alone_with_a_reason():
     settings = Settings(min_size=20, parts=("hand",))
     parts = [part(0, 0, 40), part(0, 0, 15), part(0, 0, 40, "face")]
 
-    chosen = select(parts, settings)
+    chosen = select(parts, settings, SIZE)
 
     assert [one for one, _ in chosen] == parts
     reasons = [reason for _, reason in chosen]
@@ -127,18 +128,18 @@ def test_a_part_is_left_alone_with_a_reason():
 
 def test_what_the_detector_lets_pass_is_not_judged_again_by_its_score():
     """A place the user named, or a second try, may score less than the confidence."""
-    assert select([part(0, 0, 40, score=0.2)], Settings(confidence=0.5))[0][1] == ""
+    assert select([part(0, 0, 40, score=0.2)], Settings(confidence=0.5), SIZE)[0][1] == ""
 
 
 def test_a_15_pixel_part_is_refined_when_asked_for():
-    assert select([part(0, 0, 15)], Settings(min_size=10))[0][1] == ""
+    assert select([part(0, 0, 15)], Settings(min_size=10), SIZE)[0][1] == ""
 
 
 def test_the_largest_parts_of_each_kind_are_kept_in_their_order():
     parts = [part(0, 0, 30), part(0, 0, 90, "face"), part(0, 0, 80), part(0, 0, 50)]
 
     for limit, kept in ((1, [1, 2]), (2, [1, 2, 3]), (0, [0, 1, 2, 3])):
-        chosen = select(parts, Settings(max_parts=limit))
+        chosen = select(parts, Settings(max_parts=limit), SIZE)
 
         assert [i for i, (_, reason) in enumerate(chosen) if not reason] == kept
 
@@ -146,4 +147,18 @@ def test_the_largest_parts_of_each_kind_are_kept_in_their_order():
 def test_a_box_that_is_not_finite_is_left_alone():
     broken = replace(part(0, 0, 40), box=Box(0, 0, float("nan"), 40))
 
-    assert "not finite" in select([broken], Settings())[0][1]
+    assert "not finite" in select([broken], Settings(), SIZE)[0][1]
+
+
+def test_a_part_that_covers_too_little_or_too_much_of_the_picture_is_left_alone():
+    parts = [part(0, 0, 40), part(0, 0, 100), part(0, 0, 300)]  # 0.8 %, 5 % and 45 %
+
+    chosen = select(parts, Settings(min_area=0.01, max_area=0.4), SIZE)
+
+    assert [not reason for _, reason in chosen] == [False, True, False]
+    assert "0.80% of the picture" in chosen[0][1]
+    assert "max_area" in chosen[2][1]
+
+
+def test_only_what_lies_in_the_picture_counts_as_area():
+    assert select([part(-500, -500, 2000)], Settings(), SIZE)[0][1] == ""

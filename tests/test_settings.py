@@ -69,3 +69,11 @@ def test_every_part_kind_has_an_entry_and_mask_constants_in_every_preset():
     assert tuple(KINDS) == PART_KINDS
     for preset in PRESETS.values():
         assert tuple(preset.masks) == PART_KINDS
+
+
+def test_a_kind_of_part_may_have_settings_of_its_own():
+    settings = Settings(dilate=40, confidence=0.6, face_dilate=10, hand_confidence=0.2)
+
+    assert (settings.of("face").dilate, settings.of("face").confidence) == (10, 0.6)
+    assert (settings.of("hand").dilate, settings.of("hand").confidence) == (40, 0.2)
+    assert settings.of("hand").of("hand") == settings.of("hand")

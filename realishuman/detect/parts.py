@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from realishuman.detect.base import Part
-from realishuman.imaging.boxes import Box, square
+from realishuman.imaging.boxes import Box, intersection, square
 from realishuman.settings import Settings
 
 
@@ -28,14 +28,17 @@ def crop_box(part: Part, margin: float) -> Box:
     return Box(float(x0), float(y0), float(x0 + side), float(y0 + side))
 
 
-def select(parts: Sequence[Part], settings: Settings) -> list[tuple[Part, str]]:
+def select(
+    parts: Sequence[Part], settings: Settings, size: tuple[int, int]
+) -> list[tuple[Part, str]]:
     """Say for every part whether it is refined.
 
+    size     height and width of the picture, in pixels.
     Returns  the parts in their order, each with "" or the reason, as a sentence, why it is left
              alone. settings.max_parts keeps the largest of each kind. The score is not asked
              again: the detector knows which places the user named and what a second try found.
     """
-    reasons = [_unfit(part, settings) for part in parts]
+    reasons = [_unfit(part, settings, size) for part in parts]
     for kind in dict.fromkeys(part.kind for part in parts) if settings.max_parts else ():
         fit = [i for i, part in enumerate(parts) if part.kind == kind and not reasons[i]]
         fit.sort(key=lambda i: parts[i].box.longer_side, reverse=True)
@@ -47,7 +50,7 @@ def select(parts: Sequence[Part], settings: Settings) -> list[tuple[Part, str]]:
     return list(zip(parts, reasons, strict=True))
 
 
-def _unfit(part: Part, settings: Settings) -> str:
+def _unfit(part: Part, settings: Settings, size: tuple[int, int]) -> str:
     """The reason why a part cannot be refined whatever the others are, or ""."""
     if part.kind not in settings.parts:
         return f"A {part.kind} was found, but only {', '.join(settings.parts)} was asked for."
@@ -58,5 +61,12 @@ def _unfit(part: Part, settings: Settings) -> str:
         return (
             f"This {part.kind} is only {side:.0f} px long; lower min_size "
             f"({settings.min_size}) to refine it."
+        )
+    height, width = size
+    share = intersection(part.box, Box(0, 0, width, height)) / (height * width)
+    if not settings.min_area <= share <= settings.max_area:
+        return (
+            f"This {part.kind} covers {share:.2%} of the picture, outside min_area to max_area "
+            f"({settings.min_area:.2%} to {settings.max_area:.2%})."
         )
     return ""

@@ -1,0 +1,77 @@
+"""What a run is told about single parts and kinds of part, and what it shows while it works."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realishuman.pipeline import find, prepare, refine
+from realishuman.progress import Silent
+from realishuman.settings import Settings
+
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
+
+
+@pytest.fixture
+def picture():
+    return np.full((300, 420, 3), 120, np.uint8)
+
+
+def test_only_the_chosen_numbers_are_refined(picture, models_of, flat_hand):
+    hands = [flat_hand(90, 150, 80), flat_hand(320, 150, 80)]
+
+    result = refine(picture, models_of(hands), FAST, only=[2])
+
+    assert [part.outcome for part in result.parts] == ["kept", "refined"]
+    assert result.parts[0].reason == "This part was not chosen."
+    assert (result.image[:, :200] == picture[:, :200]).all()
+
+
+def test_each_kind_is_looked_for_with_its_own_confidence(picture, models_of):
+    asked = []
+
+    class Listening:
+        provider = note = ""
+
+        def detect(self, picture, kinds, *, confidence, given=()):
+            asked.append((tuple(kinds), confidence))
+            return []
+
+    models = models_of([])
+    models.detector = Listening()
+    find(picture, models, Settings(face_confidence=0.8))
+    find(picture, models, Settings())
+
+    assert asked == [(("hand",), 0.5), (("face",), 0.8), (("hand", "face"), 0.5)]
+
+
+def test_the_ring_of_a_kind_follows_that_kinds_own_dilation(picture, models_of, flat_hand):
+    hand = flat_hand(210, 150, 160)
+    mesh = models_of([]).regressor("hand").regress(picture, [hand])
+
+    def ring(**settings):
+        [one] = prepare(
+            picture, [hand], mesh, [1], Settings(**settings),
+            preset="released", pose="shaded", resolution=256,
+        )  # fmt: skip
+        return int(one.masks.m_d.sum())
+
+    assert ring(dilate=80, hand_dilate=20) == ring(dilate=20) < ring(dilate=80)
+    assert ring(face_dilate=20) == ring()
+
+
+def test_a_progress_that_can_show_pictures_is_shown_every_stages_crops(
+    picture, models_of, flat_hand
+):
+    class Watching(Silent):
+        def __init__(self):
+            self.seen = []
+
+        def show(self, picture):
+            self.seen.append((picture.shape, picture.dtype))
+
+    watching = Watching()
+    hands = [flat_hand(90, 150, 80), flat_hand(320, 150, 80)]
+    refine(picture, models_of(hands), FAST, progress=watching)
+
+    assert watching.seen == [((128, 256, 3), np.uint8)] * 2
