@@ -19,7 +19,7 @@ from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
 from realishuman.render.raster import Raster, interpolate, rasterise, vertex_normals
 from realishuman.render.shade import depth_image
-from realishuman.settings import PRESETS, Settings
+from realishuman.settings import PRESETS, MaskRule, Settings
 
 Mask = NDArray[np.bool_]
 
@@ -32,6 +32,8 @@ class PreparedPart:
     image    (3, R, R) float32 in [0, 1], the crop.
     pose     (3, R, R) float32 in [0, 1], the render that steers stage one.
     masks    m, m_d, m_e, m_f of the crop.
+    rule     what the masks follow where settings say nothing.
+    others   (R, R) bool, where other parts lie in the crop.
     """
 
     index: int
@@ -41,6 +43,8 @@ class PreparedPart:
     image: Tensor
     pose: Tensor
     masks: Masks
+    rule: MaskRule
+    others: Mask
 
 
 def prepare(
@@ -80,10 +84,19 @@ def prepare(
             m = mesh_mask(condition, rule.threshold)
         own = settings.of(part.kind)
         masks = make_masks(m, rule, own.dilate, own.erode)
-        masks = _spare(masks, _coverage([*meshes[: index - 1], *meshes[index:]], crop))
-        image = extract(picture, crop)
-        prepared.append(PreparedPart(index, part, mesh, crop, image, condition, masks))
+        others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)
+        image, masks = extract(picture, crop), _spare(masks, others)
+        prepared.append(
+            PreparedPart(index, part, mesh, crop, image, condition, masks, rule, others)
+        )
     return prepared
+
+
+def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
+    """The part with masks for other kernels, as prepare would make them; nothing is rendered."""
+    own = settings.of(one.part.kind)
+    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode)
+    return replace(one, masks=_spare(masks, one.others))
 
 
 def _in_crop(mesh: Mesh, crop: Crop) -> tuple[Tensor, Tensor]:

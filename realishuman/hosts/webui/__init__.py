@@ -1,0 +1,1 @@
+"""The extension inside a Stable Diffusion WebUI."""

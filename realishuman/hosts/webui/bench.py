@@ -1,0 +1,266 @@
+"""What one open tab works on: a picture, its parts, and what was repainted so far.
+
+A Bench never changes; each step returns a new one, so two tabs cannot disturb each other. Refined
+parts stay on the bench as patches: keeping or discarding one pastes anew and samples nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.parts import select
+from realishuman.hosts.webui.boxes import Line, line_of
+from realishuman.hosts.webui.views import annotated
+from realishuman.imaging.paste import Patch, compose
+from realishuman.imaging.picture import as_rgb
+from realishuman.mesh.base import Mesh
+from realishuman.models import Models
+from realishuman.pipeline import Found, as_packed, reconstruct
+from realishuman.prepare import PreparedPart, with_ring
+from realishuman.progress import Progress
+from realishuman.result import Result
+from realishuman.settings import PART_KINDS, Settings
+
+Pixels = NDArray[np.uint8]
+
+
+class Engine(Protocol):
+    """What the tab and the routes need of the engine."""
+
+    def find(
+        self,
+        image: Pixels,
+        settings: Settings,
+        boxes: Sequence[GivenBox] = (),
+        progress: Progress | None = None,
+    ) -> Found:
+        """Parts and meshes of a picture (H, W, 3); nothing is sampled."""
+
+    def refine(
+        self,
+        image: Pixels,
+        settings: Settings,
+        *,
+        boxes: Sequence[GivenBox] = (),
+        found: Found | None = None,
+        only: Collection[int] | None = None,
+        progress: Progress | None = None,
+    ) -> Result:
+        """The refined picture, with the host left as it was."""
+
+    def models(self) -> Models:
+        """The networks in use."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A picture on which parts were looked for.
+
+    digest    of the pixels, to notice another picture.
+    rgb       (H, W, 3) uint8; alpha (H, W) uint8 or None.
+    settings  what the parts were prepared with.
+    prepared  every part, ticked or not, in the order of their numbers.
+    patches   refined parts, oldest first, at most one per number.
+    result    of the latest run, None before it.
+    """
+
+    digest: str
+    rgb: Pixels
+    alpha: Pixels | None
+    settings: Settings
+    found: Found
+    prepared: tuple[PreparedPart, ...]
+    patches: tuple[Patch, ...] = ()
+    result: Result | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts in the order of their numbers."""
+        return [part for part, _ in self.found.parts]
+
+    @property
+    def fit(self) -> list[int]:
+        """Numbers of the parts that nothing speaks against."""
+        return [n for n, (_, why) in enumerate(self.found.parts, start=1) if not why]
+
+    @property
+    def refined(self) -> list[int]:
+        """Numbers of the parts that have been refined."""
+        return sorted(patch.index for patch in self.patches)
+
+
+def digest_of(image: NDArray[np.generic]) -> str:
+    """A short name of these pixels."""
+    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def opened(
+    image: NDArray[np.generic],
+    engine: Engine,
+    settings: Settings,
+    progress: Progress | None = None,
+) -> Bench:
+    """Look for parts everywhere. `image` is whatever imaging.picture.as_rgb takes."""
+    rgb, alpha = as_rgb(image)
+    if alpha is not None and (alpha == 255).all():
+        alpha = None
+    found = engine.find(rgb, settings, progress=progress)
+    prepared = _prepared(rgb, found, settings, engine)
+    return Bench(digest_of(image), rgb, alpha, settings, found, prepared)
+
+
+def edited(
+    bench: Bench, lines: Sequence[Line], engine: Engine, settings: Settings
+) -> tuple[Bench, list[str]]:
+    """The bench with the parts that these lines name, in their order.
+
+    A line that still says what a found part says keeps that part; any other place is searched.
+    Returns also a sentence for each line where no part was found.
+    """
+    old = {line_of(0, part): i for i, part in enumerate(bench.parts)}
+    parts: list[Part] = []
+    meshes: list[Mesh] = []
+    origin: dict[int, int] = {}  # number before -> number now, of parts that stayed
+    missed = []
+    for number, line in enumerate(lines, start=1):
+        kept = _same(line, old)
+        if kept is not None:
+            part, mesh = bench.parts[kept], bench.found.meshes[kept]
+            origin[kept + 1] = len(parts) + 1
+        else:
+            narrowed = replace(settings, parts=(line.kind,))
+            there = engine.find(bench.rgb, narrowed, [line.given()])
+            if not there.parts:
+                missed.append(f"No {line.kind} was found in the box of line {number}.")
+                continue
+            part, mesh = there.parts[0][0], there.meshes[0]
+            if line.side and part.side and line.side != part.side:
+                part = replace(part, side=line.side)
+                (mesh,) = reconstruct(bench.rgb, [part], engine.models())
+        parts.append(part)
+        meshes.append(mesh)
+    everything = replace(settings, parts=PART_KINDS)
+    found = Found(tuple(select(parts, everything, bench.rgb.shape[:2])), tuple(meshes))
+    patches = tuple(
+        replace(patch, index=origin[patch.index])
+        for patch in bench.patches
+        if patch.index in origin
+    )
+    prepared = _prepared(bench.rgb, found, settings, engine)
+    changed = replace(
+        bench, settings=settings, found=found, prepared=prepared, patches=patches, result=None
+    )
+    return changed, missed
+
+
+def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
+    """The bench with masks for these settings; renders only if more than the ring changed."""
+    ring = {
+        spec.name: getattr(settings, spec.name)
+        for spec in fields(settings)
+        if spec.name.endswith(("dilate", "erode"))
+    }
+    if replace(bench.settings, **ring) == settings:
+        prepared = tuple(with_ring(one, settings) for one in bench.prepared)
+    else:
+        prepared = _prepared(bench.rgb, bench.found, settings, engine)
+    return replace(bench, settings=settings, prepared=prepared)
+
+
+def preview(bench: Bench, chosen: Collection[int]) -> Pixels:
+    """The picture with everything that was found drawn on it."""
+    return annotated(bench.rgb, bench.found, bench.prepared, chosen)
+
+
+def refined(
+    bench: Bench,
+    engine: Engine,
+    settings: Settings,
+    chosen: Collection[int],
+    progress: Progress | None = None,
+) -> Bench:
+    """Repaint the ticked parts, also those that would have been left alone; others keep theirs."""
+    parts = tuple(
+        (part, "" if number in chosen else why)
+        for number, (part, why) in enumerate(bench.found.parts, start=1)
+    )
+    kinds = tuple(dict.fromkeys(part.kind for part in bench.parts)) or settings.parts
+    result = engine.refine(
+        bench.rgb,
+        replace(settings, parts=kinds),
+        found=replace(bench.found, parts=parts),
+        only=chosen,
+        progress=progress,
+    )
+    new = {patch.index for patch in result.patches}
+    older = tuple(patch for patch in bench.patches if patch.index not in new)
+    return replace(bench, settings=settings, patches=older + result.patches, result=result)
+
+
+def composed(bench: Bench, keep: Collection[int]) -> Pixels:
+    """The picture (H, W, 3 or 4) with the kept ones of the refined parts; nothing is sampled."""
+    patches = [patch for patch in bench.patches if patch.index in keep]
+    settings = bench.settings
+    output = compose(bench.rgb, patches, feather=settings.paste, colour_match=settings.colour_match)
+    return output if bench.alpha is None else np.dstack([output, bench.alpha])
+
+
+def _same(line: Line, old: dict[str, int]) -> int | None:
+    """Which of the parts the line still describes."""
+    sides = ("left", "right", None) if line.side is None else (line.side,)
+    for side in sides:
+        part = Part(line.kind, side, line.box, 0.0, np.empty((0, 3), np.float32))
+        if (place := old.get(line_of(0, part))) is not None:
+            return place
+    return None
+
+
+def _prepared(
+    rgb: Pixels, found: Found, settings: Settings, engine: Engine
+) -> tuple[PreparedPart, ...]:
+    parts = [part for part, _ in found.parts]
+    ready: list[PreparedPart] = []
+    for kind in dict.fromkeys(part.kind for part in parts):
+        numbers = [n for n, part in enumerate(parts, start=1) if part.kind == kind]
+        ready += as_packed(rgb, parts, found.meshes, numbers, settings, engine.models(), kind)
+    return tuple(sorted(ready, key=lambda one: one.index))
+
+
+class Benches:
+    """The benches of the tabs that were used last; older ones are let go of."""
+
+    def __init__(self, limit: int = 8) -> None:
+        self._limit, self._lock = limit, Lock()
+        self._benches: OrderedDict[str, Bench] = OrderedDict()
+
+    def put(self, token: str, bench: Bench) -> None:
+        """Remember a tab's bench."""
+        with self._lock:
+            self._benches[token] = bench
+            self._benches.move_to_end(token)
+            while len(self._benches) > self._limit:
+                self._benches.popitem(last=False)
+
+    def get(self, token: str | None) -> Bench | None:
+        """The tab's bench, or None if it has none or was let go of."""
+        with self._lock:
+            if token is None or token not in self._benches:
+                return None
+            self._benches.move_to_end(token)
+            return self._benches[token]
+
+    def drop(self, token: str | None) -> None:
+        """Forget a tab's bench."""
+        with self._lock:
+            self._benches.pop(token or "", None)

@@ -1,0 +1,155 @@
+"""Draws what was found on the picture, before anything is repainted.
+
+Numbered boxes, keypoints, the mesh as the networks will see it, its outline, and the ring between
+m_d (red, outside) and m_e (green, inside): what lies between them is repainted. Parts that are not
+ticked have a grey box and no ring. Pure drawing: knows no WebUI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part
+from realishuman.pipeline import Found
+from realishuman.prepare import PreparedPart
+from realishuman.sheet import COLOURS, INNER, OUTER
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+LONGEST = 1536  # pixels of a preview's longer side
+GREY: Colour = (150, 150, 150)
+PLATE: Colour = (20, 20, 20)
+VEIL = 0.45  # share of the pose image where it lies over the picture
+_FINGERS = (
+    (0, 1, 2, 3, 4),
+    (0, 5, 6, 7, 8),
+    (9, 10, 11, 12),
+    (13, 14, 15, 16),
+    (0, 17, 18, 19, 20),
+)
+_BONES = (*_FINGERS, (5, 9, 13, 17))
+_FAR = 1e5  # pixels; beyond it OpenCV's coordinates overflow
+
+
+def annotated(
+    rgb: Pixels,
+    found: Found,
+    prepared: Sequence[PreparedPart] = (),
+    chosen: Collection[int] | None = None,
+    longest: int = LONGEST,
+) -> Pixels:
+    """Draw found parts on a copy of the picture.
+
+    rgb       (H, W, 3) uint8 RGB.
+    prepared  parts whose mesh and ring are drawn.
+    chosen    numbers of the ticked parts; None means all that are not left alone.
+    Returns   (h, w, 3) uint8 in the picture's proportions, longer side at most `longest`.
+    """
+    if chosen is None:
+        chosen = [n for n, (_, why) in enumerate(found.parts, start=1) if not why]
+    scale = min(longest / max(rgb.shape[:2]), 1.0)
+    size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
+    view = rgb.copy() if scale == 1 else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    scales = (size[0] / rgb.shape[1], size[1] / rgb.shape[0])
+    width = max(round(max(size) / 700), 1)
+    for one in prepared:
+        if one.index in chosen:
+            _draw_mesh(view, one, scales)
+            _draw_outline(view, one, one.masks.m, COLOURS[one.part.kind], width, scales)
+            _draw_outline(view, one, one.masks.m_d, OUTER, width, scales)
+            _draw_outline(view, one, one.masks.m_e, INNER, width, scales)
+    for number, (part, _) in enumerate(found.parts, start=1):
+        ticked = number in chosen
+        colour = COLOURS.get(part.kind, GREY) if ticked else GREY
+        if ticked:
+            _draw_keypoints(view, part, colour, width, scales)
+        _draw_box(view, part, number, colour, width, scales)
+    return view
+
+
+def named(part: Part) -> str:
+    """The part in words: "right hand", "face"."""
+    return f"{part.side} {part.kind}" if part.side else part.kind
+
+
+def _draw_mesh(view: Pixels, one: PreparedPart, scales: tuple[float, float]) -> None:
+    """Lay the pose image over the view, half see-through, where it is not black."""
+    per_x, per_y = scales[0] / one.crop.scale, scales[1] / one.crop.scale
+    left, top = one.crop.box.x0 * scales[0], one.crop.box.y0 * scales[1]
+    x0, y0 = max(int(left), 0), max(int(top), 0)
+    x1 = min(int(left + one.crop.size * per_x) + 1, view.shape[1])
+    y1 = min(int(top + one.crop.size * per_y) + 1, view.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return
+    shift_x, shift_y = left - x0 + per_x / 2 - 0.5, top - y0 + per_y / 2 - 0.5
+    matrix = np.array([[per_x, 0, shift_x], [0, per_y, shift_y]], np.float32)
+    pose = (one.pose.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    laid = cv2.warpAffine(pose, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+    there = laid.any(axis=2)
+    window = view[y0:y1, x0:x1]
+    mixed = window[there] * (1 - VEIL) + laid[there] * VEIL
+    window[there] = mixed.astype(np.uint8)
+
+
+def _draw_outline(
+    view: Pixels,
+    one: PreparedPart,
+    mask: NDArray[np.bool_],
+    colour: Colour,
+    width: int,
+    scales: tuple[float, float],
+) -> None:
+    contours = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[
+        0
+    ]
+    lines = [
+        (one.crop.to_picture(contour[:, 0].astype(np.float32) + 0.5) * scales).round()
+        for contour in contours
+    ]
+    cv2.polylines(view, [line.astype(np.int32) for line in lines], True, colour, width, cv2.LINE_AA)
+
+
+def _draw_keypoints(
+    view: Pixels, part: Part, colour: Colour, width: int, scales: tuple[float, float]
+) -> None:
+    points = part.keypoints[:, :2] * np.array(scales, np.float32)
+    if not (np.abs(points) < _FAR).all():
+        return
+    whole = points.round().astype(np.int32)
+    if part.kind == "hand" and len(whole) == 21:
+        for bone in _BONES:
+            cv2.polylines(view, [whole[list(bone)]], False, colour, width, cv2.LINE_AA)
+        for x, y in whole:
+            cv2.circle(view, (int(x), int(y)), width + 1, PLATE, -1, cv2.LINE_AA)
+            cv2.circle(view, (int(x), int(y)), width, (255, 255, 255), -1, cv2.LINE_AA)
+        return
+    for x, y in whole[::5]:
+        cv2.circle(view, (int(x), int(y)), width, colour, -1, cv2.LINE_AA)
+
+
+def _draw_box(
+    view: Pixels,
+    part: Part,
+    number: int,
+    colour: Colour,
+    width: int,
+    scales: tuple[float, float],
+) -> None:
+    box = part.box
+    corners = np.array([[box.x0, box.y0], [box.x1, box.y1]]) * scales
+    if not (np.abs(corners) < _FAR).all():
+        return
+    (x0, y0), (x1, y1) = corners.round().astype(int).tolist()
+    cv2.rectangle(view, (x0, y0), (x1, y1), colour, width, cv2.LINE_AA)
+    text, size = f"{number} {named(part)}", 0.45 + 0.2 * width
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (wide, high), below = cv2.getTextSize(text, font, size, width)
+    x = max(min(x0, view.shape[1] - wide - 6), 0)
+    y = min(max(y0 - below - 3, high + 4), max(view.shape[0] - below - 2, high + 2))
+    cv2.rectangle(view, (x, y - high - 4), (x + wide + 6, y + below + 1), PLATE, -1)
+    cv2.putText(view, text, (x + 3, y - 1), font, size, colour, width, cv2.LINE_AA)

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realishuman.hosts.webui.bench import (
+    Benches,
+    composed,
+    digest_of,
+    edited,
+    opened,
+    refined,
+    ringed,
+)
+from realishuman.hosts.webui.boxes import as_text, parsed
+from tests.webui.conftest import FAST
+
+
+@pytest.fixture
+def two(picture, engine_of, flat_hand):
+    """An engine, and the bench of a picture with two hands."""
+    engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
+    return engine, opened(picture, engine, FAST)
+
+
+def allowed(bench, numbers):
+    """Where the picture may change: in the crops' m_d."""
+    place = np.zeros(bench.rgb.shape[:2], bool)
+    rows, columns = np.indices(place.shape)
+    centres = np.column_stack([columns.ravel() + 0.5, rows.ravel() + 0.5])
+    for one in bench.prepared:
+        if one.index in numbers:
+            x, y = np.floor(one.crop.to_crop(centres)).astype(int).T
+            inside = (x >= 0) & (y >= 0) & (x < one.crop.size) & (y < one.crop.size)
+            hit = np.zeros(len(centres), bool)
+            hit[inside] = one.masks.m_d[y[inside], x[inside]]
+            place |= hit.reshape(place.shape)
+    return place
+
+
+def test_a_discarded_part_leaves_the_picture_bit_for_bit_and_samples_nothing(two):
+    engine, bench = two
+    done = refined(bench, engine, FAST, [1, 2])
+
+    first = composed(done, [1])
+
+    assert engine.runs == 1
+    np.testing.assert_array_equal(composed(done, [1, 2]), done.result.image)
+    np.testing.assert_array_equal(composed(done, []), bench.rgb)
+    changed = (first != bench.rgb).any(axis=2)
+    assert changed.any()
+    assert not changed[~allowed(bench, [1])].any()
+    np.testing.assert_array_equal(
+        first[allowed(bench, [1])], done.result.image[allowed(bench, [1])]
+    )
+
+
+def test_refining_one_part_keeps_what_was_made_of_the_other(two):
+    engine, bench = two
+    both = refined(bench, engine, FAST, [1, 2])
+
+    again = refined(both, engine, replace(FAST, seed=9), [2])
+
+    assert again.refined == [1, 2]
+    old, new = composed(both, [1, 2]), composed(again, [1, 2])
+    second = allowed(bench, [2])
+    np.testing.assert_array_equal(old[~second], new[~second])
+    assert (old[second] != new[second]).any()
+
+
+def test_alpha_stays(picture, engine_of, flat_hand):
+    alpha = np.arange(300 * 420, dtype=np.uint32).reshape(300, 420).astype(np.uint8)
+    engine = engine_of([flat_hand(210, 160, 100)])
+    bench = refined(opened(np.dstack([picture, alpha]), engine, FAST), engine, FAST, [1])
+
+    np.testing.assert_array_equal(composed(bench, [1])[..., 3], alpha)
+
+
+def test_a_ticked_part_is_refined_although_it_would_be_left_alone(picture, engine_of, flat_hand):
+    engine, strict = engine_of([flat_hand(210, 160, 100)]), replace(FAST, min_size=500)
+    bench = opened(picture, engine, strict)
+
+    assert bench.fit == []
+    assert refined(bench, engine, strict, [1]).refined == [1]
+
+
+def test_sliders_give_the_ring_that_a_fresh_search_would_without_searching(two, picture):
+    engine, bench = two
+    wide = replace(FAST, dilate=60, erode=12)
+    searches = len(engine.searches)
+
+    moved = ringed(bench, engine, wide)
+
+    assert len(engine.searches) == searches
+    fresh = opened(picture, engine, wide)
+    for one, other in zip(moved.prepared, fresh.prepared, strict=True):
+        np.testing.assert_array_equal(one.masks.m_d, other.masks.m_d)
+        np.testing.assert_array_equal(one.masks.m_e, other.masks.m_e)
+
+
+def test_unchanged_lines_keep_their_parts_and_new_ones_are_searched(two):
+    engine, bench = two
+    done = refined(bench, engine, FAST, [1, 2])
+    lines = parsed(as_text(bench.parts).splitlines()[1] + "\nhand 60,60,170,220")
+    searches = len(engine.searches)
+
+    changed, missed = edited(done, lines, engine, FAST)
+
+    assert missed == []
+    assert len(engine.searches) == searches + 1
+    assert changed.parts[0] is bench.parts[1]
+    assert changed.refined == [1]  # the second hand's, under its new number
+    np.testing.assert_array_equal(composed(changed, [1]), composed(done, [2]))
+
+
+def test_a_line_where_nothing_is_found_is_named(two):
+    engine, bench = two
+
+    changed, missed = edited(bench, parsed("hand 200,0,215,12"), engine, FAST)
+
+    assert missed == ["No hand was found in the box of line 1."]
+    assert changed.parts == []
+
+
+def test_another_side_in_a_line_turns_the_mesh_into_that_hand(two):
+    engine, bench = two
+    text = as_text(bench.parts).replace("1: right", "1: left")
+
+    changed, _ = edited(bench, parsed(text), engine, FAST)
+
+    assert [part.side for part in changed.parts] == ["left", "right"]
+    green = changed.prepared[0].pose.amax(dim=(1, 2))
+    assert green[1] > green[0]  # a left hand is shaded green
+
+
+def test_each_tab_has_its_own_bench_and_the_oldest_is_let_go(two):
+    _, bench = two
+    benches = Benches(limit=2)
+    for token in "abc":
+        benches.put(token, replace(bench, digest=token))
+
+    assert benches.get("a") is None
+    assert benches.get("b").digest == "b"
+    assert benches.get(None) is None
+
+
+def test_the_digest_tells_pictures_of_the_same_bytes_but_another_shape_apart():
+    pixels = np.arange(24, dtype=np.uint8)
+
+    assert digest_of(pixels.reshape(2, 4, 3)) != digest_of(pixels.reshape(4, 2, 3))
+    assert digest_of(pixels) == digest_of(pixels.copy())

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+
+from realishuman.hosts.webui.bench import opened
+from realishuman.hosts.webui.views import GREY, annotated
+from realishuman.pipeline import Found
+from realishuman.sheet import COLOURS, INNER, OUTER
+from tests.webui.conftest import FAST
+
+
+def share(view, colour):
+    """How many pixels have about this colour."""
+    return (np.abs(view.astype(int) - colour).max(axis=2) < 40).sum()
+
+
+def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
+    picture = np.full((300, 420, 3), 90, np.uint8)
+    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+
+    view = annotated(picture, bench.found, bench.prepared, [1])
+
+    assert view.shape == picture.shape
+    for colour in (COLOURS["hand"], OUTER, INNER):
+        assert share(view, colour) > 100
+    assert (picture == 90).all()  # drawn on a copy
+
+
+def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand):
+    picture = np.full((300, 420, 3), 90, np.uint8)
+    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+
+    view = annotated(picture, bench.found, bench.prepared, [])
+
+    assert share(view, GREY) > 100
+    for colour in (COLOURS["hand"], OUTER, INNER):
+        assert share(view, colour) == 0
+
+
+def test_the_outer_outline_runs_along_the_edge_of_m_d(engine_of, flat_hand):
+    picture = np.zeros((300, 420, 3), np.uint8)
+    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    (one,) = bench.prepared
+
+    view = annotated(picture, bench.found, bench.prepared, [1])
+
+    rows, columns = np.nonzero(np.abs(view.astype(int) - OUTER).max(axis=2) < 40)
+    inside = one.crop.to_crop(np.column_stack([columns + 0.5, rows + 0.5])).astype(int)
+    reach = int(2 * one.crop.scale) + 1
+    for x, y in inside:
+        near = one.masks.m_d[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        assert near.any()
+        assert not near.all()
+
+
+def test_a_large_picture_is_drawn_smaller_in_its_proportions(flat_hand):
+    picture = np.zeros((1000, 3000, 3), np.uint8)
+    part = flat_hand(1500, 500, 400)
+
+    view = annotated(picture, Found(((part, ""),), ()), longest=600)
+
+    assert view.shape == (200, 600, 3)
+    box = part.box
+    x, y = round((box.x0 + box.x1) * 0.1), round(box.y1 * 0.2)
+    assert share(view[y - 1 : y + 2, x - 1 : x + 2], COLOURS["hand"]) > 0
+
+
+def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand):
+    picture = np.zeros((100, 100, 3), np.uint8)
+    parts = ((flat_hand(-500, -500, 60), ""), (flat_hand(float("nan"), 50, 60), "not finite"))
+
+    view = annotated(picture, Found(parts, ()))
+
+    assert view.shape == picture.shape
