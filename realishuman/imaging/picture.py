@@ -84,7 +84,20 @@ def load_picture(path: str | Path) -> LoadedPicture:
             300 megapixels.
     """
     path = Path(path)
-    return _loaded(path, *_decoded(path))
+    return picture_from(_content(path), str(path))
+
+
+def picture_from(
+    content: bytes,
+    name: str,
+    most_pixels: int = MOST_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> LoadedPicture:
+    """Read a picture from a file's bytes, as load_picture does; errors call it by `name`.
+
+    formats  Pillow's names of those that are tried; None tries all that Pillow knows.
+    """
+    return _loaded(name, *_decoded(content, name, most_pixels, formats))
 
 
 def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) -> None:
@@ -97,6 +110,21 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
             or 16 bits, or the disk refuses.
     """
     path = Path(path)
+    content = encoded(path, rgb, like)  # in memory first, so that what fails later is the disk
+    try:
+        with whole_file(path) as file:
+            file.write(content)
+    except FileNotFoundError as error:
+        raise PictureError(f"the folder {path.parent} does not exist; make it first.") from error
+    except OSError as error:
+        raise PictureError(
+            f"{path} cannot be written: {error.strerror or error}. Nothing was left there; free "
+            "space or name another folder."
+        ) from error
+
+
+def encoded(path: Path, rgb: NDArray[np.uint8], like: LoadedPicture) -> bytes:
+    """The bytes that save_picture writes; nothing is written. Raises PictureError likewise."""
     form = _form(path)
     if rgb.shape != like.rgb.shape or rgb.dtype != np.uint8:
         raise PictureError(
@@ -108,21 +136,12 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
     info = dict(like.info)
     if SPACE.get(pixels.mode) != SPACE.get(like.pixels.mode):
         info.pop("icc_profile", None)
-    encoded = BytesIO()  # encoded in memory first, so that what fails later is the disk
+    content = BytesIO()
     try:
-        _image(pixels).save(encoded, form, **OPTIONS[form], **_carried(form, info))
+        _image(pixels).save(content, form, **OPTIONS[form], **_carried(form, info))
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} cannot be encoded as {form}: {error}.") from error
-    try:
-        with whole_file(path) as file:
-            file.write(encoded.getbuffer())
-    except FileNotFoundError as error:
-        raise PictureError(f"the folder {path.parent} does not exist; make it first.") from error
-    except OSError as error:
-        raise PictureError(
-            f"{path} cannot be written: {error.strerror or error}. Nothing was left there; free "
-            "space or name another folder."
-        ) from error
+    return content.getvalue()
 
 
 def check_target(path: str | Path, like: LoadedPicture) -> None:
@@ -167,62 +186,71 @@ def as_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
     return values, None
 
 
-def _decoded(path: Path) -> tuple[Image.Image, Image.Image]:
-    """The picture as it was opened, and upright; both decoded."""
+def _content(path: Path) -> bytes:
     try:
-        if not (content := path.read_bytes()):
-            raise PictureError(f"{path} has 0 bytes; copy or save it again.")
-        image = _opened(content)
-        _check(path, image)
-        image.load()
-        # Loading a TIFF turns it already; Pillow before 10 leaves the tag, and would turn it twice.
-        return image, image if image.format == "TIFF" else ImageOps.exif_transpose(image)
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise PictureError(f"{path} does not exist; check the name.") from error
     except IsADirectoryError as error:
         raise PictureError(f"{path} is a folder; name a picture in it.") from error
     except PermissionError as error:
         raise PictureError(f"{path} may not be read: {error.strerror}.") from error
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _decoded(
+    content: bytes, name: str, most_pixels: int, formats: tuple[str, ...] | None
+) -> tuple[Image.Image, Image.Image]:
+    """The picture as it was opened, and upright; both decoded."""
+    if not content:
+        raise PictureError(f"{name} has 0 bytes; copy or save it again.")
+    try:
+        image = _opened(content, formats)
+        _check(name, image, most_pixels)
+        image.load()
+        # Loading a TIFF turns it already; Pillow before 10 leaves the tag, and would turn it twice.
+        return image, image if image.format == "TIFF" else ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{path} is not a picture in a format that can be read; expected one of "
+            f"{name} is not a picture in a format that can be read; expected one of "
             f"{', '.join(sorted(EXTENSIONS))}."
         ) from error
     except (OSError, *DAMAGED) as error:
         raise PictureError(
-            f"{path} is damaged or cut off ({error}); copy or save it again."
+            f"{name} is damaged or cut off ({error}); copy or save it again."
         ) from error
 
 
-def _opened(content: bytes) -> Image.Image:
+def _opened(content: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Open without Pillow's own limit on pixels, which warns from 89 megapixels; it is put back."""
     with _PILLOW_LIMIT:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:
-            return Image.open(BytesIO(content))
+            return Image.open(BytesIO(content), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check(path: Path, image: Image.Image) -> None:
-    if image.width * image.height > MOST_PIXELS:
+def _check(name: str, image: Image.Image, most_pixels: int) -> None:
+    if image.width * image.height > most_pixels:
         raise PictureError(
-            f"{path} has {image.width} x {image.height} pixels; at most {MOST_PIXELS // 10**6} "
+            f"{name} has {image.width} x {image.height} pixels; at most {most_pixels / 10**6:g} "
             "megapixels can be refined. Make it smaller or crop it."
         )
     if getattr(image, "is_animated", False) and image.format != "MPO":  # phones' JPEG with preview
         raise PictureError(
-            f"{path} holds {getattr(image, 'n_frames', 2)} frames; save the one to refine as PNG."
+            f"{name} holds {getattr(image, 'n_frames', 2)} frames; save the one to refine as PNG."
         )
 
 
-def _loaded(path: Path, image: Image.Image, upright: Image.Image) -> LoadedPicture:
+def _loaded(name: str, image: Image.Image, upright: Image.Image) -> LoadedPicture:
     text = dict(getattr(image, "text", {}))
     pixels = stored(upright)
     if pixels is None:
         raise PictureError(
-            f"{path} has pixels of type {image.mode}, which cannot be kept; save it as 8-bit RGB."
+            f"{name} has pixels of type {image.mode}, which cannot be kept; save it as 8-bit RGB."
         )
     names = ("exif", "icc_profile", "dpi", "xmp", "comment")
     info = {name: upright.info[name] for name in names if upright.info.get(name)}

@@ -1,0 +1,241 @@
+"""What the HTTP routes answer: plain dictionaries in, plain dictionaries out.
+
+Pictures travel as base64 of a file. No address and no path from a request is ever opened, and
+every limit is checked before the work that it bounds. Knows no web framework: see routes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from realishuman.detect.base import GivenBox
+from realishuman.errors import PictureError, SettingsError
+from realishuman.hosts.webui.bench import Engine
+from realishuman.hosts.webui.boxes import MOST_BOXES, checked_box
+from realishuman.hosts.webui.views import annotated
+from realishuman.imaging.modes import Stored
+from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
+from realishuman.pipeline import Found, as_packed
+from realishuman.progress import Interrupted, Progress
+from realishuman.settings import PART_KINDS, Settings
+
+VERSION = 1
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")  # Pillow knows some that run programs
+BODY = {  # keys of a request, and what they are
+    "image": "base64 of a picture file (PNG, JPEG, WebP, TIFF or BMP)",
+    "images": "several of them, in place of `image`",
+    "settings": "object of settings by name; see `settings` of /schema",
+    "boxes": "places to search instead of the whole picture: [{kind, box: [x0, y0, x1, y1]}]",
+    "only": "numbers of the parts that may be refined, counted from 1 as /detect lists them",
+    "draw": "true: /detect also returns the picture with all that was found drawn on it",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold.
+
+    pictures    at most so many; pixels and characters (of base64) of each; boxes of each.
+    body        bytes of the whole request.
+    """
+
+    pictures: int = 8
+    pixels: int = 64_000_000
+    characters: int = 96 * 2**20
+    body: int = 128 * 2**20
+    boxes: int = MOST_BOXES
+
+
+class RefusedError(Exception):
+    """The request cannot be served as it is: HTTP status, the field and a sentence."""
+
+    def __init__(self, status: int, field: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.field, self.message = status, field, message
+
+    def detail(self) -> dict[str, Any]:
+        """What the client is told."""
+        return {"field": self.field, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that was understood."""
+
+    pictures: tuple[LoadedPicture, ...]
+    settings: Settings
+    boxes: tuple[GivenBox, ...]
+    only: tuple[int, ...] | None
+    draw: bool
+
+
+def understood(body: Mapping[str, Any], limits: Limits) -> Request:
+    """Read a request. Raises RefusedError: 413 for what is too much, 422 for what is wrong."""
+    if unknown := [key for key in body if key not in BODY]:
+        raise RefusedError(422, str(unknown[0]), f"unknown; known are {', '.join(BODY)}")
+    pictures = _pictures(body, limits)
+    only = body.get("only")
+    if only is not None:
+        whole = isinstance(only, list) and all(type(n) is int and n > 0 for n in only)
+        if not whole or len(pictures) > 1:
+            raise RefusedError(422, "only", "must be a list of numbers from 1, with one picture")
+    draw = body.get("draw", False)
+    if not isinstance(draw, bool):
+        raise RefusedError(422, "draw", f"must be true or false, not {draw!r}")
+    return Request(
+        pictures,
+        settings_from(body.get("settings")),
+        _boxes(body.get("boxes"), limits),
+        None if only is None else tuple(only),
+        draw,
+    )
+
+
+def settings_from(given: Any) -> Settings:
+    """Settings by name. Raises RefusedError with the field and its range."""
+    if given is None:
+        return Settings()
+    if not isinstance(given, Mapping):
+        raise RefusedError(422, "settings", f"must be an object, not {type(given).__name__}")
+    try:
+        return Settings.from_dict(given)
+    except SettingsError as error:
+        culprits = [name for name in given if str(error).startswith(f"{name} ")]
+        raise RefusedError(422, ".".join(["settings", *culprits[:1]]), str(error)) from error
+
+
+def _pictures(body: Mapping[str, Any], limits: Limits) -> tuple[LoadedPicture, ...]:
+    if ("image" in body) == ("images" in body):
+        raise RefusedError(422, "image", "name either `image` or `images`")
+    texts = [body["image"]] if "image" in body else body["images"]
+    if not isinstance(texts, list) or not texts:
+        raise RefusedError(422, "images", "must be a list of base64 texts")
+    if len(texts) > limits.pictures:
+        raise RefusedError(413, "images", f"{len(texts)} pictures, at most {limits.pictures}")
+    fields = ["image"] if "image" in body else [f"images[{i}]" for i in range(len(texts))]
+    return tuple(_picture(text, field, limits) for text, field in zip(texts, fields, strict=True))
+
+
+def _picture(text: Any, field: str, limits: Limits) -> LoadedPicture:
+    if not isinstance(text, str):
+        raise RefusedError(422, field, f"must be base64 text, not {type(text).__name__}")
+    if len(text) > limits.characters:
+        raise RefusedError(
+            413, field, f"{len(text)} characters of base64, at most {limits.characters}"
+        )
+    if text.startswith("data:image/"):
+        text = text.partition(",")[2]
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RefusedError(
+            422, field, f"is no base64 ({error}); addresses and paths are not opened"
+        ) from error
+    try:
+        return picture_from(content, "the picture", limits.pixels, FORMATS)
+    except PictureError as error:
+        status = 413 if "megapixels" in str(error) else 422
+        raise RefusedError(status, field, str(error)) from error
+
+
+def _boxes(given: Any, limits: Limits) -> tuple[GivenBox, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise RefusedError(422, "boxes", "must be a list")
+    if len(given) > limits.boxes:
+        raise RefusedError(413, "boxes", f"{len(given)} boxes, at most {limits.boxes}")
+    return tuple(_box(one, f"boxes[{i}]") for i, one in enumerate(given))
+
+
+def _box(one: Any, field: str) -> GivenBox:
+    shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}'
+    if not isinstance(one, Mapping) or set(one) != {"kind", "box"}:
+        raise RefusedError(422, field, shape)
+    if one["kind"] not in PART_KINDS:
+        raise RefusedError(422, f"{field}.kind", f"must be one of {', '.join(PART_KINDS)}")
+    values = one["box"]
+    numbers = isinstance(values, list) and len(values) == 4
+    if not numbers or not all(type(v) in (int, float) for v in values):
+        raise RefusedError(422, f"{field}.box", shape)
+    try:
+        return GivenBox(one["kind"], checked_box(values, field))
+    except SettingsError as error:
+        raise RefusedError(422, f"{field}.box", str(error)) from error
+
+
+def detect(request: Request, engine: Engine) -> dict[str, Any]:
+    """Answer /detect: the parts of each picture, without sampling."""
+    results = []
+    for picture in request.pictures:
+        found = engine.find(picture.rgb, request.settings, request.boxes)
+        result: dict[str, Any] = {
+            "width": picture.rgb.shape[1],
+            "height": picture.rgb.shape[0],
+            "parts": _listed(found),
+            "provider": engine.models().detector.provider,
+        }
+        if request.draw:
+            result["image"] = _drawn(picture, found, request.settings, engine)
+        results.append(result)
+    return {"results": results}
+
+
+def refine(request: Request, engine: Engine, progress: Progress | None = None) -> dict[str, Any]:
+    """Answer /refine: each picture with its parts repainted, as PNG, and what was done and why."""
+    results = []
+    for picture in request.pictures:
+        try:
+            result = engine.refine(
+                picture.rgb,
+                request.settings,
+                boxes=request.boxes,
+                only=request.only,
+                progress=progress,
+            )
+            image, report = result.image, result.report()
+        except Interrupted:
+            image = picture.rgb
+            report = {"message": "Interrupted: the picture is unchanged.", "parts": []}
+        results.append({"image": _as_base64(image, picture), "report": report})
+    return {"results": results}
+
+
+def _listed(found: Found) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": number,
+            "kind": part.kind,
+            "side": part.side,
+            "score": round(part.score, 4),
+            "box": asdict(part.box),
+            "reason": why,
+            "keypoints": [[round(float(v), 2) for v in point[:2]] for point in part.keypoints],
+        }
+        for number, (part, why) in enumerate(found.parts, start=1)
+    ]
+
+
+def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: Engine) -> str:
+    parts, ready = [part for part, _ in found.parts], []
+    for kind in dict.fromkeys(part.kind for part in parts):
+        numbers = [n for n, (part, why) in enumerate(found.parts, 1) if part.kind == kind]
+        ready += as_packed(
+            picture.rgb, parts, found.meshes, numbers, settings, engine.models(), kind
+        )
+    view = annotated(picture.rgb, found, ready)
+    return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))
+
+
+def _as_base64(rgb: Any, like: LoadedPicture) -> str:
+    return base64.b64encode(encoded(Path("picture.png"), rgb[..., :3], like)).decode()
+
+
+def schema(limits: Limits, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer /schema: what a request may hold."""
+    return {"body": BODY, "limits": asdict(limits), "settings": dict(settings)}
