@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realishuman import __version__
 from realishuman.errors import PackError, SettingsError
 from realishuman.evaluate import cli_folders
 from realishuman.settings import PRESETS, Settings
@@ -66,6 +68,14 @@ def _add_pairs(
         "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
     )
     command.add_argument("--shown", type=int, default=24, help="pairs on the sheet (default: 24)")
+    command.add_argument(
+        "--at-once", type=int, default=8, help="pairs refined together (default: 8)"
+    )
+    command.add_argument(
+        "--rendered",
+        type=Path,
+        help="folder of rendered pairs, to share between reports (default: one beside the report)",
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -127,45 +137,49 @@ def _evaluate(
 ) -> int:
     """Run protocol A and write its report, also of what was done when it is stopped."""
     from realishuman.detect.embedded import EmbeddedDetector
-    from realishuman.evaluate.pairs import FIRST_SEED
+    from realishuman.evaluate.kept import Kept
+    from realishuman.evaluate.rendered import Rendered
     from realishuman.evaluate.report import write
-    from realishuman.evaluate.run import Run, evaluate
+    from realishuman.evaluate.run import Run, Scope, evaluate
     from realishuman.evaluate.tables import pairs_report
     from realishuman.hosts.standalone import Bar
     from realishuman.places import try_folder
+    from realishuman.train.guard import locked
 
-    if options.count < 1:
-        raise SettingsError(f"--count must be at least 1, not {options.count}")
-    first = FIRST_SEED if options.first is None else options.first
-    if first < 0:
-        raise SettingsError(f"--first must be 0 or more, not {first}")
-    poses = _poses(options)
+    seeds = _seeds(options)
+    _poses(options)
     try_folder(options.output)
-    with _models(options) as models, Bar(options.quiet) as bar:
+    with (
+        locked(options.output, "evaluating"),
+        _models(options) as models,
+        Bar(options.quiet) as bar,
+    ):
         header = models.packs["hand"].header
         extractor, remark = _extractor(models)
-        facts = {
-            "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
-            f"{header.resolution} px, {header.pose} pose)",
-            "seeds": f"{first} to {first + options.count - 1}",
-            "side": options.side,
-            "poses": ", ".join(poses),
-            "settings": _chosen(settings, header),
-            "device": f"{models.backbone('hand').device} on {platform.machine()}",
-        }
+        scope = Scope(
+            methods(models),
+            EmbeddedDetector("cpu"),
+            extractor,
+            harm=options.harm,
+            shown=options.shown,
+            stages=stages,
+        )
+        facts = _facts(options, models, settings, seeds)
+        render = Rendered(options.rendered or options.output / "rendered")
+        names = [f"{method.name} {method.pose}".strip() for method in scope.methods]
+        mark = _mark(options, models, render.folder.name, names, title)
+        store = Kept(options.output, mark)
         run = Run()
         try:
             evaluate(
                 run,
-                range(first, first + options.count),
-                methods(models),
-                EmbeddedDetector("cpu"),
+                seeds,
+                scope,
                 side=options.side,
                 progress=bar,
-                extractor=extractor,
-                harm=options.harm,
-                shown=options.shown,
-                stages=stages,
+                render=render,
+                store=store,
+                at_once=options.at_once,
             )
         finally:
             if run.measures:
@@ -175,6 +189,55 @@ def _evaluate(
                 paths = write(report, options.output)
                 bar.say("\n".join([report.warning, *map(str, paths)]).strip())
     return OK
+
+
+def _seeds(options: argparse.Namespace) -> range:
+    from realishuman.evaluate.pairs import FIRST_SEED
+
+    first = FIRST_SEED if options.first is None else options.first
+    for name, value, least in (
+        ("--count", options.count, 1),
+        ("--first", first, 0),
+        ("--at-once", options.at_once, 1),
+    ):
+        if value < least:
+            raise SettingsError(f"{name} must be at least {least}, not {value}")
+    return range(first, first + options.count)
+
+
+def _facts(
+    options: argparse.Namespace, models: Models, settings: Settings, seeds: range
+) -> dict[str, Any]:
+    """What the report says was run."""
+    header = models.packs["hand"].header
+    return {
+        "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
+        f"{header.resolution} px, {header.pose} pose)",
+        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "side": options.side,
+        "poses": ", ".join(_poses(options)),
+        "settings": _chosen(settings, header),
+        "device": f"{models.backbone('hand').device} on {platform.machine()}",
+    }
+
+
+def _mark(
+    options: argparse.Namespace, models: Models, generator: str, methods: list[str], title: str
+) -> dict[str, Any]:
+    """What a pair's result depends on, besides its number."""
+    names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision")
+    sums = hashlib.blake2b(digest_size=16)
+    with models.packs["hand"].path.open("rb") as file:
+        while block := file.read(2**22):
+            sums.update(block)
+    return {
+        "title": title,
+        "version": __version__,
+        "generator": generator,
+        "methods": methods,
+        "pack": sums.hexdigest(),
+        **{name: getattr(options, name) for name in names},
+    }
 
 
 def _chosen(settings: Settings, header: PackHeader) -> str:

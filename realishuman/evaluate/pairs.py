@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from realishuman.detect.base import GivenBox, Part, Picture
-from realishuman.diffusion.networks import Backbone
+from realishuman.detect.base import Part
+from realishuman.detect.parts import select
 from realishuman.imaging.boxes import around
 from realishuman.imaging.crop import restore_mask
-from realishuman.imaging.paste import paste
-from realishuman.mesh.base import Mesh
+from realishuman.imaging.paste import Patch, paste
 from realishuman.models import Models
-from realishuman.pipeline import find, reconstruct, refine
-from realishuman.prepare import PreparedPart, prepare
+from realishuman.pipeline import Found, look, refine_all
+from realishuman.result import Result
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import SyntheticSample
 
@@ -38,6 +37,7 @@ class Repair:
     stage_one  the same with stage one's part pasted as it is; None if it never ran.
     allowed    (H, W) bool, the pixels that may differ from the input; a seam could show around it.
     refined    whether a part was repainted; `reason` says why not.
+    shown      the pose image where it lies in the picture, black around it; None without one.
     """
 
     image: Pixels
@@ -45,80 +45,40 @@ class Repair:
     allowed: Mask
     refined: bool
     reason: str = ""
+    shown: Pixels | None = None
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to repair, under the name it has in tables; `pose` is "" where none is used."""
+    """A way to repair, under the name it has in tables; `pose` is "" where none is used.
+
+    repair  takes any number of pairs at a time; what comes out does not depend on how many.
+    """
 
     name: str
     pose: str
-    repair: Callable[[SyntheticSample], Repair]
+    repair: Callable[[Sequence[SyntheticSample]], list[Repair]]
 
 
-def do_nothing(pair: SyntheticSample) -> Repair:
-    """The malformed picture as it is: what every repair must beat."""
-    nowhere = np.zeros_like(pair.mask)
-    return Repair(pair.malformed, None, nowhere, False, "nothing was done")
+def do_nothing(pairs: Sequence[SyntheticSample]) -> list[Repair]:
+    """The malformed pictures as they are: what every repair must beat."""
+    return [
+        Repair(pair.malformed, None, np.zeros_like(pair.mask), False, "nothing was done")
+        for pair in pairs
+    ]
 
 
-def perfect(pair: SyntheticSample) -> Repair:
-    """The clean picture: what no repair can beat."""
-    return Repair(pair.clean, None, pair.changed, False, "it is the truth")
+def perfect(pairs: Sequence[SyntheticSample]) -> list[Repair]:
+    """The clean pictures: what no repair can beat."""
+    return [Repair(pair.clean, None, pair.changed, False, "it is the truth") for pair in pairs]
 
 
 BASELINES = (Method("malformed input", "", do_nothing), Method("clean picture", "", perfect))
 
 
-class KnownParts(Models):
-    """Models that find exactly the given parts and give them the given meshes.
-
-    Backbones and packs are the base's.
-    """
-
-    def __init__(self, base: Models, parts: Sequence[Part], meshes: Sequence[Mesh]) -> None:
-        self._known = _Known(parts, meshes)
-        super().__init__(detector=self._known)
-        self.packs = base.packs
-        self._base = base
-
-    def backbone(self, kind: str) -> Backbone:
-        """The base's networks."""
-        return self._base.backbone(kind)
-
-    def regressor(self, kind: str) -> _Known:
-        """Gives back the meshes the parts came with."""
-        return self._known
-
-
-class _Known:
-    """A detector and a mesh regressor that answer with what they were given."""
-
-    provider = "given"
-    note = ""
-
-    def __init__(self, parts: Sequence[Part], meshes: Sequence[Mesh]) -> None:
-        self._pairs = list(zip(parts, meshes, strict=True))
-
-    def detect(
-        self,
-        picture: Picture,
-        kinds: Sequence[str],
-        *,
-        confidence: float,
-        given: Sequence[GivenBox] = (),
-    ) -> list[Part]:
-        """Return the given parts of these kinds."""
-        return [part for part, _ in self._pairs if part.kind in kinds]
-
-    def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
-        """Return the mesh of each given part."""
-        return [next(mesh for own, mesh in self._pairs if own is part) for part in parts]
-
-
 @dataclass(frozen=True)
 class PipelineRepair:
-    """The whole pipeline on one pair, as a Method's repair.
+    """The whole pipeline, as a Method's repair.
 
     settings      for hands only.
     pose          "true": the clean hand's own mesh; "estimated": what detector and regressor make
@@ -131,71 +91,59 @@ class PipelineRepair:
     pose: str
     direct_paste: bool = False
 
-    def __call__(self, pair: SyntheticSample) -> Repair:
-        """Refine the malformed picture."""
-        parts, meshes = self._parts(pair)
-        known = KnownParts(self.models, parts, meshes)
-        result = refine(pair.malformed, known, self.settings, keep_steps=True)
-        refined = [part.index for part in result.parts if part.outcome == "refined"]
-        stage_one = pair.malformed
+    def __call__(self, pairs: Sequence[SyntheticSample]) -> list[Repair]:
+        """Refine the malformed pictures, all together."""
+        results = refine_all(
+            [pair.malformed for pair in pairs],
+            self.models,
+            self.settings,
+            found=[self._found(pair) for pair in pairs],
+            keep_steps=True,
+        )
+        return [self._repair(pair, one) for pair, one in zip(pairs, results, strict=True)]
+
+    def _found(self, pair: SyntheticSample) -> Found:
+        if self.pose == "estimated":
+            return look(pair.malformed, self.models, self.settings)
+        box = around(pair.joints)
+        part = Part(HAND, pair.part, box, CERTAIN, pair.joints, None)
+        chosen = select([part], self.settings, pair.mask.shape)
+        return Found(tuple(chosen), (pair.mesh,))
+
+    def _repair(self, pair: SyntheticSample, result: Result) -> Repair:
+        refined = bool(result.patches)
+        stage_one, shown = pair.malformed, np.zeros_like(pair.malformed)
         allowed = np.zeros_like(pair.mask)
-        for one in self._prepared(pair, parts, meshes, refined):
-            painted = result.steps[f"{one.index}-{HAND}/4-stage-one"]
-            stage_one = _pasted(stage_one, painted, one)
-            allowed |= _in_picture(one.masks.m if self.direct_paste else one.masks.m_d, one, pair)
-        image = stage_one if self.direct_paste else result.image
+        for patch in result.patches:
+            name, m = f"{patch.index}-{HAND}", patch.m
+            # hard-edged and in its own colours
+            stage_one = _pasted(stage_one, result.steps[f"{name}/4-stage-one"], patch, m)
+            shown = _pasted(shown, result.steps[f"{name}/2-pose"], patch, np.ones_like(m))
+            allowed |= _in_picture(m if self.direct_paste else patch.m_d, patch, pair)
         reasons = "; ".join(part.reason for part in result.parts if part.reason)
         return Repair(
-            image,
+            stage_one if self.direct_paste else result.image,
             stage_one if refined else None,
             allowed,
-            bool(refined),
+            refined,
             "" if refined else reasons or result.message,
-        )
-
-    def _parts(self, pair: SyntheticSample) -> tuple[list[Part], list[Mesh]]:
-        if self.pose == "true":
-            box = around(pair.joints)
-            return [Part(HAND, pair.part, box, CERTAIN, pair.joints, None)], [pair.mesh]
-        found = [part for part, _ in find(pair.malformed, self.models, self.settings)]
-        return found, reconstruct(pair.malformed, found, self.models)
-
-    def _prepared(
-        self,
-        pair: SyntheticSample,
-        parts: Sequence[Part],
-        meshes: Sequence[Mesh],
-        chosen: Sequence[int],
-    ) -> list[PreparedPart]:
-        """The masks that the pipeline used, made again by the same code."""
-        header, preset = self.models.packs[HAND].header, self.settings.preset
-        return prepare(
-            pair.malformed,
-            parts,
-            meshes,
-            chosen,
-            self.settings,
-            preset=preset or header.preset,
-            pose=header.pose,
-            resolution=header.resolution,
-            margin=None if preset else header.margin,
+            shown if refined else None,
         )
 
 
-def _pasted(picture: Pixels, painted: Pixels, one: PreparedPart) -> Pixels:
-    """Stage one's crop where m covers it, hard-edged and in its own colours."""
-    image = torch.from_numpy(painted).permute(2, 0, 1).float() / 255
-    m = one.masks.m
-    return paste(picture, image, one.crop, m, m, colour_match=False)
+def _pasted(picture: Pixels, crop: Pixels, patch: Patch, area: Mask) -> Pixels:
+    """The picture with a crop of the patch's place inside `area`, bit for bit."""
+    image = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
+    return paste(picture, image, patch.crop, area, area, colour_match=False)
 
 
-def _in_picture(mask: Mask, one: PreparedPart, pair: SyntheticSample) -> Mask:
+def _in_picture(mask: Mask, patch: Patch, pair: SyntheticSample) -> Mask:
     """A crop's mask (R, R) at the pixels of the picture."""
-    x0, y0, x1, y1 = one.crop.pixels()
+    x0, y0, x1, y1 = patch.crop.pixels()
     height, width = pair.mask.shape
     left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
     whole = np.zeros((height, width), bool)
     if left < right and top < bottom:
-        seen = restore_mask(mask, one.crop)[top - y0 : bottom - y0, left - x0 : right - x0]
+        seen = restore_mask(mask, patch.crop)[top - y0 : bottom - y0, left - x0 : right - x0]
         whole[top:bottom, left:right] = seen
     return whole

@@ -6,8 +6,9 @@ nothing about whether the hand is well formed, so it is reported and decides not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from realishuman.train.synthetic.sample import SyntheticSample, sample
 from realishuman.train.synthetic.skin import TONES
 
 Pixels = NDArray[np.uint8]
+Render = Callable[[int, int, str], SyntheticSample]
 
 THIRDS = ("dark", "middle", "light")  # of the skin tones
 CLEAN = "clean"  # the kind of a pair that was not malformed
@@ -66,6 +68,19 @@ class Measures:
     keypoints: float | None
 
 
+@dataclass(frozen=True)
+class PairResult:
+    """What all methods made of one pair.
+
+    features  (F,) per method on the malformed picture, by (method, pose).
+    row       (caption, picture) for people to look at; empty if the pair is not shown.
+    """
+
+    measures: list[Measures]
+    features: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+    row: list[tuple[str, Pixels]] = field(default_factory=list)
+
+
 @dataclass
 class Run:
     """What a run gathers, in order; it is complete after every pair.
@@ -78,48 +93,113 @@ class Run:
     features: dict[tuple[str, str], list[NDArray[np.float32]]] = field(default_factory=dict)
     sheet: list[list[tuple[str, Pixels]]] = field(default_factory=list)
 
+    def add(self, pair: PairResult) -> None:
+        """Take in one more pair."""
+        self.measures += pair.measures
+        for key, feature in pair.features.items():
+            self.features.setdefault(key, []).append(feature)
+        if pair.row:
+            self.sheet.append(pair.row)
+
+
+class Store(Protocol):
+    """Keeps the results of pairs, by their number in the run, for when it is started again."""
+
+    def load(self, number: int) -> PairResult | None:
+        """The result of this pair, if it was measured before."""
+
+    def save(self, number: int, pair: PairResult) -> None:
+        """Keep a result."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is done with every pair.
+
+    harm    also give the methods the clean picture, which they should leave as good as it is.
+    shown   pairs, the first ones, that go on the contact sheet.
+    stages  show stage one's part and the pose there too.
+    """
+
+    methods: Sequence[Method]
+    detector: Detector
+    extractor: Extractor | None = None
+    harm: bool = True
+    shown: int = 24
+    stages: bool = True
+
 
 def evaluate(
     run: Run,
     seeds: Sequence[int],
-    methods: Sequence[Method],
-    detector: Detector,
+    scope: Scope,
     *,
     side: int,
     progress: Progress,
-    extractor: Extractor | None = None,
-    harm: bool = True,
-    shown: int = 24,
-    stages: bool = True,
+    render: Render | None = None,
+    store: Store | None = None,
+    at_once: int = 1,
 ) -> None:
-    """Put every method to every pair and add what is measured to `run`, pair by pair.
+    """Put every method to every pair and add what is measured to `run`, in the pairs' order.
 
-    seeds   of sample(); pairs take the kinds of malformation in turn.
-    side    of the pictures in pixels.
-    harm    also give the methods the clean pictures, which they should leave as good as they are.
-    shown   pairs that go on the contact sheet.
-    stages  show stage one's part on the sheet too.
-    Raises  what sample and the methods raise.
+    seeds    of the pairs, which take the kinds of malformation in turn.
+    side     of the pictures in pixels.
+    render   makes a pair of seed, side and kind; sample() if not given.
+    store    of results; pairs it has are not measured again.
+    at_once  pairs that are given to a method together.
+    Raises   what render and the methods raise.
     """
     progress.begin("pairs", len(seeds))
-    for number, seed in enumerate(seeds):
-        pair = sample(seed, side, KINDS[number % len(KINDS)])
-        row = [(f"{pair.kind} {seed}", pair.malformed)]
-        measured: list[Measures] = []
-        for method in (*BASELINES, *methods):
-            repair = method.repair(pair)
-            measured.append(measure(pair, seed, method, repair, detector))
-            if extractor is not None:
-                feature = extractor(_crop(repair.image, pair))
-                run.features.setdefault((method.name, method.pose), []).append(feature)
-            if method not in BASELINES:
-                row += _shown(method, repair, stages)
-        if harm:
-            measured += _harm(pair, seed, methods, detector)
-        run.measures += measured
-        if len(run.sheet) < shown:
-            run.sheet.append([*row, ("clean", pair.clean)])
-        progress.step()
+    for first in range(0, len(seeds), at_once):
+        numbers = range(first, min(first + at_once, len(seeds)))
+        known = {n: kept for n in numbers if store and (kept := store.load(n))}
+        missing = [n for n in numbers if n not in known]
+        pairs = [(render or sample)(seeds[n], side, KINDS[n % len(KINDS)]) for n in missing]
+        found = _measure_pairs(pairs, [seeds[n] for n in missing], missing, scope)
+        for number, result in zip(missing, found, strict=True):
+            known[number] = result
+            if store is not None:
+                store.save(number, result)
+        for number in numbers:
+            run.add(known[number])
+            progress.step()
+
+
+def _measure_pairs(
+    pairs: Sequence[SyntheticSample], seeds: Sequence[int], numbers: Sequence[int], scope: Scope
+) -> list[PairResult]:
+    """Every method on every one of these pairs."""
+    goods = [_unspoilt(pair) for pair in pairs] if scope.harm and pairs else []
+    repairs = {
+        method.name + method.pose: method.repair([*pairs, *goods]) if pairs else []
+        for method in (*BASELINES, *scope.methods)
+    }
+    results = []
+    for place, (pair, seed) in enumerate(zip(pairs, seeds, strict=True)):
+        own = [
+            (method, repairs[method.name + method.pose][place])
+            for method in (*BASELINES, *scope.methods)
+        ]
+        measures = [measure(pair, seed, *each, scope.detector) for each in own]
+        if goods:
+            measures += [
+                measure(
+                    goods[place],
+                    seed,
+                    method,
+                    repairs[method.name + method.pose][len(pairs) + place],
+                    scope.detector,
+                )
+                for method in (BASELINES[1], *scope.methods)
+            ]
+        features = {
+            (method.name, method.pose): scope.extractor(_crop(repair.image, pair))
+            for method, repair in own
+            if scope.extractor is not None
+        }
+        row = _row(pair, seed, own, scope.stages) if numbers[place] < scope.shown else []
+        results.append(PairResult(measures, features, row))
+    return results
 
 
 def measure(
@@ -156,17 +236,10 @@ def third(tone: float) -> str:
     return THIRDS[min(max(int(len(THIRDS) * share), 0), len(THIRDS) - 1)]
 
 
-def _harm(
-    pair: SyntheticSample, seed: int, methods: Sequence[Method], detector: Detector
-) -> list[Measures]:
-    """What the methods do to a picture that needs no repair, and the picture itself."""
-    good = replace(
-        pair, malformed=pair.clean, kind=CLEAN, changed=np.zeros_like(pair.changed), fingers=5
-    )
-    return [
-        measure(good, seed, method, method.repair(good), detector)
-        for method in (BASELINES[1], *methods)
-    ]
+def _unspoilt(pair: SyntheticSample) -> SyntheticSample:
+    """The same picture with nothing wrong in it."""
+    nowhere = np.zeros_like(pair.changed)
+    return replace(pair, malformed=pair.clean, kind=CLEAN, changed=nowhere, fingers=5)
 
 
 def _hand(detector: Detector, image: Pixels, pair: SyntheticSample) -> Part | None:
@@ -185,10 +258,20 @@ def _crop(image: Pixels, pair: SyntheticSample) -> Pixels:
     return array
 
 
-def _shown(method: Method, repair: Repair, stages: bool) -> list[tuple[str, Pixels]]:
-    name = f"{method.name} {method.pose}".strip()
-    shown = [(name if repair.refined else f"{name}: kept", repair.image)]
-    if stages:
-        stage_one = repair.stage_one if repair.stage_one is not None else repair.image
-        shown.insert(0, (f"stage one {method.pose}", stage_one))
-    return shown
+def _row(
+    pair: SyntheticSample, seed: int, own: Sequence[tuple[Method, Repair]], stages: bool
+) -> list[tuple[str, Pixels]]:
+    """Before, stage one, after and the pose of each method, and the truth."""
+    row = [(f"{pair.kind} {seed}", pair.malformed)]
+    for method, repair in own:
+        if method in BASELINES:
+            continue
+        name = f"{method.name} {method.pose}".strip()
+        after = (name if repair.refined else f"{name}: kept", repair.image)
+        if not stages:
+            row.append(after)
+            continue
+        stage_one = repair.image if repair.stage_one is None else repair.stage_one
+        pose = np.zeros_like(pair.clean) if repair.shown is None else repair.shown
+        row += [(f"stage one {method.pose}", stage_one), after, (f"pose {method.pose}", pose)]
+    return [*row, ("clean", pair.clean)]

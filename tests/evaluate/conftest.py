@@ -43,6 +43,8 @@ def shown_hand():
 @pytest.fixture
 def few_pairs(monkeypatch, pair):
     """Every seed gives the same pair, called after the kind it was asked for."""
-    monkeypatch.setattr(
-        "realishuman.evaluate.run.sample", lambda _seed, _side, kind: replace(pair, kind=kind)
-    )
+    for module in ("run", "rendered"):
+        monkeypatch.setattr(
+            f"realishuman.evaluate.{module}.sample",
+            lambda _seed, _side, kind: replace(pair, kind=kind),
+        )

@@ -39,7 +39,7 @@ def test_every_variant_has_its_row_and_its_own_setting(models_of):
 def test_every_variant_repairs_and_those_of_the_networks_repair_otherwise(pair, models_of):
     methods = variants(models_of([]), FAST, "true", (2,))[:5]
 
-    images = {method.name: method.repair(pair).image for method in methods}
+    images = {method.name: method.repair([pair])[0].image for method in methods}
 
     for name in NAMES[1:5]:
         assert (images[name] != images["as it is"]).any(), name

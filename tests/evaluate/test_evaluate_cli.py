@@ -55,11 +55,10 @@ def test_a_stopped_run_keeps_its_report(hand_pack, few_pairs, tmp_path, monkeypa
             raise KeyboardInterrupt
         return pair
 
-    monkeypatch.setattr("realishuman.evaluate.run.sample", stop)
+    monkeypatch.setattr("realishuman.evaluate.rendered.sample", stop)
+    options = ("--steps", "1", "--poses", "true", "--count", "2", "--at-once", "1")
 
-    code = main(
-        command("pairs", tmp_path, hand_pack, "--steps", "1", "--poses", "true", "--count", "2")
-    )
+    code = main(command("pairs", tmp_path, hand_pack, *options))
 
     content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert code == 130
@@ -71,7 +70,7 @@ def test_a_stopped_run_keeps_its_report(hand_pack, few_pairs, tmp_path, monkeypa
     [
         (("--poses", "guessed"), "--poses must name"),
         (("--count", "0"), "--count must be at least 1"),
-        (("--first", "-1"), "--first must be 0 or more"),
+        (("--first", "-1"), "--first must be at least 0"),
         (("--steps", "many"), "--steps must look like"),
     ],
 )

@@ -14,13 +14,13 @@ def changed(repair, pair):
 
 
 def test_doing_nothing_changes_nothing_and_the_perfect_repair_is_the_truth(pair):
-    np.testing.assert_array_equal(do_nothing(pair).image, pair.malformed)
-    np.testing.assert_array_equal(perfect(pair).image, pair.clean)
-    np.testing.assert_array_equal(changed(perfect(pair), pair), pair.changed)
+    np.testing.assert_array_equal(do_nothing([pair])[0].image, pair.malformed)
+    np.testing.assert_array_equal(perfect([pair])[0].image, pair.clean)
+    np.testing.assert_array_equal(changed(perfect([pair])[0], pair), pair.changed)
 
 
 def test_with_the_true_pose_the_true_mesh_is_refined_and_nothing_else(pair, models_of, detector):
-    repair = PipelineRepair(models_of([]), FAST, "true")(pair)  # its detector finds nothing
+    repair = PipelineRepair(models_of([]), FAST, "true")([pair])[0]  # its detector finds nothing
 
     touched = changed(repair, pair)
     inside = pair.mesh.vertices[:, :2].astype(int).clip(0, len(touched) - 1)
@@ -33,7 +33,7 @@ def test_with_the_true_pose_the_true_mesh_is_refined_and_nothing_else(pair, mode
 def test_with_the_estimated_pose_a_hand_that_is_not_found_stays_and_the_reason_is_given(
     pair, models_of
 ):
-    repair = PipelineRepair(models_of([]), FAST, "estimated")(pair)
+    repair = PipelineRepair(models_of([]), FAST, "estimated")([pair])[0]
 
     np.testing.assert_array_equal(repair.image, pair.malformed)
     assert not repair.refined
@@ -44,7 +44,7 @@ def test_with_the_estimated_pose_a_hand_that_is_not_found_stays_and_the_reason_i
 
 def test_with_the_estimated_pose_the_found_hand_is_refined(pair, models_of, flat_hand):
     hand = flat_hand(40, 50, 50)
-    repair = PipelineRepair(models_of([hand]), FAST, "estimated")(pair)
+    repair = PipelineRepair(models_of([hand]), FAST, "estimated")([pair])[0]
 
     assert repair.refined
     assert changed(repair, pair)[60, 40]
@@ -53,8 +53,8 @@ def test_with_the_estimated_pose_the_found_hand_is_refined(pair, models_of, flat
 
 def test_a_direct_paste_is_stage_one_inside_the_mesh_and_changes_no_ring(pair, models_of):
     models = models_of([])
-    both = PipelineRepair(models, FAST, "true")(pair)
-    direct = PipelineRepair(models, FAST, "true", direct_paste=True)(pair)
+    both = PipelineRepair(models, FAST, "true")([pair])[0]
+    direct = PipelineRepair(models, FAST, "true", direct_paste=True)([pair])[0]
 
     np.testing.assert_array_equal(direct.image, both.stage_one)
     assert (direct.image != both.image).any()
@@ -65,7 +65,7 @@ def test_a_direct_paste_is_stage_one_inside_the_mesh_and_changes_no_ring(pair, m
 def test_an_unfit_part_is_kept_with_the_pipelines_own_reason(pair, models_of):
     settings = Settings(parts=("hand",), steps=1, min_size=4000)
 
-    repair = PipelineRepair(models_of([]), settings, "true")(pair)
+    repair = PipelineRepair(models_of([]), settings, "true")([pair])[0]
 
     assert not repair.refined
     assert "min_size" in repair.reason
@@ -74,4 +74,4 @@ def test_an_unfit_part_is_kept_with_the_pipelines_own_reason(pair, models_of):
 def test_the_same_pair_gives_the_same_pixels(pair, models_of, flat_hand):
     method = PipelineRepair(models_of([flat_hand(40, 50, 50)]), FAST, "estimated")
 
-    np.testing.assert_array_equal(method(pair).image, method(pair).image)
+    np.testing.assert_array_equal(method([pair])[0].image, method([pair])[0].image)

@@ -8,32 +8,34 @@ import pytest
 from realishuman.evaluate import summary
 from realishuman.evaluate.metrics import PSNR_CAP, psnr
 from realishuman.evaluate.pairs import BASELINES, Method, Repair, do_nothing, perfect
-from realishuman.evaluate.run import CLEAN, Run, evaluate, measure, third
+from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate, measure, third
 from realishuman.progress import Silent
 from realishuman.train.synthetic.malform import KINDS
 
 NOTHING, PERFECT = BASELINES
 
 
-def run_of(methods, detector, count=2, **options):
+def run_of(methods, detector, count=2, at_once=1, store=None, **options):
     run = Run()
-    evaluate(run, range(count), methods, detector, side=96, progress=Silent(), **options)
+    scope = Scope(methods, detector, **options)
+    evaluate(run, range(count), scope, side=96, progress=Silent(), at_once=at_once, store=store)
     return run
 
 
-def blacken(pair):
-    image = pair.malformed.copy()
-    image[pair.mask] = 0
-    return Repair(image, None, pair.mask, True)
+def blacken(pairs):
+    return [
+        Repair(np.where(pair.mask[..., None], 0, pair.malformed), None, pair.mask, True)
+        for pair in pairs
+    ]
 
 
-def spill(pair):
+def spill(pairs):
     """Claims to have changed nothing."""
-    return replace(blacken(pair), allowed=np.zeros_like(pair.mask))
+    return [replace(one, allowed=np.zeros_like(one.allowed)) for one in blacken(pairs)]
 
 
 def test_a_perfect_repair_has_every_perfect_number(pair, detector):
-    found = measure(pair, 3, PERFECT, perfect(pair), detector)
+    found = measure(pair, 3, PERFECT, perfect([pair])[0], detector)
 
     assert (found.psnr_changed, found.psnr_hand) == (PSNR_CAP, PSNR_CAP)
     assert (found.delta_e, found.seam, found.outside, found.keypoints) == (0, 1, 0, 0)
@@ -41,7 +43,7 @@ def test_a_perfect_repair_has_every_perfect_number(pair, detector):
 
 
 def test_doing_nothing_has_the_inputs_numbers(pair, detector):
-    found = measure(pair, 0, NOTHING, do_nothing(pair), detector)
+    found = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
 
     assert found.psnr_changed == psnr(pair.malformed, pair.clean, pair.changed)
     assert 5 < found.psnr_changed < 30
@@ -50,7 +52,7 @@ def test_doing_nothing_has_the_inputs_numbers(pair, detector):
 
 
 def test_a_repair_that_spills_is_counted_pixel_by_pixel(pair, detector):
-    found = measure(pair, 0, Method("spills", "", spill), spill(pair), detector)
+    found = measure(pair, 0, Method("spills", "", spill), spill([pair])[0], detector)
 
     assert found.outside == (pair.malformed[pair.mask] != 0).any(axis=1).sum() > 100
 
@@ -60,7 +62,7 @@ def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand)
     unsure = shown_hand(pair.joints, score=0.4)
 
     for detector in (elsewhere, unsure):
-        found = measure(pair, 0, NOTHING, do_nothing(pair), detector)
+        found = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
         assert (found.detected, found.keypoints) == (False, None)
 
 
@@ -78,7 +80,9 @@ def test_every_method_meets_every_pair_and_every_kind(few_pairs, detector):
     assert {m.kind for m in malformed} == set(KINDS)
     assert len(run.measures) - len(malformed) == 2 * len(KINDS)
     assert len(run.sheet) == 2
-    assert [name for name, _ in run.sheet[0]][1:] == ["stage one true", "black true", "clean"]
+    assert [name for name, _ in run.sheet[0]][1:] == [
+        "stage one true", "black true", "pose true", "clean",
+    ]  # fmt: skip
 
 
 def test_the_gain_is_over_the_same_pairs_input_and_the_inputs_own_is_0(few_pairs, detector):
@@ -127,14 +131,25 @@ def test_features_are_taken_of_every_method_on_malformed_pairs_only(few_pairs, d
 
 
 def test_what_is_measured_survives_a_stop(few_pairs, detector):
-    def stop(pair):
-        if pair.kind == KINDS[1]:
+    def stop(pairs):
+        if pairs[0].kind == KINDS[1]:
             raise KeyboardInterrupt
-        return do_nothing(pair)
+        return do_nothing(pairs)
 
     run = Run()
     with pytest.raises(KeyboardInterrupt):
-        evaluate(run, range(3), [Method("stops", "", stop)], detector, side=96, progress=Silent())
+        scope = Scope([Method("stops", "", stop)], detector)
+        evaluate(run, range(3), scope, side=96, progress=Silent())
 
     assert {m.seed for m in run.measures} == {0}
     assert summary.rows(run.measures, "all")
+
+
+def test_pairs_measured_together_give_the_numbers_of_each_alone(few_pairs, detector):
+    methods = [Method("black", "true", blacken)]
+
+    alone, together = (run_of(methods, detector, 5, at_once, shown=4) for at_once in (1, 3))
+
+    assert together.measures == alone.measures
+    assert [name for name, _ in together.sheet[3]] == [name for name, _ in alone.sheet[3]]
+    assert len(together.sheet) == len(alone.sheet) == 4
