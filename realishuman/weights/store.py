@@ -21,6 +21,11 @@ def models_folder() -> Path:
     return Path(data).expanduser() / "realishuman"
 
 
+def files(folder: Path) -> list[Path]:
+    """What may be packs: safetensors files of this folder and then the shipped ones."""
+    return [path for place in (folder, EMBEDDED) for path in sorted(place.glob("*.safetensors"))]
+
+
 def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
     """Packs in the folder and the shipped ones, best first.
 
@@ -30,7 +35,7 @@ def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
     folder = folder or models_folder()
     if folder.exists() and not folder.is_dir():
         faults.append(f"{folder} is a file; name a folder in {ENVIRONMENT}.")
-    for path in [*sorted(folder.glob("*.safetensors")), *sorted(EMBEDDED.glob("*.safetensors"))]:
+    for path in files(folder):
         try:
             packs.append(Pack.open(path))
         except PackError as error:

@@ -1,0 +1,103 @@
+"""What a picture's generation parameters say about us, and reading it back into the components.
+
+Settings are constant over a job and written when it starts; those at their default are left out.
+Facts differ from picture to picture and are written as functions that the host calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from realishuman import __version__
+from realishuman.hosts.webui.fields import FIELDS, Choices, Field
+
+if TYPE_CHECKING:
+    from realishuman.models import Models
+    from realishuman.result import Result
+
+PREFIX = "RealisHuman "
+VERSION = PREFIX + "version"
+ENABLED = FIELDS[0].key
+FACTS = ("result", "parts", "packs", "provider")
+Facts = Mapping[str, str]
+
+
+def settings_of(choices: Choices) -> dict[str, str]:
+    """Infotext keys and values of a job; defaults are left out."""
+    pairs = {
+        one.key: _text(choices.values[one.name])
+        for one in FIELDS
+        if choices.values[one.name] != one.default
+    }
+    return {VERSION: __version__, **pairs}
+
+
+def _text(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def component_value(one: Field) -> Callable[[Mapping[str, str]], Any]:
+    """What the host calls with pasted parameters to get the value of a field's component.
+
+    A picture made without us switches us off and leaves the other components as they are; in one
+    made with us, what is not written had its default.
+    """
+
+    def value(parameters: Mapping[str, str]) -> Any:
+        if ENABLED not in parameters:
+            return False if one.key == ENABLED else None
+        return one.shown(one.read(parameters.get(one.key, one.default)))
+
+    return value
+
+
+def facts_of(result: Result, models: Models) -> Facts:
+    """What was done to one picture, by the names in FACTS; empty where there is nothing to say."""
+    used = {kind: pack for kind, pack in models.packs.items() if kind in result.weights}
+    return {
+        "result": result.message,
+        "parts": "; ".join(
+            f"{part.index} {part.side + ' ' if part.side else ''}{part.kind} "
+            + (f"kept: {part.reason}" if part.reason else part.outcome)
+            for part in result.parts
+        ),
+        "packs": "; ".join(
+            f"{kind}: {pack.path.name} ({result.weights[kind]} weights)"
+            for kind, pack in used.items()
+        ),
+        "provider": result.provider,
+    }
+
+
+def fact(name: str, all_facts: Mapping[int, Facts]) -> Callable[..., str | None]:
+    """A function the host calls for each infotext it writes; all_facts fills as pictures are made.
+
+    all_facts  by the number of the picture in the job, from 0.
+    """
+
+    def text(
+        p: Any, index: int, use_main_prompt: bool = False, all_seeds: Any = None, **_: Any
+    ) -> str | None:
+        if use_main_prompt:  # a grid is no picture of its own
+            return None
+        # one picture's text is asked for with its place in the batch, but with all seeds of the
+        # job at hand the index counts from the job's start
+        number = index if all_seeds is p.all_seeds else p.iteration * p.batch_size + index
+        return all_facts.get(number, {}).get(name) or None
+
+    return text
+
+
+def write(parameters: dict[str, Any], choices: Choices, all_facts: Mapping[int, Facts]) -> None:
+    """Put a job's keys into p.extra_generation_params, instead of those of an earlier job."""
+    erase(parameters)
+    parameters.update(settings_of(choices))
+    for name in FACTS:
+        parameters[PREFIX + name] = fact(name, all_facts)
+
+
+def erase(parameters: dict[str, Any]) -> None:
+    """Take all our keys out of p.extra_generation_params."""
+    for key in [key for key in parameters if key.startswith(PREFIX)]:
+        del parameters[key]

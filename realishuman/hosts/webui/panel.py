@@ -1,0 +1,151 @@
+"""The accordion: one component per field, laid out in groups, for gradio 3 and 4 alike.
+
+Nothing is looked for or opened while it is built. What is missing is said once the box is ticked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from realishuman.errors import RealisHumanError
+from realishuman.hosts.webui.fields import AUTO, FIELDS, Field
+from realishuman.hosts.webui.infotext import component_value
+from realishuman.hosts.webui.options import start_value
+
+LABEL = "RealisHuman refine"
+MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ("parts", "preset", "hand_pack", "face_pack")),
+    ("Find", ("detector", "confidence", "min_size", "min_area", "max_area", "max_parts")),
+    ("Mask", ("margin", "dilate", "erode", "paste", "colour_match")),
+    ("Sampling", ("steps", "guidance", "seed_offset")),
+    (
+        "Only for hands, only for faces",
+        tuple(
+            f"{kind}_{name}"
+            for name in ("confidence", "dilate", "erode")
+            for kind in ("hand", "face")
+        ),
+    ),
+    ("More", ()),  # whatever is declared and not named above
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a script's ui() makes.
+
+    components          in the order of fields.FIELDS.
+    infotext_fields     pairs of component and function for pasting.
+    paste_field_names   the keys that "send to" buttons carry over.
+    """
+
+    components: list[Any]
+    infotext_fields: list[tuple[Any, Callable[..., Any]]]
+    paste_field_names: list[str]
+
+
+def component_of(one: Field) -> tuple[str, dict[str, Any]]:
+    """Name of the gradio class that fits a field, and its arguments but for value and elem_id."""
+    arguments: dict[str, Any] = {"label": one.label, "info": _info(one)}
+    if one.kind == "bool":
+        return "Checkbox", arguments
+    if one.kind == "names":
+        return "CheckboxGroup", {**arguments, "choices": list(one.choices)}
+    if one.kind == "name":
+        choices = ([AUTO] if one.automatic else []) + list(one.choices)
+        return "Dropdown", {**arguments, "choices": choices or [one.default]}
+    low = one.shown(None) if one.automatic else one.low
+    return "Slider", {**arguments, "minimum": low, "maximum": one.usual, "step": one.step}
+
+
+def _info(one: Field) -> str:
+    text = one.help[0].upper() + one.help[1:]
+    if one.automatic and one.is_number:
+        own = one.name.startswith(("hand_", "face_"))
+        text += f"; leftmost: {'as for all parts' if own else 'as the pack says'}"
+    return text
+
+
+def build(elem_id: Callable[[str], str]) -> Panel:
+    """Create the accordion in the surrounding blocks; elem_id makes a name unique to the tab."""
+    import gradio
+    from modules.ui_components import InputAccordion
+
+    switch, *others = FIELDS
+    made: dict[str, Any] = {}
+    by_name = {one.name: one for one in others}
+    with InputAccordion(start_value(switch), label=LABEL, elem_id=elem_id(switch.name)) as made[
+        switch.name
+    ]:
+        status = gradio.HTML(value="", elem_id=elem_id("status"))
+        for title, names in GROUPS:
+            rest = tuple(by_name) if title == "More" else names
+            group = [by_name.pop(name) for name in rest if name in by_name]
+            if title:
+                with gradio.Accordion(title, open=False, elem_id=elem_id(_slug(title))):
+                    made.update(_components(group, elem_id))
+            else:
+                made.update(_components(group, elem_id))
+        refresh = gradio.Button("Look for packs again", size="sm", elem_id=elem_id("refresh"))
+    packs = [made[name] for name in ("hand_pack", "face_pack")]
+    for event in (refresh.click, made[switch.name].change):
+        event(
+            _looked_again, inputs=[made["parts"]], outputs=[status, *packs], show_progress="hidden"
+        )
+    components = [made[one.name] for one in FIELDS]
+    for component in components:
+        component.do_not_save_to_config = True  # its start value is an option, its range ours
+    return Panel(
+        components,
+        [(made[one.name], component_value(one)) for one in FIELDS],
+        [one.key for one in FIELDS],
+    )
+
+
+def _slug(title: str) -> str:
+    return title.lower().replace(",", "").replace(" ", "_")
+
+
+def _components(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Any]:
+    """Two to a row."""
+    import gradio
+
+    made = {}
+    for start in range(0, len(group), 2):
+        with gradio.Row():
+            for one in group[start : start + 2]:
+                name, arguments = component_of(one)
+                value = start_value(one)
+                if name == "Dropdown" and value not in arguments["choices"]:
+                    arguments["choices"].append(value)
+                made[one.name] = getattr(gradio, name)(
+                    value=value, elem_id=elem_id(one.name), **arguments
+                )
+    return made
+
+
+def _looked_again(parts: Sequence[str]) -> list[Any]:
+    """What is missing, and the pack files there are now."""
+    import gradio
+
+    from realishuman.hosts.webui.engine import engine
+
+    try:
+        files = [AUTO, *engine().pack_files()]
+        lines = engine().missing(parts)
+    except RealisHumanError as error:
+        files, lines = [AUTO], [str(error)]
+    packs = [gradio.update(choices=files) for _ in ("hand", "face")]
+    return [gradio.update(value=status_html(lines)), *packs]
+
+
+def status_html(lines: Sequence[str]) -> str:
+    """Sentences about what is missing, with the way to the Models page; empty without any."""
+    if not lines:
+        return ""
+    link = f'<a href="#" onclick="{MODELS_PAGE}(); return false">Models page</a>'
+    return "".join(f"<p>{escape(line)}</p>" for line in lines) + f"<p>See the {link}.</p>"

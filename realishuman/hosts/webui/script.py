@@ -1,0 +1,256 @@
+"""The always-on script: refines each picture last thing before it is saved.
+
+`AlwaysOn` is mixed into the host's Script class by scripts/realishuman_webui.py. All state of a
+job hangs on its `p`, because hosts run a script object for many jobs and copy `p` for grids.
+Whatever goes wrong, the picture comes out as it went in and a sentence says why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from realishuman.errors import RealisHumanError
+from realishuman.hosts.webui import infotext, saving
+from realishuman.hosts.webui.engine import engine
+from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
+from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
+from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
+from realishuman.progress import Interrupted
+
+TITLE = "RealisHuman"
+JOB = "_realishuman_job"  # attribute of p: the Job, None when switched off
+AXES = "_realishuman_axes"  # attribute of p: what an X/Y/Z grid sets, by field name
+STOPPED = "Not refined: Interrupt or Skip was pressed."
+log = logging.getLogger("realishuman")
+
+
+@dataclass
+class Job:
+    """One run of the host's process_images.
+
+    seeds     p.all_seeds itself: another run has another list.
+    error     why no picture can be refined, as a sentence.
+    facts     by the number of the picture in the job.
+    reserved  sampling stages on the progress bar that no picture has used yet.
+    steps     pictures to save beside the next one that the host saves.
+    """
+
+    choices: Choices
+    seeds: Sequence[int]
+    error: str = ""
+    facts: dict[int, infotext.Facts] = field(default_factory=dict)
+    reserved: int = 0
+    steps: Mapping[str, Image.Image] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> int:
+        """How many sampling stages a picture has at most."""
+        return STAGES * len(self.choices.settings.parts)
+
+
+class AlwaysOn:
+    """The hooks, for both hosts."""
+
+    def title(self) -> str:
+        """Name of the script, and its key in API requests."""
+        return TITLE
+
+    def show(self, is_img2img: bool) -> Any:
+        """Always shown: the host calls this while it starts, and does not catch what it raises."""
+        from modules import scripts
+
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        """The components, in the order of fields.FIELDS."""
+        from realishuman.hosts.webui.panel import build
+
+        panel = build(self.elem_id)  # type: ignore[attr-defined]  # of the host's class
+        self.infotext_fields = panel.infotext_fields
+        self.paste_field_names = panel.paste_field_names
+        return panel.components
+
+    def before_process(self, p: Any, *arguments: Any) -> None:
+        """Check what an API client sent. A wrong value ends the request with HTTP 422.
+
+        Hosts swallow what a hook raises, so that a wrong value would be passed over in silence;
+        the next thing they call on `p` raises it instead, before anything is computed.
+        """
+        if not getattr(p, "is_api", False) or _is_nested(p):
+            return
+        try:
+            _choices(p, arguments)
+        except FieldError as error:
+            refusal = _unprocessable(error)
+
+            def setup_prompts() -> None:
+                raise refusal
+
+            p.setup_prompts = setup_prompts
+
+    def process(self, p: Any, *arguments: Any) -> None:
+        """Read the arguments, and write them into the infotext. May be called again for a job."""
+        if _is_nested(p):
+            return
+        job = getattr(p, JOB, None)
+        if job is not None and job.seeds is p.all_seeds:
+            return
+        setattr(p, JOB, None)
+        infotext.erase(p.extra_generation_params)
+        if not _is_on(p, arguments):
+            return
+        try:
+            job = Job(_choices(p, arguments), p.all_seeds)
+        except RealisHumanError as error:
+            job = Job(choices_from({"enabled": True}), p.all_seeds, error=str(error))
+        setattr(p, JOB, job)
+        infotext.write(p.extra_generation_params, job.choices, job.facts)
+
+    def process_batch(self, p: Any, *_arguments: Any, batch_number: int = 0, **_: Any) -> None:
+        """Before the first sampling: tell the progress bar what is to come."""
+        job = _job(p)
+        if job is not None and not job.error and batch_number == 0 and not job.reserved:
+            from modules import shared
+
+            job.reserved = job.stages * len(p.all_seeds)
+            reserve(shared.state, job.reserved)
+
+    def postprocess_image(self, p: Any, pp: Any, *_arguments: Any) -> None:
+        """Refine here only where the host has no later hook."""
+        from modules import scripts
+
+        if not hasattr(scripts.Script, "postprocess_image_after_composite"):
+            self._refine(p, pp)
+
+    def postprocess_image_after_composite(self, p: Any, pp: Any, *_arguments: Any) -> None:
+        """Refine the whole picture, inpainted parts already in their place."""
+        self._refine(p, pp)
+
+    def postprocess(self, p: Any, processed: Any, *_arguments: Any) -> None:
+        """The job is over, unless there are no pictures: then another script pretends."""
+        job = _job(p)
+        if job is None or not processed.images:
+            return
+        from modules import shared
+
+        shared.state.job_count -= job.reserved
+        job.reserved = 0
+        if not option(KEEP_LOADED):
+            engine().release()
+
+    def _refine(self, p: Any, pp: Any) -> None:
+        job = _job(p)
+        if job is None:
+            return
+        number = p.iteration * p.batch_size + p.batch_index
+        from modules import shared
+
+        reserved = min(job.stages, job.reserved)
+        job.reserved -= reserved
+        job.steps = {}
+        progress = HostProgress(
+            shared.state, reserved, preview=option(PREVIEW) and shared.opts.live_previews_enable
+        )
+        try:
+            with progress:
+                pp.image = _refined(p, pp.image, job, number, progress)
+        except Interrupted:
+            job.facts[number] = {"result": STOPPED}
+        except Exception as error:  # noqa: BLE001 - nothing of ours may cost the user a picture
+            job.facts[number] = {"result": f"Not refined: {_told(p, error)}"}
+
+
+def _refined(
+    p: Any, image: Image.Image, job: Job, number: int, progress: HostProgress
+) -> Image.Image:
+    """The refined picture, or the very same object if nothing changed."""
+    if job.error:
+        raise RealisHumanError(job.error)
+    progress.heed()
+    choices, wanted = job.choices, saving.wanted()
+    result = engine().refine(
+        pixels_of(image),
+        choices.for_seed(_seed(p, number)),
+        packs=choices.packs,
+        detector=choices.detector,
+        progress=progress,
+        keep_steps=saving.needs_steps(wanted),
+    )
+    models = engine().models(choices.packs, choices.detector)
+    job.facts[number] = infotext.facts_of(result, models)
+    if not any(part.outcome == "refined" for part in result.parts):
+        return image
+    if p.save_samples():
+        job.steps = saving.pictures(image, result, wanted)
+    refined = Image.fromarray(result.image)
+    refined.info.update(image.info)
+    return refined
+
+
+def pixels_of(image: Image.Image) -> Any:
+    """(H, W, 3) or, with alpha, (H, W, 4) uint8."""
+    return np.asarray(image if image.mode in ("RGB", "RGBA") else image.convert("RGB"))
+
+
+def told(error: Exception) -> str:
+    """The sentence about an error; one that is not the user's to mend goes to the log in full."""
+    if isinstance(error, RealisHumanError):
+        log.warning("RealisHuman: %s", error)
+        return str(error)
+    line = next(iter(str(error).splitlines()), "")
+    sentence = f"{type(error).__name__}{': ' if line else ''}{line}"
+    log.error("RealisHuman: the picture stays as it was. %s", sentence, exc_info=error)
+    return sentence
+
+
+def _told(p: Any, error: Exception) -> str:
+    sentence = told(error)
+    if hasattr(p, "comment"):
+        p.comment(f"RealisHuman: {sentence}")
+    return sentence
+
+
+def _seed(p: Any, number: int) -> int:
+    """The seed of the picture at hand; scripts may have added pictures to the batch."""
+    place = p.batch_index
+    return int(p.seeds[place] if place < len(p.seeds) else p.all_seeds[number % len(p.all_seeds)])
+
+
+def _is_nested(p: Any) -> bool:
+    """Whether this is a run that another extension makes for a part of a picture."""
+    return bool(getattr(p, "_ad_inner", False))
+
+
+def _job(p: Any) -> Job | None:
+    return None if _is_nested(p) else getattr(p, JOB, None)
+
+
+def _is_on(p: Any, arguments: Sequence[Any]) -> bool:
+    """Whether to refine, read without checking anything else; something odd counts as on."""
+    by_name = len(arguments) > 1 and isinstance(arguments[1], (dict, str))
+    if arguments[:1] in ((), (None,), (False,)) and not by_name and AXES not in vars(p):
+        return False
+    try:
+        return _choices(p, arguments).enabled
+    except RealisHumanError:
+        return True
+
+
+def _choices(p: Any, arguments: Sequence[Any]) -> Choices:
+    values = {**values_from(arguments), **getattr(p, AXES, {})}
+    return choices_from(values, engine().pack_files())
+
+
+def _unprocessable(error: FieldError) -> Exception:
+    """The host's API answers with status 422, the field and what is allowed."""
+    from fastapi import HTTPException
+
+    detail = {"field": error.name, "allowed": error.allowed, "message": str(error)}
+    refusal: Exception = HTTPException(status_code=422, detail=detail)
+    return refusal

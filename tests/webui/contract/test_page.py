@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from realishuman.hosts.webui import options, panel, xyz
+from realishuman.hosts.webui.fields import FIELDS, choices_from, values_from
+from realishuman.hosts.webui.script import AXES
+
+
+def test_the_scripts_file_runs_as_the_hosts_run_it_and_registers_everything_once(host, loaded):
+    registered = sys.modules["modules.script_callbacks"].registered
+
+    assert "realishuman_webui.py" not in sys.modules
+    assert loaded.RealisHumanScript().show(False) is host.AlwaysVisible
+    assert {name: len(calls) for name, calls in registered.items()} == {
+        "on_ui_settings": 1, "on_before_ui": 1, "on_image_saved": 1, "on_script_unloaded": 1,
+    }  # fmt: skip
+
+
+def test_hosts_find_exactly_one_script_and_one_postprocessing_class(host, loaded):
+    kinds = (host.Script, host.ScriptPostprocessing)
+    found = [
+        name
+        for name, one in vars(loaded).items()
+        if isinstance(one, type) and issubclass(one, kinds)
+    ]
+
+    assert found == ["RealisHumanScript", "RealisHumanPostprocessing"]
+
+
+def test_components_come_in_the_order_of_the_arguments_and_hold_the_defaults(ours):
+    assert len(ours.components) == len(FIELDS)
+    assert choices_from(values_from([one.value for one in ours.components])) == choices_from({})
+    for one, component in zip(FIELDS, ours.components, strict=True):
+        assert component.elem_id == f"script_txt2img_realishuman_{one.name}"
+        assert component.label
+        assert component.do_not_save_to_config
+        assert all(isinstance(choice, str) for choice in component.choices or ())
+
+
+def test_every_slider_can_say_its_fields_default(ours):
+    for one, component in zip(FIELDS, ours.components, strict=True):
+        if one.is_number:
+            named = component.named
+            assert named["minimum"] <= component.value <= named["maximum"]
+
+
+def test_components_may_be_made_again_and_again(ours):
+    first = ours.ui(False)
+    again = ours.ui(False)
+
+    assert not {id(one) for one in first} & {id(one) for one in again}
+    assert [key for _, key in ours.infotext_fields] != []
+    assert len(ours.infotext_fields) == len(FIELDS)
+
+
+def test_making_components_opens_no_pack_and_asks_no_host(loaded, monkeypatch):
+    """Without the painting engine: the real one would ask for a WebUI, and there is none."""
+    monkeypatch.setattr("realishuman.weights.pack.Pack.open", None)
+
+    assert len(loaded.RealisHumanScript().ui(True)) == len(FIELDS)
+
+
+def test_ticking_the_box_says_what_is_missing_with_a_link_and_offers_the_packs(ours):
+    [(looked, named)] = ours.components[0].events
+    status, hand, face = looked(["hand"])
+
+    assert "No pack for hands." in status["value"]
+    assert panel.MODELS_PAGE in status["value"]
+    assert hand["choices"] == face["choices"] == ["auto", "mine.safetensors"]
+    assert len(named["outputs"]) == 3
+
+
+def test_start_values_are_the_users_and_a_spoilt_one_falls_back(ours, shared):
+    shared.opts.data["realishuman_start_steps"] = 12
+    shared.opts.data["realishuman_start_confidence"] = "high"
+    values = choices_from(values_from([one.value for one in ours.ui(False)]))
+
+    assert values.settings.steps == 12
+    assert values.settings.confidence == 0.5
+
+
+def test_the_settings_page_has_a_start_value_for_every_field(host, shared):
+    options.register()
+    options.register()
+
+    labels = shared.opts.labels
+    assert set(labels) == {
+        *options.OPTIONS, *(options.start_key(one) for one in FIELDS),
+    }  # fmt: skip
+    assert all(info.section == ("realishuman", "RealisHuman") for info in labels.values())
+    assert labels["realishuman_models_dir"].restrict_api
+    for one in FIELDS:
+        start = shared.opts.data[options.start_key(one)]
+        assert one.read(one.from_component(start)) == one.default
+
+
+class Axis:
+    def __init__(self, label, type, apply, confirm=None, choices=None):
+        self.label, self.type, self.apply = label, type, apply
+        self.confirm, self.choices = confirm, choices
+
+
+@pytest.fixture
+def grid(host, painting):
+    scripts = sys.modules["modules.scripts"]
+    kind = type("Script", (), {"__module__": "xyz_grid.py"})
+    module = host.module("xyz", AxisOption=Axis, axis_options=[])
+    scripts.scripts_data.append(host.module("data", script_class=kind, module=module))
+    return module
+
+
+def test_a_grid_gets_an_axis_for_every_field_once(grid):
+    xyz.register()
+    xyz.register()
+
+    assert [axis.label for axis in grid.axis_options] == [
+        f"[RealisHuman] {one.label}" for one in FIELDS
+    ]
+
+
+def test_an_axis_sets_a_value_on_its_own_copy_of_p(grid, host):
+    xyz.register()
+    axes = {axis.label: axis for axis in grid.axis_options}
+    p, other = host.P(None, []), host.P(None, [])
+    setattr(p, AXES, {"steps": 3})
+    vars(other)[AXES] = getattr(p, AXES)  # as copy(p) shares it
+    axes["[RealisHuman] Guidance"].apply(other, 2.5, [2.5])
+    axes["[RealisHuman] Hand pack"].apply(other, "mine.safetensors", [])
+
+    assert getattr(p, AXES) == {"steps": 3}
+    assert getattr(other, AXES) == {
+        "steps": 3, "guidance": 2.5, "hand_pack": "mine.safetensors",
+    }  # fmt: skip
+
+
+def test_a_wrong_value_on_an_axis_is_refused_before_the_grid_starts(grid, host):
+    xyz.register()
+    steps = next(axis for axis in grid.axis_options if axis.label.endswith("] Steps"))
+
+    steps.confirm(None, [1, 20])
+    with pytest.raises(Exception, match="steps must be a whole number from 1 to 999"):
+        steps.confirm(None, [20, 2000])
+
+
+def test_axes_without_numbers_offer_their_choices_as_text(grid):
+    xyz.register()
+    choices = {axis.label: axis.choices() for axis in grid.axis_options if axis.choices}
+
+    assert choices["[RealisHuman] Hand pack"] == ["auto", "mine.safetensors"]
+    assert choices["[RealisHuman] Preset"] == ["auto", "released", "paper"]
+    assert choices["[RealisHuman] Colour match"] == ["True", "False"]
+    for one in FIELDS:
+        for choice in choices.get(f"[RealisHuman] {one.label}", []):
+            one.read(choice)

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from realishuman.errors import PackError
+from realishuman.hosts.webui import saving
+from realishuman.hosts.webui.script import AXES, JOB
+
+
+def test_each_picture_of_two_batches_of_two_is_refined_with_its_own_seed(
+    host, generation, painting, square
+):
+    done = host.process_images(generation())
+
+    assert [settings.seed for settings, _, _ in painting.calls] == [100, 101, 102, 103]
+    for number, image in enumerate(done.images):
+        assert square(image, host.picture(number)) == (64, 64)
+        assert image.getpixel((8, 8)) == (100 + number,) * 3
+
+
+def test_every_picture_has_its_own_facts_and_the_grid_none(host, generation, painting):
+    def change(p):
+        painting.parts = 0 if (p.iteration, p.batch_index) in ((0, 1), (1, 0)) else 1
+
+    done = host.process_images(generation(), before_hook=change)
+    grid, *texts = done.infotexts
+
+    results = [text["RealisHuman result"] for text in texts]
+    assert results == [
+        "1 of 2 parts refined.", "No part was found.", "No part was found.",
+        "1 of 2 parts refined.",
+    ]  # fmt: skip
+    assert texts[0]["RealisHuman parts"] == (
+        "1 right hand refined; 2 face kept: This face is too small."
+    )
+    assert texts[0]["RealisHuman provider"] == "CPUExecutionProvider"
+    assert "RealisHuman result" not in grid
+    assert grid["RealisHuman enabled"] == "True"
+
+
+def test_switched_off_nothing_happens(host, generation, painting):
+    p = generation(enabled=False)
+    done = host.process_images(p)
+
+    assert painting.calls == []
+    assert vars(p)[JOB] is None
+    assert not any(key.startswith("RealisHuman") for key in done.infotexts[1])
+
+
+def test_a_picture_without_parts_stays_the_very_same_object(host, ours, painting, generation):
+    painting.parts = 0
+    p = generation(batch_size=1, n_iter=1)
+    p.setup_prompts()
+    p.seeds = p.all_seeds
+    p.call("process")
+    pp = host.Pp(image := host.picture(1))
+    p.call("postprocess_image_after_composite", pp)
+
+    assert pp.image is image
+
+
+@pytest.mark.parametrize("stage", ["stage one", "stage two"])
+@pytest.mark.parametrize(
+    "error",
+    [PackError("the pack is damaged."), RuntimeError("CUDA out of memory\nmore"), KeyError()],
+)
+def test_whatever_fails_the_picture_stays_and_one_sentence_says_why(
+    stage, error, host, generation, painting, shared, caplog
+):
+    def fail():
+        raise error
+
+    painting.fails = (stage, 2, fail)
+    p = generation(batch_size=1, n_iter=1)
+    with caplog.at_level(logging.WARNING):
+        done = host.process_images(p)
+
+    sentence = done.infotexts[1]["RealisHuman result"]
+    assert np.array_equal(done.images[0], host.picture(0))
+    assert sentence.startswith("Not refined: ")
+    assert str(error).splitlines()[:1] in ([], [sentence.split(": ")[-1]]) or "KeyError" in sentence
+    assert len(caplog.records) == 1
+    assert len(p.comments) == 1
+    assert "SWALLOWED" not in p.comments[0]
+    assert (shared.state.textinfo, shared.state.job_count, shared.state.job_no) == (
+        None, shared.state.job_no, shared.state.job_no,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["stage one", "stage two"])
+def test_an_interrupt_at_any_step_returns_the_picture_as_it_was(
+    stage, host, generation, painting, shared
+):
+    def press():
+        shared.state.interrupted = True
+
+    painting.fails = (stage, 1, press)
+    done = host.process_images(generation())
+
+    assert len(done.images) == 2  # the batch in hand; the host begins no other
+    for number, image in enumerate(done.images):
+        assert np.array_equal(image, host.picture(number))
+    assert "Interrupt" in done.infotexts[1]["RealisHuman result"]
+    assert len(painting.calls) == 1
+    assert shared.state.textinfo is None
+
+
+def test_skip_leaves_the_rest_of_the_batch_alone_and_goes_on_with_the_next(
+    host, generation, painting, shared, square
+):
+    painting.fails = ("stage one", 1, lambda: setattr(shared.state, "skipped", True))
+
+    def once(p):
+        if p.iteration:
+            painting.fails = None
+
+    done = host.process_images(generation(), before_hook=once)
+
+    changed = [square(image, host.picture(n))[0] for n, image in enumerate(done.images)]
+    assert changed == [0, 0, 64, 64]
+
+
+def test_the_hosts_own_interrupt_passes_through_and_leaves_the_bar_right(
+    host, generation, painting, shared
+):
+    def stop():
+        raise host.InterruptedException
+
+    painting.fails = ("stage two", 1, stop)
+    shared.state.current_latent = "the host's"
+    with pytest.raises(host.InterruptedException):
+        host.process_images(generation())
+
+    assert shared.state.current_latent == "the host's"
+    assert shared.state.textinfo is None
+
+
+def test_the_bar_only_moves_forward_and_ends_full(host, generation, painting, shared, monkeypatch):
+    seen = []
+    nextjob, original = shared.state.nextjob, painting.refine
+
+    def watched():
+        nextjob()
+        seen.append(shared.state.bar())
+
+    def refine(*given, **named):
+        seen.append(shared.state.bar())
+        return original(*given, **named)
+
+    monkeypatch.setattr(shared.state, "nextjob", watched)
+    monkeypatch.setattr(painting, "refine", refine)
+    host.process_images(generation())
+
+    assert seen == sorted(seen)
+    assert shared.state.job_no == shared.state.job_count
+
+
+def test_another_extensions_inner_runs_are_left_alone(host, generation, painting):
+    p = generation()
+    p._ad_inner = True
+    host.process_images(p)
+
+    assert painting.calls == []
+
+
+def test_a_pretended_end_and_begin_in_the_middle_changes_nothing(host, generation, painting):
+    plain = host.process_images(generation())
+    calls, painting.calls = painting.calls, []
+    shared = sys.modules["modules.shared"]
+    shared.state = host.State()
+
+    disturbed = host.process_images(generation(), before_hook=host.as_adetailer)
+
+    assert painting.calls == calls
+    assert disturbed.infotexts == plain.infotexts
+    assert shared.state.job_no == shared.state.job_count
+    for one, other in zip(plain.images, disturbed.images, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_axes_of_a_grid_lie_over_the_arguments_and_may_switch_on(host, generation, painting):
+    p = generation(enabled=False, batch_size=1, n_iter=1)
+    setattr(p, AXES, {"enabled": "True", "steps": 7, "seed_offset": 5})
+    done = host.process_images(p)
+
+    [(settings, _, _)] = painting.calls
+    assert (settings.steps, settings.seed) == (7, 105)
+    assert done.infotexts[1]["RealisHuman steps"] == "7"
+
+
+def test_older_hosts_without_the_later_hook_refine_in_the_earlier_one(
+    host, generation, painting, monkeypatch, square
+):
+    monkeypatch.delattr(host.Script, "postprocess_image_after_composite")
+    p = generation(batch_size=1, n_iter=1)
+    p.setup_prompts()
+    p.seeds = p.all_seeds
+    p.call("process")
+    pp = host.Pp(host.picture(0))
+    p.call("postprocess_image", pp)
+
+    assert square(pp.image, host.picture(0)) == (64, 64)
+
+
+def test_intermediates_are_saved_under_the_name_of_the_picture(
+    host, generation, painting, shared, tmp_path
+):
+    shared.opts.data["realishuman_save"] = ["before", "pose"]
+    callback = sys.modules["modules.script_callbacks"].registered["on_image_saved"][0]
+    assert callback is saving.on_image_saved
+
+    def save(p, image, name):
+        image.save(tmp_path / name)
+        parameters = type("Saved", (), {"p": p, "image": image, "filename": str(tmp_path / name)})
+        callback(parameters)
+
+    host.process_images(generation(n_iter=1), save=save)
+
+    names = sorted(path.name for path in (tmp_path / "realishuman").iterdir())
+    assert names == [
+        "00000-100-1-hand-2-pose.png", "00000-100-before.png",
+        "00001-101-1-hand-2-pose.png", "00001-101-before.png",
+    ]  # fmt: skip
+
+
+def test_networks_are_let_go_of_after_a_job_only_if_the_user_wants(
+    host, generation, painting, shared
+):
+    host.process_images(generation(n_iter=1))
+    assert painting.released == 0
+
+    shared.opts.data["realishuman_keep_loaded"] = False
+    host.process_images(generation(n_iter=1))
+    assert painting.released == 1
