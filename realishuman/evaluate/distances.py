@@ -1,8 +1,7 @@
 """How far two sets of crops are apart, by features of a named network.
 
-The distances are torch-fidelity's. They are called Fréchet and kernel distance and never FID or
-KID, which are defined on Inception's features: for those, run torch-fidelity's own command on the
-crops that `realishuman evaluate folders --save-crops` writes.
+The distances are torch-fidelity's. They are called Fréchet and kernel distance; FID and KID are
+defined on Inception's features, which inception.py gives.
 """
 
 from __future__ import annotations
@@ -25,13 +24,19 @@ CROP_SIDE = 224
 LEAST = 50  # crops below which neither distance means anything
 SUBSETS = 100  # of the kernel distance's estimate
 SEED = 0
+DISTANCES = ("Fréchet", "kernel")
 MISSING = 'distances need torch-fidelity: pip install "sd-webui-realishuman[evaluate]"'
 
 
 class Extractor(Protocol):
-    """Turns a crop (R, R, 3) uint8 into features (F,) float32; name says which network it is."""
+    """Turns a crop (R, R, 3) uint8 into features (F,) float32.
+
+    name   which network it is.
+    terms  what the two distances on its features are called.
+    """
 
     name: str
+    terms: tuple[str, str]
 
     def __call__(self, crop: Pixels) -> Features:
         """The crop's features."""
@@ -39,6 +44,8 @@ class Extractor(Protocol):
 
 class PackEncoder:
     """Features of a pack's own image encoder: its class token, as it comes from DINOv2."""
+
+    terms = DISTANCES
 
     def __init__(self, backbone: Backbone, header: PackHeader) -> None:
         self._backbone = backbone

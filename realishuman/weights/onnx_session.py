@@ -35,10 +35,12 @@ class OnnxSession:
 
     provider  what really runs it, for example "CPUExecutionProvider".
     note      a sentence when that is not what was asked for, else empty.
+    network   names and shapes of what it takes and gives.
     """
 
     provider: str
     note: str
+    network: Network
     _session: Any
 
     def run(self, **inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -48,10 +50,11 @@ class OnnxSession:
 
 
 def open_session(
-    path: Path, network: Network, *, provider: str = "auto", threads: int | None = None
+    path: Path, network: Network | None, *, provider: str = "auto", threads: int | None = None
 ) -> OnnxSession:
     """Open `path` and check that it takes and gives what `network` says, all float32.
 
+    network   None if the file's own names and shapes are to be read from what is returned.
     provider  "auto" (CUDA where it works, else CPU), "cpu" or "cuda".
     threads   within one operator; at most 2 if not given, as the networks are small.
 
@@ -77,8 +80,10 @@ def open_session(
             f"{path} ({path.stat().st_size} bytes) cannot be opened as an ONNX network: {error}; "
             "the file is damaged or cut short, fetch it again"
         ) from error
-    _check(path, "input", session.get_inputs(), network.inputs)
-    _check(path, "output", session.get_outputs(), network.outputs)
+    found = Network(_shapes(session.get_inputs()), _shapes(session.get_outputs()))
+    expected = network or found
+    _check(path, "input", session.get_inputs(), expected.inputs)
+    _check(path, "output", session.get_outputs(), expected.outputs)
     really = session.get_providers()[0]
     note = ""
     if provider == "cuda" and really != CUDA:
@@ -86,7 +91,15 @@ def open_session(
             f"CUDA was asked for but {path.name} runs on {really}; "
             "install onnxruntime-gpu and its CUDA libraries to use the GPU"
         )
-    return OnnxSession(really, note, session)
+    return OnnxSession(really, note, found, session)
+
+
+def _shapes(tensors: list[Any]) -> dict[str, tuple[int | None, ...]]:
+    """Sizes by name; a size that a file leaves open, or gives a name, is None."""
+    return {
+        tensor.name: tuple(size if isinstance(size, int) else None for size in tensor.shape)
+        for tensor in tensors
+    }
 
 
 def _onnxruntime() -> Any:

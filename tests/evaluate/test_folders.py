@@ -4,16 +4,20 @@ import cv2
 import numpy as np
 import pytest
 
-from realishuman.errors import SettingsError
-from realishuman.evaluate.folders import (
-    FolderRun,
-    add_real,
-    compare,
-    folders_report,
-    partners,
-    save_crops,
-)
+from realishuman.detect.base import Part
+from realishuman.errors import PictureError, SettingsError
+from realishuman.evaluate.clips import Clip, clips, partners
+from realishuman.evaluate.distances import DISTANCES, LEAST
+from realishuman.evaluate.folder_tables import folders_report, mean_of_clips
+from realishuman.evaluate.folders import FolderRun, add_real, compare, crop_writer
 from realishuman.progress import Silent
+
+
+class Mean:
+    name, terms = "mean colour", DISTANCES
+
+    def __call__(self, crop):
+        return crop.mean(axis=(0, 1), dtype=np.float32)
 
 
 @pytest.fixture
@@ -25,11 +29,29 @@ def folders(tmp_path, pair):
     return tmp_path
 
 
-def run_of(folders, detector):
-    run = FolderRun()
-    found = partners(folders / "before", folders / "after")
-    compare(run, found, ("hand",), detector, Silent())
+@pytest.fixture
+def video():
+    """A function: a video whose frame n has the brightness 8 n."""
+
+    def make(path, frames, side=64):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (side, side))
+        for number in range(frames):
+            writer.write(np.full((side, side, 3), 8 * number, np.uint8))
+        writer.release()
+        return path
+
+    return make
+
+
+def run_of(folders, detector, **options):
+    run = FolderRun(**options)
+    compare(run, partners(folders / "before", folders / "after"), ("hand",), detector, Silent())
     return run
+
+
+def brightness(clip):
+    return [round(float(frame.mean()) / 8) for _, frame in clip.frames()]
 
 
 def test_pictures_of_the_same_name_are_partners_whatever_their_format(folders):
@@ -37,7 +59,8 @@ def test_pictures_of_the_same_name_are_partners_whatever_their_format(folders):
 
     found = partners(folders / "before", folders / "after")
 
-    assert [(a.name, b.name) for a, b in found] == [("0.png", "0.png"), ("1.png", "1.webp")]
+    names = [(a.path.name, b.path.name) for a, b in found]
+    assert names == [("0.png", "0.png"), ("1.png", "1.webp")]
 
 
 def test_a_picture_without_partner_an_empty_and_a_missing_folder_are_refused(folders, tmp_path):
@@ -52,6 +75,61 @@ def test_a_picture_without_partner_an_empty_and_a_missing_folder_are_refused(fol
         partners(folders / "before", folders / "missing")
 
 
+def test_two_entries_of_one_name_are_refused_by_name(folders):
+    (folders / "before" / "1").mkdir()
+    cv2.imwrite(str(folders / "before/1/0.png"), np.zeros((9, 9, 3), np.uint8))
+
+    with pytest.raises(SettingsError, match="same name"):
+        clips(folders / "before")
+
+
+def test_every_third_frame_of_a_video_is_read(video, tmp_path):
+    path = video(tmp_path / "set" / "walk.avi", 8)
+
+    (clip,) = clips(tmp_path / "set", every=3).values()
+
+    assert [name for name, _ in clip.frames()] == ["walk/000000", "walk/000003", "walk/000006"]
+    assert brightness(clip) == [0, 3, 6]
+    assert brightness(clips(path)["walk"]) == list(range(8))
+
+
+def test_a_folder_of_frames_is_a_clip_whose_partner_may_be_a_video(video, tmp_path, detector):
+    video(tmp_path / "before" / "walk.avi", 4)
+    (tmp_path / "after" / "walk").mkdir(parents=True)
+    for number in range(4):
+        picture = np.full((64, 64, 3), 8 * number + 100, np.uint8)
+        cv2.imwrite(str(tmp_path / f"after/walk/{number:03}.png"), picture)
+    run = FolderRun()
+
+    pairs = partners(tmp_path / "before", tmp_path / "after", every=2)
+    compare(run, pairs, ("hand",), detector, Silent())
+
+    assert [(part.clip, part.frame) for part in run.parts] == [
+        ("walk", "walk/000000"), ("walk", "walk/000002"),
+    ]  # fmt: skip
+    assert run.frames == {"before": 2, "after": 2}
+
+
+def test_clips_of_unequal_length_or_other_frames_are_refused(tmp_path, detector):
+    for name, frames in (("before", (0, 1, 2)), ("after", (0, 1)), ("other", (0, 1, 5))):
+        (tmp_path / name / "walk").mkdir(parents=True)
+        for number in frames:
+            picture = np.zeros((96, 96, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / name / f"walk/{number}.png"), picture)
+
+    for name, said in (("after", "fewer frames"), ("other", "differ in their frames")):
+        pairs = partners(tmp_path / "before", tmp_path / name)
+        with pytest.raises(SettingsError, match=said):
+            compare(FolderRun(), pairs, ("hand",), detector, Silent())
+
+
+def test_a_damaged_video_is_said_so(tmp_path):
+    (tmp_path / "walk.mp4").write_bytes(b"nothing")
+
+    with pytest.raises(PictureError, match=r"walk\.mp4 holds no frame"):
+        list(Clip("walk", tmp_path / "walk.mp4").frames())
+
+
 def test_pictures_of_two_sizes_are_refused(folders, detector):
     cv2.imwrite(str(folders / "after" / "0.png"), np.zeros((5, 6, 3), np.uint8))
 
@@ -62,7 +140,8 @@ def test_pictures_of_two_sizes_are_refused(folders, detector):
 def test_what_changed_is_measured_and_equal_pictures_changed_nothing(folders, detector):
     (changed, _) = run_of(folders, detector).parts
     same = FolderRun()
-    compare(same, partners(folders / "before", folders / "before"), ("hand",), detector, Silent())
+    pairs = partners(folders / "before", folders / "before")
+    compare(same, pairs, ("hand",), detector, Silent())
 
     assert changed.changed > 1
     assert changed.seam is not None
@@ -70,24 +149,78 @@ def test_what_changed_is_measured_and_equal_pictures_changed_nothing(folders, de
     assert same.parts[0].score_before == same.parts[0].score_after == 0.9
 
 
-def test_the_report_has_a_row_per_kind_and_asks_for_the_real_pictures_features(folders, detector):
-    run = run_of(folders, detector)
-    add_real(run, folders / "after", ("hand",), detector, Silent())
+def test_a_part_that_is_no_longer_found_counts_with_0_and_each_set_on_its_own(folders, pair):
+    class OnlyBefore:
+        provider = note = "none"
 
-    report = folders_report(run, "unknown", {}, ("said",), shown=1)
+        def detect(self, picture, kinds, *, confidence, given=()):
+            if np.array_equal(picture, pair.clean):
+                return []
+            return [Part("hand", "right", _box(pair), 0.8, pair.joints)]
 
-    assert [row[:2] for row in report.tables[0].cells] == [("hand", 2)]
-    assert len(report.tables) == 1  # no features, no distances
+    run = run_of(folders, OnlyBefore())
+    add_real(run, list(clips(folders / "before").values())[:1], ("hand",), OnlyBefore(), Silent())
+    rows = folders_report(run, "unknown", {}, ()).tables[0].cells
+
+    assert [(part.score_before, part.score_after) for part in run.parts] == [(0.8, 0.0)] * 2
+    assert [row[:4] for row in rows] == [
+        ("hand", "before", 2, 1.0), ("hand", "after", 0, 0.0), ("hand", "real", 1, 1.0),
+    ]  # fmt: skip
+    assert rows[0][4].mean == 0.8
+    assert rows[1][4] is None
+
+
+def _box(pair):
+    from realishuman.imaging.boxes import around
+
+    return around(pair.joints)
+
+
+def test_the_report_has_a_row_per_kind_and_no_distances_without_features(folders, detector):
+    run = run_of(folders, detector, shown=1)
+    add_real(run, list(clips(folders / "after").values()), ("hand",), detector, Silent())
+
+    report = folders_report(run, "unknown", {}, ("said",))
+
+    assert [row[:2] for row in report.tables[1].cells] == [("hand", 2)]
+    assert len(report.tables) == 2
     assert len(report.sheet) == 1
-    assert len(run.crops["hand", "real"]) == 2
     assert "said" in report.notes
+    assert any("may not score it" in note for note in report.notes)
+
+
+def test_distances_have_the_names_their_extractor_gives_them(folders, detector):
+    class Named(Mean):
+        name, terms = "the network itself", ("FID", "KID")
+
+    run = run_of(folders, detector, extractors=[Mean(), Named()])
+    add_real(run, list(clips(folders / "after").values()), ("hand",), detector, Silent())
+
+    tables = folders_report(run, "unknown", {}, ()).tables[2:]
+    assert [table.columns for table in tables] == [
+        ("part", "set", "Fréchet", "kernel", "note"), ("part", "set", "FID", "KID", "note"),
+    ]  # fmt: skip
+    assert str(LEAST) in tables[0].cells[0][4]
+    assert "the network itself" in tables[1].title
 
 
 def test_crops_are_saved_by_kind_and_set(folders, detector, tmp_path):
-    save_crops(run_of(folders, detector), tmp_path / "crops")
+    run_of(folders, detector, keep=crop_writer(tmp_path / "crops"))
 
     saved = sorted(str(p.relative_to(tmp_path / "crops")) for p in tmp_path.rglob("crops/*/*"))
     assert saved == [
         "hand-after/000000.png", "hand-after/000001.png",
         "hand-before/000000.png", "hand-before/000001.png",
     ]  # fmt: skip
+
+
+def test_the_interval_is_that_of_clips_not_of_their_frames():
+    """Frames of a clip that all agree tell no more than one of them."""
+    few = mean_of_clips([("a", 0.0), ("b", 1.0), ("c", 1.0)])
+    many = mean_of_clips([("a", 0.0), ("b", 1.0), ("c", 1.0)] * 100)
+
+    assert (many.mean, many.low, many.high) == (few.mean, few.low, few.high)
+    assert many.count == 300
+    assert few.low < few.mean < few.high
+    assert mean_of_clips([("a", 3.0), ("a", 5.0)]).low == 4
+    assert mean_of_clips([]) is None
