@@ -67,7 +67,9 @@ def _add_pairs(
     command.add_argument(
         "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
     )
-    command.add_argument("--shown", type=int, default=24, help="pairs on the sheet (default: 24)")
+    command.add_argument(
+        "--shown", type=int, default=24, help="pairs on sheet.jpg, at most 200 (default: 24)"
+    )
     command.add_argument(
         "--at-once", type=int, default=8, help="pairs refined together (default: 8)"
     )

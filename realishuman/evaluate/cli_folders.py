@@ -49,7 +49,9 @@ def add_task(tasks: Any) -> None:
     kinds = ",".join(PART_KINDS)
     command.add_argument("--parts", default=kinds, help=f"kinds of part (default: {kinds})")
     command.add_argument("--save-crops", action="store_true", help="write the crops too, as PNG")
-    command.add_argument("--shown", type=int, default=24, help="parts on the sheet (default: 24)")
+    command.add_argument(
+        "--shown", type=int, default=24, help="parts of each kind on sheet.jpg (default: 24)"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
     command.add_argument("--quiet", action="store_true", help="no progress bars")

@@ -48,15 +48,18 @@ def bars(title: str, entries: Sequence[tuple[str, Interval | None]], digits: int
     return "\n".join([*parts, "</svg>"])
 
 
-def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]]) -> Pixels:
-    """One picture: a row per pair, a captioned square tile per picture; (H, W, 3) uint8."""
+def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]], tile: int = TILE) -> Pixels:
+    """One picture: a row per pair, a captioned square tile per picture; (H, W, 3) uint8.
+
+    tile  side of a tile in pixels.
+    """
     columns = max((len(row) for row in rows), default=1)
-    sheet = np.full(((TILE + LINE) * len(rows), TILE * columns, 3), PAPER, np.uint8)
+    sheet = np.full(((tile + LINE) * len(rows), tile * columns, 3), PAPER, np.uint8)
     for down, row in enumerate(rows):
-        top = down * (TILE + LINE)
+        top = down * (tile + LINE)
         for across, (caption, picture) in enumerate(row):
-            left = across * TILE
-            small = _fitted(picture)
+            left = across * tile
+            small = _fitted(picture, tile)
             height, width = small.shape[:2]
             sheet[top + LINE : top + LINE + height, left : left + width] = small
             cv2.putText(
@@ -66,9 +69,9 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]]) -> Pixels:
     return sheet
 
 
-def _fitted(picture: Pixels) -> Pixels:
-    """At most TILE - 2 on each side, in its own proportions."""
-    scale = (TILE - 2) / max(picture.shape[:2])
+def _fitted(picture: Pixels, tile: int) -> Pixels:
+    """At most tile - 2 on each side, in its own proportions."""
+    scale = (tile - 2) / max(picture.shape[:2])
     size = tuple(max(round(n * scale), 1) for n in picture.shape[1::-1])
     small: Pixels = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return small

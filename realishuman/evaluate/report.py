@@ -1,4 +1,4 @@
-"""The report of an evaluation: JSON for programs, Markdown for documents, one HTML page to look at.
+"""The report of an evaluation: JSON for programs, Markdown for documents, a page and a sheet to see.
 
 Each file is written whole. What the numbers can not say, and which weights made them, stands above
 them.
@@ -29,6 +29,8 @@ RANDOM = (
     "The weights are RANDOM: they paint noise. These numbers only prove that everything runs; they "
     "are no result."
 )
+LARGE = 256  # side of the pictures on the sheet of its own
+MOST_ROWS = 200  # of a sheet; a JPEG has no more than 65 535 lines
 DEMO = "The weights are the small demo pack's, trained on rendered hands."
 STYLE = (
     "body{font:14px system-ui,sans-serif;max-width:1400px;margin:2em auto;padding:0 1em}"
@@ -77,22 +79,26 @@ class Report:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write report.json, report.md and report.html; returns their paths.
+    """Write report.json, report.md, report.html and sheet.jpg; returns their paths.
+
+    The page has the sheet too, with smaller pictures. Without rows there is none.
 
     Raises PictureError if the disk refuses.
     """
-    texts = {
-        "report.json": to_json(report),
-        "report.md": to_markdown(report),
-        "report.html": to_html(report),
+    files = {
+        "report.json": to_json(report).encode(),
+        "report.md": to_markdown(report).encode(),
+        "report.html": to_html(report).encode(),
     }
+    if report.sheet:
+        files["sheet.jpg"] = _jpeg(contact_sheet(report.sheet[:MOST_ROWS], LARGE))
     written = []
-    for name, text in texts.items():
+    for name, content in files.items():
         path = folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as file:
-                file.write(text.encode())
+                file.write(content)
         except OSError as error:
             raise PictureError(
                 f"{path} cannot be written ({error.strerror or error}); name another "
@@ -156,7 +162,7 @@ def to_html(report: Report) -> str:
         parts.append(f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{body}</table>")
     parts += report.plots
     if report.sheet:
-        source = base64.b64encode(_jpeg(contact_sheet(report.sheet))).decode()
+        source = base64.b64encode(_jpeg(contact_sheet(report.sheet[:MOST_ROWS]))).decode()
         parts.append(
             f'<h2>Contact sheet</h2><img alt="contact sheet" src="data:image/jpeg;base64,{source}">'
         )

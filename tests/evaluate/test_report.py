@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pytest
 
@@ -30,12 +31,14 @@ def report_of(weights="random", title="Hands & <others>"):
     )
 
 
-def test_three_whole_files_are_written_and_all_say_random(tmp_path):
+def test_whole_files_are_written_and_all_texts_say_random(tmp_path):
     paths = write(report_of(), tmp_path / "new" / "folder")
 
-    assert [path.name for path in paths] == ["report.json", "report.md", "report.html"]
+    names = ["report.json", "report.md", "report.html", "sheet.jpg"]
+    assert [path.name for path in paths] == names
     assert sorted(paths[0].parent.iterdir()) == sorted(paths)
-    for path in paths:
+    assert cv2.imread(str(paths[3])).shape == (256 + 18, 2 * 256, 3)
+    for path in paths[:3]:
         assert "RANDOM" in path.read_text(encoding="utf-8")
     content = json.loads(paths[0].read_text(encoding="utf-8"))
     assert (content["weights"], content["measures"]) == ("random", [1])
