@@ -11,6 +11,8 @@ import realishuman.hosts.webui.extras
 import realishuman.hosts.webui.options
 import realishuman.hosts.webui.saving
 import realishuman.hosts.webui.script
+import realishuman.hosts.webui.sending
+import realishuman.hosts.webui.wiring
 import realishuman.hosts.webui.xyz
 
 webui = realishuman.hosts.webui
@@ -35,3 +37,8 @@ script_callbacks.on_ui_settings(webui.options.register)
 script_callbacks.on_before_ui(webui.xyz.register)
 script_callbacks.on_image_saved(webui.saving.on_image_saved)
 script_callbacks.on_script_unloaded(unload)
+
+sending = webui.sending.Sending()
+script_callbacks.on_after_component(sending.on_after_component)
+script_callbacks.on_ui_tabs(lambda: webui.wiring.tabs(sending))
+script_callbacks.on_app_started(webui.wiring.app_started)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from threading import Lock
 from typing import Protocol
 
@@ -71,6 +71,7 @@ class Bench:
     prepared  every part, ticked or not, in the order of their numbers.
     patches   refined parts, oldest first, at most one per number.
     result    of the latest run, None before it.
+    facts     infotext keys and values of that run.
     """
 
     digest: str
@@ -81,6 +82,7 @@ class Bench:
     prepared: tuple[PreparedPart, ...]
     patches: tuple[Patch, ...] = ()
     result: Result | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parts(self) -> list[Part]:

@@ -109,6 +109,10 @@ class Engine:
                 self._key = key
             return self._models
 
+    def provider(self) -> str:
+        """What really runs the detectors' networks; empty before the first picture."""
+        return ", ".join(sorted({one.provider for one in self._detectors.values()} - {""}))
+
     def release(self) -> None:
         """Let go of all networks, in RAM and on the device; they load again when needed."""
         with self._lock:

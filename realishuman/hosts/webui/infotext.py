@@ -6,6 +6,7 @@ Facts differ from picture to picture and are written as functions that the host 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ VERSION = PREFIX + "version"
 ENABLED = FIELDS[0].key
 FACTS = ("result", "parts", "packs", "provider")
 Facts = Mapping[str, str]
+OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
 
 def settings_of(choices: Choices) -> dict[str, str]:
@@ -101,3 +103,18 @@ def erase(parameters: dict[str, Any]) -> None:
     """Take all our keys out of p.extra_generation_params."""
     for key in [key for key in parameters if key.startswith(PREFIX)]:
         del parameters[key]
+
+
+def added(source: str, pairs: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    """A picture's infotext with our keys in its last line, instead of those of an earlier run.
+
+    source  the infotext the picture came with; empty without any.
+    quote   the host's way to write a value with commas or colons in it.
+    """
+    lines = OURS.sub("", source).rstrip().split("\n")
+    ours = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
+    if re.match(r"\w[\w \-/]+: ", lines[-1]) and lines[-1].count(": ") >= 3:
+        lines[-1] += f", {ours}"
+    else:
+        lines.append(ours)
+    return "\n".join(lines).lstrip("\n")

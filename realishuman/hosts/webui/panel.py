@@ -87,9 +87,9 @@ def build(elem_id: Callable[[str], str]) -> Panel:
             group = [by_name.pop(name) for name in rest if name in by_name]
             if title:
                 with gradio.Accordion(title, open=False, elem_id=elem_id(_slug(title))):
-                    made.update(_components(group, elem_id))
+                    made.update(laid_out(group, elem_id))
             else:
-                made.update(_components(group, elem_id))
+                made.update(laid_out(group, elem_id))
         refresh = gradio.Button("Look for packs again", size="sm", elem_id=elem_id("refresh"))
     packs = [made[name] for name in ("hand_pack", "face_pack")]
     for event in (refresh.click, made[switch.name].change):
@@ -110,7 +110,7 @@ def _slug(title: str) -> str:
     return title.lower().replace(",", "").replace(" ", "_")
 
 
-def _components(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Any]:
+def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Any]:
     """Two to a row."""
     import gradio
 

@@ -125,7 +125,7 @@ def modules():
     def register(name):
         return lambda function, **_: registered.setdefault(name, []).append(function)
 
-    names = ("on_ui_settings", "on_before_ui", "on_image_saved", "on_script_unloaded")
+    names = "ui_settings before_ui image_saved script_unloaded after_component ui_tabs app_started"
     parts = {
         "scripts": module(
             "modules.scripts", Script=Script, AlwaysVisible=AlwaysVisible, scripts_data=[]
@@ -134,7 +134,9 @@ def modules():
             "modules.shared", state=State(), opts=Options(), OptionInfo=OptionInfo, cmd_opts=None
         ),
         "script_callbacks": module(
-            "modules.script_callbacks", registered=registered, **{n: register(n) for n in names}
+            "modules.script_callbacks",
+            registered=registered,
+            **{f"on_{n}": register(f"on_{n}") for n in names.split()},
         ),
         "scripts_postprocessing": module(
             "modules.scripts_postprocessing", ScriptPostprocessing=ScriptPostprocessing

@@ -14,9 +14,10 @@ def test_the_scripts_file_runs_as_the_hosts_run_it_and_registers_everything_once
 
     assert "realishuman_webui.py" not in sys.modules
     assert loaded.RealisHumanScript().show(False) is host.AlwaysVisible
+    names = "ui_settings before_ui image_saved script_unloaded after_component ui_tabs app_started"
     assert {name: len(calls) for name, calls in registered.items()} == {
-        "on_ui_settings": 1, "on_before_ui": 1, "on_image_saved": 1, "on_script_unloaded": 1,
-    }  # fmt: skip
+        f"on_{name}": 1 for name in names.split()
+    }
 
 
 def test_hosts_find_exactly_one_script_and_one_postprocessing_class(host, loaded):

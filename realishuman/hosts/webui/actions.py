@@ -1,0 +1,293 @@
+"""What the tab's buttons do: plain values in, plain values out; gradio is only in tab.
+
+Each browser tab has a token; its picture and parts lie on a bench under that token.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from realishuman.detect.base import GivenBox
+from realishuman.errors import RealisHumanError
+from realishuman.hosts.webui import bench as benches
+from realishuman.hosts.webui import markup
+from realishuman.hosts.webui.bench import Bench, Benches
+from realishuman.hosts.webui.boxes import as_text, parsed
+from realishuman.hosts.webui.fields import Choices
+from realishuman.hosts.webui.infotext import PREFIX, facts_of, settings_of
+from realishuman.hosts.webui.views import named
+from realishuman.models import Models
+from realishuman.pipeline import Found
+from realishuman.progress import Interrupted, Progress
+from realishuman.result import Result
+from realishuman.settings import Settings
+
+RESULT = f"{PREFIX}result"
+GONE = "The picture is no longer in memory or was changed: press Find parts."
+NO_PICTURE = "Load a picture first, or send one from another tab."
+STOPPED = "Interrupted: nothing was changed."
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An engine with packs and detector chosen: bench.Engine on top of engine.Engine."""
+
+    engine: Any
+    choices: Choices
+
+    def find(
+        self,
+        image: benches.Pixels,
+        settings: Settings,
+        boxes: Sequence[GivenBox] = (),
+        progress: Progress | None = None,
+    ) -> Found:
+        """As the engine does."""
+        found: Found = self.engine.find(image, settings, boxes, progress, **self._named())
+        return found
+
+    def refine(
+        self,
+        image: benches.Pixels,
+        settings: Settings,
+        *,
+        boxes: Sequence[GivenBox] = (),
+        found: Found | None = None,
+        only: Collection[int] | None = None,
+        progress: Progress | None = None,
+    ) -> Result:
+        """As the engine does."""
+        result: Result = self.engine.refine(
+            image,
+            settings,
+            boxes=boxes,
+            found=found,
+            only=only,
+            progress=progress,
+            **self._named(),
+        )
+        return result
+
+    def models(self) -> Models:
+        """The networks of these packs."""
+        models: Models = self.engine.models(self.choices.packs, self.choices.detector)
+        return models
+
+    def _named(self) -> dict[str, Any]:
+        return {"packs": self.choices.packs, "detector": self.choices.detector}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows after an action; None leaves a component as it is.
+
+    ticks   all parts by name and which of them are ticked; kept likewise for refined parts.
+    result  the picture as it would be saved; text its infotext, which it also carries.
+    """
+
+    token: str | None = None
+    stage: str | None = None
+    ticks: tuple[list[str], list[str]] | None = None
+    boxes: str | None = None
+    table: str | None = None
+    comparison: str | None = None
+    kept: tuple[list[str], list[str]] | None = None
+    result: Image.Image | None = None
+    text: str | None = None
+    note: str = ""
+
+
+@dataclass
+class Actions:
+    """The tab's actions over one engine.
+
+    engine  gives the engine; choices reads the values of the settings' components.
+    turn    the host's queue lock: nothing else runs inside.
+    written makes the infotext of a picture from the one it came with and our keys and values.
+    """
+
+    engine: Callable[[], Any]
+    choices: Callable[[Mapping[str, Any]], tuple[Choices, Settings]]
+    turn: Callable[[], AbstractContextManager[Any]]
+    written: Callable[[Image.Image | None, Mapping[str, str]], str]
+    benches: Benches = field(default_factory=Benches)
+
+    def find(self, token: str | None, image: Image.Image | None, values: Mapping[str, Any]) -> View:
+        """Look for parts everywhere."""
+        if image is None:
+            return self.forget(token, NO_PICTURE)
+        try:
+            bound, settings = self._bound(values)
+            with self.turn():
+                bench = benches.opened(np.asarray(image), bound, settings)
+        except RealisHumanError as error:
+            return View(note=markup.note(str(error), "error"))
+        token = token or secrets.token_hex(8)
+        self.benches.put(token, bench)
+        text = "" if bench.parts else "No part was found. Draw a box around one on the picture."
+        return _all(token, bench, bench.fit, markup.note(text))
+
+    def apply_boxes(
+        self,
+        token: str | None,
+        text: str,
+        ticked: Sequence[str],
+        values: Mapping[str, Any],
+    ) -> View:
+        """Take the boxes as they were edited; new ones are ticked."""
+        bench = self.benches.get(token)
+        if bench is None:
+            return View(note=markup.note(GONE, "error"))
+        try:
+            bound, settings = self._bound(values)
+            with self.turn():
+                changed, missed = benches.edited(bench, parsed(text), bound, settings)
+        except RealisHumanError as error:
+            return View(note=markup.note(str(error), "error"))
+        before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
+        known = {id(part) for part in bench.parts}
+        chosen = [
+            number
+            for number, part in enumerate(changed.parts, start=1)
+            if id(part) in before or id(part) not in known
+        ]
+        self.benches.put(str(token), changed)
+        return _all(str(token), changed, chosen, markup.note(" ".join(missed), "error"))
+
+    def redraw(self, token: str | None, ticked: Sequence[str], values: Mapping[str, Any]) -> View:
+        """Draw the ring for these settings and ticks; nothing is searched."""
+        bench = self.benches.get(token)
+        if bench is None:
+            return View()
+        try:
+            bound, settings = self._bound(values)
+            changed = benches.ringed(bench, bound, settings)
+        except RealisHumanError as error:
+            return View(note=markup.note(str(error), "error"))
+        self.benches.put(str(token), changed)
+        return View(stage=_stage(changed, _numbers(ticked)))
+
+    def refine(
+        self,
+        token: str | None,
+        image: Image.Image | None,
+        ticked: Sequence[str],
+        values: Mapping[str, Any],
+        progress: Progress | None = None,
+    ) -> View:
+        """Repaint the ticked parts; without a search before, search first and take all that fit.
+
+        The caller holds the host's turn.
+        """
+        if image is None:
+            return self.forget(token, NO_PICTURE)
+        try:
+            bound, settings = self._bound(values)
+            bench = self.benches.get(token)
+            if bench is None or bench.digest != benches.digest_of(np.asarray(image)):
+                token = token or secrets.token_hex(8)
+                bench = benches.opened(np.asarray(image), bound, settings, progress)
+                chosen = bench.fit
+            else:
+                chosen = _numbers(ticked)
+            done = benches.refined(bench, bound, settings, chosen, progress)
+            done = replace(done, facts=_facts(done, bound))
+        except Interrupted:
+            return View(note=markup.note(STOPPED))
+        except RealisHumanError as error:
+            return View(note=markup.note(str(error), "error"))
+        self.benches.put(str(token), done)
+        text = done.result.message if done.result else ""
+        view = _all(str(token), done, chosen, markup.note(text))
+        return replace(view, **self._outcome(done, done.refined, image))
+
+    def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> View:
+        """Paste the refined parts that are to be kept; nothing is sampled."""
+        bench = self.benches.get(token)
+        if bench is None:
+            return View(note=markup.note(GONE, "error"))
+        return View(**self._outcome(bench, _numbers(kept), image))
+
+    def forget(self, token: str | None, text: str = "") -> View:
+        """Another picture came: nothing of the old one may stay on the page."""
+        self.benches.drop(token)
+        return View(
+            stage="",
+            ticks=([], []),
+            boxes="",
+            table="",
+            comparison="",
+            kept=([], []),
+            note=markup.note(text),
+        )
+
+    def _outcome(
+        self, bench: Bench, keep: Collection[int], image: Image.Image | None
+    ) -> dict[str, Any]:
+        pixels = benches.composed(bench, keep)
+        picture = Image.fromarray(pixels)
+        text = self.written(image, _told(bench, keep))
+        picture.info["parameters"] = text  # the host writes it into the files it makes
+        return {
+            "comparison": markup.comparison(bench.rgb, pixels),
+            "result": picture,
+            "text": text,
+        }
+
+    def _bound(self, values: Mapping[str, Any]) -> tuple[Bound, Settings]:
+        choices, settings = self.choices(values)
+        return Bound(self.engine(), choices), settings
+
+
+def _all(token: str, bench: Bench, chosen: Collection[int], text: str) -> View:
+    names = _names(bench, range(1, len(bench.parts) + 1))
+    refined = _names(bench, bench.refined)
+    return View(
+        token=token,
+        stage=_stage(bench, chosen),
+        ticks=(names, [names[number - 1] for number in sorted(chosen)]),
+        boxes=as_text(bench.parts),
+        table=markup.part_list(bench.found.parts, bench.result.parts if bench.result else ()),
+        kept=(refined, refined),
+        note=text,
+    )
+
+
+def _facts(bench: Bench, bound: Bound) -> dict[str, str]:
+    """Infotext of the latest run: settings that are not the default, seed, packs, provider."""
+    pairs = {**settings_of(bound.choices), f"{PREFIX}seed": str(bench.settings.seed)}
+    facts = facts_of(bench.result, bound.models()) if bench.result else {}
+    return {**pairs, **{PREFIX + name: value for name, value in facts.items() if value}}
+
+
+def _told(bench: Bench, keep: Collection[int]) -> dict[str, str]:
+    """The infotext when only these refined parts are kept."""
+    fates = [
+        f"{number} {named(part)} "
+        + ("refined" if number in keep else "discarded" if number in bench.refined else "kept")
+        for number, part in enumerate(bench.parts, start=1)
+    ]
+    count = f"{len(keep)} of {len(fates)} parts refined."
+    result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
+    return {**bench.facts, RESULT: result, f"{PREFIX}parts": "; ".join(fates)}
+
+
+def _stage(bench: Bench, chosen: Collection[int]) -> str:
+    height, width = bench.rgb.shape[:2]
+    return markup.stage(benches.preview(bench, chosen), (height, width), bench.parts)
+
+
+def _names(bench: Bench, numbers: Collection[int]) -> list[str]:
+    return [f"{number} {named(bench.parts[number - 1])}" for number in numbers]
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    return [int(name.split()[0]) for name in names]

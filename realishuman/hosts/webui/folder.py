@@ -1,0 +1,62 @@
+"""Every picture of a folder, refined into another folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from realishuman.errors import PackError, RealisHumanError, SettingsError
+from realishuman.imaging.picture import LoadedPicture, check_target, load_picture, save_picture
+from realishuman.places import expand, targets
+from realishuman.progress import Interrupted
+from realishuman.result import Result
+
+Refine = Callable[["np.typing.NDArray[np.uint8]"], Result]
+Written = Callable[[str, Result], str]
+
+
+def refine_folder(source: str, target: str, refine: Refine, written: Written) -> list[str]:
+    """Refine each picture and save it under its name; one that fails does not stop the others.
+
+    written  the infotext of a refined picture, from the one its file had and the result.
+    Returns  a sentence per picture, and one on the whole.
+    Raises   SettingsError or PackError if no picture can be refined at all.
+    """
+    if not source.strip() or not target.strip():
+        raise SettingsError("name both folders: where the pictures are and where they go.")
+    if not Path(source).is_dir():
+        raise SettingsError(f"{source} is no folder on the machine that runs the WebUI.")
+    pictures = expand([source])
+    lines, done = [], 0
+    for picture, to in zip(pictures, targets(pictures, f"{target}/"), strict=True):
+        try:
+            message = _refine_file(picture, to, refine, written)
+        except Interrupted:
+            lines.append(f"Interrupted at {picture.name}.")
+            break
+        except (PackError, SettingsError):
+            raise  # the next picture would fail in the same way
+        except RealisHumanError as error:
+            message = f"failed: {error}"
+        else:
+            done += 1
+        lines.append(f"{picture.name}: {message}")
+    return [f"{done} of {len(pictures)} pictures saved in {target}.", *lines]
+
+
+def _refine_file(source: Path, target: Path, refine: Refine, written: Written) -> str:
+    loaded = load_picture(source)
+    check_target(target, loaded)
+    result = refine(loaded.rgb)
+    save_picture(target, result.image, _with_text(loaded, result, written))
+    return result.message
+
+
+def _with_text(loaded: LoadedPicture, result: Result, written: Written) -> LoadedPicture:
+    """The picture's metadata with our infotext; formats other than PNG keep theirs."""
+    text = dict(loaded.info.get("text", {}))
+    text["parameters"] = written(text.get("parameters", ""), result)
+    return replace(loaded, info={**loaded.info, "text": text})

@@ -1,0 +1,99 @@
+"""HTML of the tab: the preview with its boxes, the before/after slider, lists of parts and models.
+
+javascript/realishuman.js finds these elements by their classes; style.css gives them their looks.
+Everything that comes from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part
+from realishuman.hosts.webui.views import named
+from realishuman.result import PartReport
+
+Pixels = NDArray[np.uint8]
+QUALITY = 93  # of the JPEG that a browser shows; files are saved by the host, without loss
+
+
+def picture_url(pixels: Pixels, longest: int = 1536) -> str:
+    """A data address that shows the picture, as JPEG, its longer side at most `longest`."""
+    scale = min(longest / max(pixels.shape[:2]), 1.0)
+    view = np.ascontiguousarray(pixels[..., :3])
+    if scale < 1:
+        size = tuple(max(round(n * scale), 1) for n in pixels.shape[1::-1])
+        view = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+    content = cv2.imencode(
+        ".jpg", cv2.cvtColor(view, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )[1]
+    return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()
+
+
+def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
+    """The preview on which boxes are drawn and moved.
+
+    size  height and width of the picture itself, in whose pixels the boxes count.
+    """
+    boxes = [
+        [part.kind, part.side, *(round(v) for v in (b.x0, b.y0, b.x1, b.y1))]
+        for part in parts
+        for b in [part.box]
+    ]
+    height, width = size
+    return (
+        f'<div class="rh-stage" data-width="{width}" data-height="{height}" '
+        f"data-boxes='{escape(json.dumps(boxes), quote=True)}'>"
+        f'<img src="{picture_url(view)}" alt="The picture with what was found" draggable="false">'
+        "</div>"
+    )
+
+
+def comparison(before: Pixels, after: Pixels) -> str:
+    """Both pictures on top of each other; a range input moves the border between them."""
+    return (
+        '<div class="rh-compare">'
+        f'<img src="{picture_url(before)}" alt="Before" draggable="false">'
+        f'<img class="rh-after" src="{picture_url(after)}" alt="After" draggable="false">'
+        '<span class="rh-tag rh-tag-before">before</span>'
+        '<span class="rh-tag rh-tag-after">after</span><div class="rh-line"></div>'
+        '<input type="range" min="0" max="100" step="0.5" value="50" '
+        'aria-label="Border between before and after, in percent">'
+        "</div>"
+    )
+
+
+def part_list(found: Iterable[tuple[Part, str]], reports: Sequence[PartReport] = ()) -> str:
+    """A table of the parts: what they are, and what was or will be done with them."""
+    told = {report.index: report for report in reports}
+    rows = []
+    for number, (part, why) in enumerate(found, start=1):
+        report = told.get(number)
+        if report is not None:
+            fate = report.outcome + (f": {report.reason}" if report.reason else "")
+        else:
+            fate = f"left alone unless ticked: {why}" if why else "will be refined if ticked"
+        box = part.box
+        cells = (
+            str(number),
+            named(part),
+            f"{part.score:.2f}",
+            f"{box.width:.0f} x {box.height:.0f}",
+            fate,
+        )
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    if not rows:
+        return ""
+    head = "".join(f"<th>{name}</th>" for name in ("", "part", "score", "size", ""))
+    return f'<table class="rh-table"><tr>{head}</tr>{"".join(rows)}</table>'
+
+
+def note(text: str, kind: str = "note") -> str:
+    """A sentence below the buttons; kind "error" makes it red."""
+    return f'<p class="rh-{kind}">{escape(text)}</p>' if text else ""

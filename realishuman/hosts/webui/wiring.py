@@ -1,0 +1,257 @@
+"""What tab and routes take from the running WebUI, and the callbacks that bring them to it.
+
+Imports the host's modules only inside functions: the page is built from scripts/.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+from PIL import Image
+
+from realishuman.errors import RealisHumanError
+from realishuman.hosts.webui import fields, infotext
+from realishuman.hosts.webui.engine import engine
+from realishuman.hosts.webui.options import PREVIEW, option
+from realishuman.hosts.webui.progress import HostProgress
+from realishuman.hosts.webui.sending import TAB, Sending
+from realishuman.settings import Settings
+
+TITLE = "RealisHuman"
+log = logging.getLogger("realishuman")
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Alone in the host's queue; Interrupt and Skip of the job before are forgotten."""
+    from modules import shared
+    from modules.call_queue import queue_lock
+
+    with queue_lock:
+        shared.state.begin(job=TITLE)
+        try:
+            yield
+        finally:
+            shared.state.end()
+
+
+def choices(values: Mapping[str, Any]) -> tuple[fields.Choices, Settings]:
+    """What components hold, by field name with the seed, as choices and this picture's settings."""
+    by_name = {one.name: one for one in fields.FIELDS}
+    rest = {
+        name: by_name[name].from_component(value)
+        for name, value in values.items()
+        if name != "seed"
+    }
+    chosen = fields.choices_from(rest, engine().pack_files())
+    return chosen, chosen.for_seed(fields.SETTINGS["seed"].read(values.get("seed", 0)))
+
+
+def written(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
+    """The infotext a picture came with, and ours."""
+    from modules import images
+
+    source = images.read_info_from_image(image)[0] if image is not None else None
+    return added(source or "", pairs)
+
+
+def added(source: str, pairs: Mapping[str, str]) -> str:
+    """Our keys in a picture's infotext."""
+    from modules.infotext_utils import quote
+
+    return infotext.added(source, pairs, quote)
+
+
+def progress() -> HostProgress:
+    """Our progress on the host's bar."""
+    from modules import shared
+
+    return HostProgress(shared.state, preview=option(PREVIEW))
+
+
+class TabHost:
+    """What the tab needs of gradio and the WebUI."""
+
+    def state(self) -> Any:
+        """A value per browser session."""
+        import gradio
+
+        return gradio.State(None)
+
+    def task(self) -> Any:
+        """A component whose place the task's id takes on the way to the server."""
+        import gradio
+
+        return gradio.Label(visible=False)
+
+    def folders_allowed(self) -> bool:
+        """Whether users of the page may name folders of this machine."""
+        from modules import shared
+
+        return not shared.cmd_opts.hide_ui_dir_config
+
+    def progress(self) -> HostProgress:
+        """Our progress on the host's bar."""
+        return progress()
+
+    def interrupt(self) -> None:
+        """Stop at the next step."""
+        from modules import shared
+
+        shared.state.interrupt()
+
+    def skip(self) -> None:
+        """The same: a run of the tab is one picture."""
+        from modules import shared
+
+        shared.state.skip()
+
+    def save(self, image: Image.Image | None, text: str) -> str:
+        """Save through the host, under its naming rules and into its folder of saved pictures."""
+        from modules import images, shared
+
+        from realishuman.hosts.webui.markup import note
+
+        if image is None:
+            return note("There is no result to save; press Refine first.", "error")
+        path, _ = images.save_image(
+            image,
+            shared.opts.outdir_save,
+            "",
+            extension=shared.opts.samples_format,
+            info=text or None,
+            short_filename=True,
+            no_prompt=True,
+            suffix="-realishuman",
+        )
+        return note(f"Saved: {path}")
+
+    def models_page(self) -> tuple[str, list[str]]:
+        """The Models page as HTML, and the packs one may choose."""
+        from realishuman.hosts.webui.models_page import page
+
+        return page(inventory()), [fields.AUTO, *engine().pack_files()]
+
+    def doctor_text(self) -> str:
+        """What `realishuman doctor` says."""
+        from realishuman.doctor import report
+
+        return "\n".join(report()[0])
+
+    def folder(
+        self, source: str, target: str, values: Mapping[str, Any], progress: HostProgress
+    ) -> tuple[str, str]:
+        """Refine a folder; a list of what was done, and a note."""
+        from realishuman.hosts.webui.actions import Bound
+        from realishuman.hosts.webui.folder import refine_folder
+        from realishuman.hosts.webui.markup import note
+
+        try:
+            chosen, settings = choices(values)
+            bound = Bound(engine(), chosen)
+            lines = refine_folder(
+                source,
+                target,
+                lambda rgb: bound.refine(rgb, settings, progress=progress),
+                lambda text, result: added(
+                    text,
+                    {
+                        **infotext.settings_of(chosen),
+                        **{
+                            infotext.PREFIX + name: value
+                            for name, value in infotext.facts_of(result, bound.models()).items()
+                            if value
+                        },
+                    },
+                ),
+            )
+        except RealisHumanError as error:
+            return "", note(str(error), "error")
+        rest = "".join(f"<li>{escape(line)}</li>" for line in lines[1:])
+        return f"<ul>{rest}</ul>", note(lines[0])
+
+
+def inventory() -> Any:
+    """All model files, with the detector's provider if it has run."""
+    from realishuman.hosts.webui.host import current
+    from realishuman.hosts.webui.models_page import inventory as look
+
+    return look(current().models_folder(), engine().provider(), current().describe())
+
+
+def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
+    """A callback for on_ui_tabs: builds the page and connects the "send to" buttons."""
+    import gradio
+    from modules import call_queue, infotext_utils
+
+    try:
+        from realishuman.hosts.webui.actions import Actions
+        from realishuman.hosts.webui.tab import SEND_TO, Page
+    except ImportError as error:
+        return [(_lacking(error), TITLE, TAB)]
+    with gradio.Blocks(analytics_enabled=False) as blocks:
+        page = Page(
+            Actions(engine, choices, turn, written), call_queue.wrap_gradio_gpu_call, TabHost()
+        )
+        page.build()
+    for target in SEND_TO:
+        infotext_utils.register_paste_params_button(
+            infotext_utils.ParamBinding(
+                paste_button=page.made[f"to_{target}"],
+                tabname=target,
+                source_text_component=page.made["text"],
+                source_image_component=None if target == "txt2img" else page.made["result"],
+            )
+        )
+    sending.connect(page.made["image"])
+    return [(blocks, TITLE, TAB)]
+
+
+def _lacking(error: ImportError) -> Any:
+    """A page that says which package keeps the tab from being built."""
+    import gradio
+
+    log.error("the RealisHuman tab cannot be built: %s", error)
+    with gradio.Blocks(analytics_enabled=False) as blocks:
+        gradio.HTML(
+            f"<p>The Python package {escape(error.name or '')} is missing ({escape(str(error))}). "
+            "Restart the WebUI without --skip-install, so that install.py can add it.</p>"
+        )
+    return blocks
+
+
+def app_started(_demo: Any, app: Any) -> None:
+    """A callback for on_app_started: adds the HTTP routes, with or without the host's own API."""
+    from modules import shared
+
+    from realishuman.doctor import report
+    from realishuman.hosts.webui.actions import Bound
+    from realishuman.hosts.webui.routes import Service, add_routes
+
+    def doctor() -> dict[str, Any]:
+        lines, healthy = report()
+        return {"healthy": healthy, "lines": lines}
+
+    known = fields.choices_from({})
+    add_routes(
+        app,
+        Service(
+            engine=lambda: Bound(engine(), known),
+            exclusive=turn,
+            progress=progress,
+            schema=lambda: fields.schema(tuple(fields.SETTINGS.values())),
+            models=lambda: inventory().as_dict(),
+            doctor=doctor,
+            credentials=credentials(shared.cmd_opts.api_auth),
+        ),
+    )
+
+
+def credentials(flag: str | None) -> dict[str, str]:
+    """User -> password of --api-auth, "user:password,user:password"."""
+    pairs = (pair.partition(":") for pair in (flag or "").split(",") if pair)
+    return {user: password for user, _, password in pairs}
