@@ -151,3 +151,13 @@ def test_the_digest_tells_pictures_of_the_same_bytes_but_another_shape_apart():
 
     assert digest_of(pixels.reshape(2, 4, 3)) != digest_of(pixels.reshape(4, 2, 3))
     assert digest_of(pixels) == digest_of(pixels.copy())
+
+
+def test_a_second_box_around_the_same_hand_adds_no_part(two):
+    engine, bench = two
+    text = as_text(bench.parts) + "\nhand 60,60,170,220"
+
+    changed, missed = edited(bench, parsed(text), engine, FAST)
+
+    assert len(changed.parts) == 2
+    assert missed == ["The box of line 3 holds the hand of part 1."]

@@ -20,6 +20,7 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.parts import select
 from realishuman.hosts.webui.boxes import Line, line_of
 from realishuman.hosts.webui.views import annotated
+from realishuman.imaging.boxes import iou
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
 from realishuman.mesh.base import Mesh
@@ -31,6 +32,7 @@ from realishuman.result import Result
 from realishuman.settings import PART_KINDS, Settings
 
 Pixels = NDArray[np.uint8]
+TWINS = 0.5  # IoU from which two found parts are one
 
 
 class Engine(Protocol):
@@ -150,6 +152,10 @@ def edited(
             if line.side and part.side and line.side != part.side:
                 part = replace(part, side=line.side)
                 (mesh,) = reconstruct(bench.rgb, [part], engine.models())
+            twins = [n for n, other in enumerate(parts, 1) if _twins(part, other)]
+            if twins:
+                missed.append(f"The box of line {number} holds the {line.kind} of part {twins[0]}.")
+                continue
         parts.append(part)
         meshes.append(mesh)
     everything = replace(settings, parts=PART_KINDS)
@@ -216,6 +222,11 @@ def composed(bench: Bench, keep: Collection[int]) -> Pixels:
     settings = bench.settings
     output = compose(bench.rgb, patches, feather=settings.paste, colour_match=settings.colour_match)
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
+
+
+def _twins(one: Part, other: Part) -> bool:
+    """Whether two boxes hold one and the same part."""
+    return one.kind == other.kind and iou(one.box, other.box) > TWINS
 
 
 def _same(line: Line, old: dict[str, int]) -> int | None:

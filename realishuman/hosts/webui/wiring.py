@@ -86,7 +86,7 @@ class TabHost:
         """A component whose place the task's id takes on the way to the server."""
         import gradio
 
-        return gradio.Label(visible=False)
+        return gradio.Textbox(visible=False)
 
     def folders_allowed(self) -> bool:
         """Whether users of the page may name folders of this machine."""

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
+from realishuman.hosts.webui.fields import choices_from
+from realishuman.progress import Interrupted
+from tests.webui.conftest import FAST
+
+
+class NamedEngine:
+    """The plain engine behind the arguments of the WebUI's."""
+
+    def __init__(self, plain):
+        self.plain = plain
+
+    def find(self, image, settings, boxes=(), progress=None, *, packs, detector):
+        return self.plain.find(image, settings, boxes, progress)
+
+    def refine(self, image, settings, *, packs, detector, **named):
+        return self.plain.refine(image, settings, **named)
+
+    def models(self, packs, detector):
+        return self.plain.models()
+
+
+def choices(values):
+    settings = replace(FAST, **values)
+    return choices_from({"parts": ["hand"], "steps": 1}), settings
+
+
+def written(image, pairs):
+    source = image.info.get("parameters", "") if image is not None else ""
+    return source + "|" + ", ".join(f"{key}: {value}" for key, value in pairs.items())
+
+
+@pytest.fixture
+def plain(engine_of, flat_hand):
+    return engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
+
+
+@pytest.fixture
+def actions(plain):
+    return Actions(lambda: NamedEngine(plain), choices, nullcontext, written)
+
+
+@pytest.fixture
+def image(picture):
+    made = Image.fromarray(picture)
+    made.info["parameters"] = "a hand"
+    return made
+
+
+def test_find_shows_all_parts_ticked_with_their_boxes(actions, image):
+    view = actions.find(None, image, {})
+
+    assert view.ticks == (["1 right hand", "2 right hand"],) * 2
+    assert view.boxes.count("right hand") == 2
+    assert 'data-width="420" data-height="300"' in view.stage
+    assert view.token
+
+
+def test_find_without_a_picture_says_what_to_do(actions):
+    assert NO_PICTURE in actions.find(None, None, {}).note
+
+
+def test_refine_without_a_search_searches_first(actions, plain, image):
+    view = actions.refine(None, image, [], {})
+
+    assert len(plain.searches) == 1
+    assert view.kept[1] == ["1 right hand", "2 right hand"]
+    assert "RANDOM" in view.note
+    assert view.comparison.count("<img") == 2
+
+
+def test_discarding_changes_picture_and_infotext_without_sampling(actions, plain, image):
+    view = actions.refine(None, image, [], {})
+
+    kept = actions.keep(view.token, ["2 right hand"], image)
+
+    assert plain.runs == 1
+    assert "1 right hand discarded; 2 right hand refined" in kept.text
+    assert "1 of 2 parts refined." in kept.text
+    assert kept.text.startswith("a hand|")
+    assert kept.result.info["parameters"] == kept.text
+    left = np.asarray(kept.result)[:, :190]
+    np.testing.assert_array_equal(left, np.asarray(image)[:, :190])
+
+
+def test_a_picture_that_changed_is_searched_anew_before_it_is_refined(actions, plain, image):
+    view = actions.find(None, image, {})
+    other = Image.fromarray(255 - np.asarray(image))
+
+    actions.refine(view.token, other, view.ticks[1][:1], {})
+
+    assert len(plain.searches) == 2
+
+
+def test_two_tabs_do_not_disturb_each_other(actions, image):
+    one, two = (actions.find(None, image, {}) for _ in range(2))
+
+    actions.apply_boxes(one.token, "", [], {})
+
+    assert one.token != two.token
+    assert len(actions.benches.get(two.token).parts) == 2
+    assert actions.benches.get(one.token).parts == []
+
+
+def test_another_picture_clears_everything_that_was_shown(actions, image):
+    view = actions.find(None, image, {})
+
+    gone = actions.forget(view.token)
+
+    assert (gone.stage, gone.comparison, gone.boxes, gone.table) == ("", "", "", "")
+    assert gone.ticks == gone.kept == ([], [])
+    assert re.sub("<.*?>", "", actions.keep(view.token, [], image).note) == GONE
+
+
+def test_boxes_that_cannot_be_read_are_named_and_change_nothing(actions, image):
+    view = actions.find(None, image, {})
+
+    answer = actions.apply_boxes(view.token, "hand 1,2", [], {})
+
+    assert "line 1" in answer.note
+    assert "rh-error" in answer.note
+    assert answer.stage is None
+    assert len(actions.benches.get(view.token).parts) == 2
+
+
+def test_a_new_box_is_ticked_and_unticked_parts_stay_unticked(actions, image):
+    view = actions.find(None, image, {})
+    text = view.boxes.splitlines()[0]
+
+    first = actions.apply_boxes(view.token, text, [], {})
+    both = actions.apply_boxes(view.token, text + "\nhand 220,50,400,250", [], {})
+
+    assert first.ticks == (["1 right hand"], [])
+    assert both.ticks[1] == ["2 right hand"]
+
+
+def test_an_interrupt_changes_nothing_and_says_so(actions, image):
+    class Stop:
+        def begin(self, stage, total):
+            if stage.startswith("stage"):
+                raise Interrupted
+
+        def step(self, count=1):
+            pass
+
+    view = actions.refine(None, image, [], {}, Stop())
+
+    assert "Interrupted" in view.note
+    assert view.comparison is None
+
+
+def test_redraw_moves_the_ring_and_asks_for_no_search(actions, plain, image):
+    view = actions.find(None, image, {})
+
+    moved = actions.redraw(view.token, view.ticks[1], {"dilate": 12})
+
+    assert len(plain.searches) == 1
+    assert moved.stage != view.stage
+    assert moved.ticks is None

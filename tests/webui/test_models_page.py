@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from realishuman.hosts.webui import models_page
+from realishuman.hosts.webui.models_page import ASSETS, inventory, page
+
+
+def by_name(found):
+    return {one.name: one for one in found.files}
+
+
+def test_every_shipped_file_is_there_with_purpose_and_licence(tmp_path):
+    listed = json.loads((ASSETS / "checksums.json").read_text("utf-8"))
+
+    files = by_name(inventory(tmp_path))
+
+    for name in listed:
+        assert files[name].status == "there", name
+        assert files[name].purpose
+        assert files[name].size > 0
+        assert files[name].licence != "see THIRD_PARTY.md" or "packs/" in name
+
+
+def test_a_changed_and_a_missing_file_are_told_apart(tmp_path, monkeypatch):
+    assets = tmp_path / "assets"
+    shutil.copytree(ASSETS, assets)
+    (assets / "hand/template.npz").write_bytes(b"something else")
+    (assets / "face/template.npz").unlink()
+    monkeypatch.setattr(models_page, "ASSETS", assets)
+
+    files = by_name(inventory(tmp_path))
+
+    assert files["hand/template.npz"].status == "wrong"
+    assert files["face/template.npz"].status == "missing"
+    assert "install the extension again" in files["face/template.npz"].step
+
+
+def test_a_random_pack_is_called_random_and_the_trained_one_stays_wanted(tmp_path, hand_pack):
+    shutil.copy(hand_pack, tmp_path / "mine.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"x")
+
+    found = inventory(tmp_path, "CPUExecutionProvider", "tiny checkpoint")
+    text = page(found)
+
+    mine, wanted = by_name(found)["mine.safetensors"], by_name(found)["hand.safetensors"]
+    assert (mine.status, mine.weights) == ("there", "random")
+    assert wanted.status == "missing"
+    assert "realishuman convert hand" in wanted.step
+    assert any(one.status == "wrong" and "broken.safetensors" in one.step for one in found.files)
+    for part in ("RANDOM", str(tmp_path), "CPUExecutionProvider", "tiny checkpoint"):
+        assert part in text
+
+
+def test_names_are_escaped(tmp_path):
+    (tmp_path / "<b>.safetensors").write_bytes(b"x")
+
+    assert "<b>" not in page(inventory(tmp_path))
+
+
+def test_the_inventory_is_ready_for_json(tmp_path):
+    assert json.loads(json.dumps(inventory(tmp_path).as_dict()))["folder"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, ""), (5_444_960, "5.2 MiB"), (2**31, "2.0 GiB")])
+def test_sizes_are_readable(count, text):
+    one = models_page.ModelFile("a", "b", "there", count, "c")
+
+    assert f"<td>{text}</td>" in page(models_page.Inventory("", (one,), "", ""))
