@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from realishuman.errors import PackError
+from realishuman.hosts.webui.engine import Engine
+from realishuman.hosts.webui.progress import HostProgress, reserve
+from realishuman.progress import Interrupted
+from realishuman.settings import Settings
+from realishuman.weights import store
+
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3)
+
+
+class Host:
+    """Counts what it is asked; its networks are the standalone ones."""
+
+    name = "stand-in"
+
+    def __init__(self, folder):
+        self.folder, self.opened, self.released, self.within = folder, 0, 0, 0
+
+    def open_backbone(self, pack):
+        from realishuman.backbones.diffusers import DiffusersBackbone
+
+        self.opened += 1
+        return DiffusersBackbone(pack, "cpu")
+
+    @contextmanager
+    def undisturbed(self):
+        self.within += 1
+        try:
+            yield
+        finally:
+            self.within -= 1
+
+    def release(self):
+        self.released += 1
+
+    def models_folder(self):
+        return self.folder
+
+
+@pytest.fixture
+def folder(tmp_path, hand_pack, monkeypatch):
+    """A models folder with two packs for hands, and nothing shipped."""
+    monkeypatch.setattr(store, "EMBEDDED", tmp_path / "none")
+    for name in ("first.safetensors", "second.safetensors"):
+        shutil.copy(hand_pack, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def hands(flat_hand):
+    return [flat_hand(90, 150, 80), flat_hand(320, 150, 80)]
+
+
+@pytest.fixture
+def made(folder, hands, models_of):
+    host = Host(folder)
+    engine = Engine(lambda: host)
+    engine._detectors["embedded"] = models_of(hands).detector
+    return engine, host
+
+
+@pytest.fixture
+def picture():
+    return np.full((300, 420, 3), 120, np.uint8)
+
+
+def test_models_are_kept_for_the_next_picture_and_changed_with_the_pack(made):
+    engine, host = made
+    first = engine.models({"hand": "first.safetensors"})
+
+    assert engine.models({"hand": "first.safetensors"}) is first
+    assert engine.models() is first  # the best is the first of equals
+    second = engine.models({"hand": "second.safetensors"})
+    assert second.packs["hand"].path.name == "second.safetensors"
+    assert second.detector is first.detector
+    assert host.released == 1
+
+
+def test_a_pack_that_was_replaced_on_the_disk_is_read_anew(made, folder, hand_pack):
+    engine, _ = made
+    first = engine.models({"hand": "first.safetensors"})
+    path = folder / "first.safetensors"
+    shutil.copy(hand_pack, path)
+    import os
+
+    os.utime(path, (1, 1))
+
+    assert engine.models({"hand": "first.safetensors"}) is not first
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("hand", "missing.safetensors"), ("face", "first.safetensors"), ("hand", "../x")],
+)
+def test_a_pack_that_is_not_there_or_for_another_kind_is_refused(made, kind, name):
+    with pytest.raises(PackError, match=f"no pack for {kind}s"):
+        made[0].models({kind: name})
+
+
+def test_what_is_missing_is_said_with_the_file_and_its_place(made, folder):
+    engine, _ = made
+    face, hand = sorted(engine.missing(), key=lambda line: "hand" in line)
+
+    assert "face.safetensors" in face
+    assert str(folder) in face
+    assert "random pack for hands" in hand
+    (folder / "broken.safetensors").write_bytes(b"no pack")
+    assert any("broken.safetensors" in line for line in engine.missing())
+
+
+class State:
+    def __init__(self):
+        self.skipped = self.interrupted = False
+        self.job_no, self.job_count, self.sampling_step, self.sampling_steps = 1, 1, 7, 20
+        self.current_latent, self.current_image, self.textinfo = "theirs", None, "theirs"
+        self.texts = []
+
+    def __setattr__(self, name, value):
+        if name == "textinfo" and "texts" in vars(self):
+            self.texts.append(value)
+        super().__setattr__(name, value)
+
+    def nextjob(self):
+        self.job_no += 1
+        self.sampling_step = 0
+
+    def assign_current_image(self, image):
+        self.current_image = image
+
+
+def test_a_run_is_undisturbed_shows_itself_on_the_bar_and_leaves_it_as_it_was(made, picture):
+    engine, host = made
+    state = State()
+    reserve(state, 4)
+    with torch.inference_mode(), HostProgress(state, 4, preview=True) as progress:
+        result = engine.refine(picture, FAST, progress=progress)
+
+    assert [part.outcome for part in result.parts] == ["refined"] * 2
+    assert state.texts == [
+        "RealisHuman: detect", "RealisHuman: stage one", "RealisHuman: stage two", "theirs",
+    ]  # fmt: skip
+    assert (state.job_no, state.job_count) == (3, 3)
+    assert (state.current_latent, state.sampling_step, state.sampling_steps) == ("theirs", 7, 20)
+    assert state.current_image.size == (256, 128)
+    assert host.within == 0
+    assert host.opened == 1
+
+
+def test_found_parts_may_be_refined_by_number_without_a_second_search(made, picture):
+    engine, _ = made
+    found = engine.find(picture, FAST)
+    engine.models().detector.parts = []
+    result = engine.refine(picture, FAST, found=found, only=[2])
+
+    assert [part.outcome for part in result.parts] == ["kept", "refined"]
+
+
+@pytest.mark.parametrize("pressed", ["interrupted", "skipped"])
+def test_a_press_stops_at_the_next_step_and_everything_is_left_as_it_was(made, picture, pressed):
+    engine, host = made
+    state = State()
+
+    class Press(HostProgress):
+        def step(self, count=1):
+            if state.textinfo.endswith("stage two"):
+                setattr(state, pressed, True)
+            super().step(count)
+
+    with pytest.raises(Interrupted), Press(state) as progress:
+        engine.refine(picture, FAST, progress=progress)
+
+    assert host.within == 0
+    assert (state.textinfo, state.current_latent) == ("theirs", "theirs")
+    assert state.job_no == state.job_count
