@@ -1,6 +1,6 @@
 """Run by the WebUI at each start: installs the packages that are missing, and nothing else.
 
-A start with everything in place reads the names of installed packages and ends: milliseconds, no
+A start with everything in place looks for four modules, imports none, and ends: milliseconds, no
 network. What is installed is never moved: pip gets every installed version as a constraint. Of
 onnxruntime's variants, which share one import name, at most one may ever be there.
 """
@@ -84,6 +84,8 @@ def main(
 ) -> None:
     """Install what is missing; a failure is told in a sentence and stops nothing."""
     try:
+        if all(importable(module) for module in (*NEEDED, ONNX)):
+            return
         there = installed() if packages is None else packages
         missing = wanted(there, importable)
         if not missing or "--skip-install" in os.environ.get("COMMANDLINE_ARGS", "").split():

@@ -136,3 +136,11 @@ def test_the_option_for_the_models_folder_may_be_there_already():
 
     assert parser.parse_args(["--realishuman-models-dir", "x"]).realishuman_models_dir == "x"
     assert parser.parse_args([]).realishuman_models_dir is None
+
+
+def test_with_every_module_in_place_not_even_the_packages_are_listed(monkeypatch):
+    monkeypatch.setattr(install, "installed", None)
+    pip = Pip()
+    install.main(None, lambda name: True, pip)
+
+    assert pip.commands == []

@@ -8,6 +8,7 @@ import pytest
 
 from realishuman.errors import PackError
 from realishuman.hosts.webui import saving
+from realishuman.hosts.webui.infotext import fact
 from realishuman.hosts.webui.script import AXES, JOB
 
 
@@ -236,3 +237,15 @@ def test_networks_are_let_go_of_after_a_job_only_if_the_user_wants(
     shared.opts.data["realishuman_keep_loaded"] = False
     host.process_images(generation(n_iter=1))
     assert painting.released == 1
+
+
+def test_facts_are_asked_for_by_place_in_the_batch_or_in_the_job(host):
+    p = host.P(None, [], batch_size=2, n_iter=2)
+    p.setup_prompts()
+    p.iteration, p.seeds = 1, p.all_seeds[2:]
+    result = fact("result", {number: {"result": str(number)} for number in range(3)})
+
+    assert result(p=p, index=0, all_seeds=p.seeds, other=1) == "2"
+    assert result(p=p, index=1, all_seeds=p.all_seeds) == "1"
+    assert result(p=p, index=1, all_seeds=p.seeds) is None  # not made yet
+    assert result(p=p, index=0, all_seeds=p.all_seeds, use_main_prompt=True) is None
