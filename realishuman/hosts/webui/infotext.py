@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "RealisHuman "
 VERSION = PREFIX + "version"
 ENABLED = FIELDS[0].key
-FACTS = ("result", "parts", "packs", "provider")
+FACTS = ("result", "found", "packs", "provider")
 Facts = Mapping[str, str]
 OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
@@ -59,7 +59,7 @@ def facts_of(result: Result, models: Models) -> Facts:
     used = {kind: pack for kind, pack in models.packs.items() if kind in result.weights}
     return {
         "result": result.message,
-        "parts": "; ".join(
+        "found": "; ".join(
             f"{part.index} {part.side + ' ' if part.side else ''}{part.kind} "
             + (f"kept: {part.reason}" if part.reason else part.outcome)
             for part in result.parts

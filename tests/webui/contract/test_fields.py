@@ -14,7 +14,7 @@ from realishuman.hosts.webui.fields import (
     schema,
     values_from,
 )
-from realishuman.hosts.webui.infotext import component_value, settings_of
+from realishuman.hosts.webui.infotext import FACTS, PREFIX, component_value, settings_of
 from realishuman.settings import Settings
 
 RELEASED = (  # what API clients of earlier versions may send by position
@@ -147,3 +147,7 @@ def test_the_schema_names_every_field_with_its_range():
     assert (properties["steps"]["minimum"], properties["steps"]["maximum"]) == (1, 999)
     assert properties["preset"]["enum"] == ["released", "paper", None]
     json.dumps(properties)
+
+
+def test_facts_and_settings_do_not_share_keys():
+    assert not {PREFIX + name for name in FACTS} & {one.key for one in FIELDS}
