@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.official import Inputs, OfficialStageOne
-from realishuman.backbones.diffusers import DiffusersBackbone
+from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion import stage_one
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
@@ -118,7 +118,7 @@ def variants(pack: Pack | ScaledPack, latents: int, steps: int, device: str) -> 
     "official, autocast" casts float32 weights at every use, as the released script does.
     """
     official = OfficialStageOne(pack, device)
-    with DiffusersBackbone(pack, device).stage_one() as networks:
+    with PackedBackbone(pack, device).stage_one() as networks:
         pass  # they stay loaded
     generator = torch.Generator().manual_seed(0)
     poses = torch.rand(4, 3, 8 * latents, 8 * latents, generator=generator).to(device)

@@ -2,8 +2,9 @@
 
 Per step three separate forwards: reference, conditional, unconditional. Pose guider and projector
 run in each, features are cloned when written and when read, keys and values are projected from the
-joined tokens, and the reference UNet runs to its end. Written from a description of what is
-computed; weights, inputs and result are those of realishuman.diffusion.stage_one.
+joined tokens, and the reference UNet runs to its end. The UNets are diffusers', as they are there;
+all else is written from a description of what is computed. Weights, inputs and result are those of
+realishuman.diffusion.stage_one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from realishuman.backbones.diffusers import build_unet
 from realishuman.backbones.loading import Place, load, load_conditioners
 from realishuman.diffusion import ddim
 from realishuman.diffusion.schedule import Schedule
+from realishuman.weights.header import UnetShape
 from realishuman.weights.pack import Pack
 
 
@@ -38,8 +40,8 @@ class OfficialStageOne:
     def __init__(self, pack: Pack, device: str) -> None:
         place = Place(torch.device(device), torch.float32)
         shape = pack.header.unet
-        self.main = load(build_unet(shape, 4), pack, "stage_one.unet.", place)
-        self.reference = load(build_unet(shape, 4), pack, "stage_one.reference.", place)
+        self.main = load(library_unet(shape, 4), pack, "stage_one.unet.", place)
+        self.reference = load(library_unet(shape, 4), pack, "stage_one.reference.", place)
         self._small = load_conditioners(pack, place)
         self._schedule = pack.header.schedule
         side = pack.header.image_encoder.side
@@ -55,9 +57,9 @@ class OfficialStageOne:
         for index, number in enumerate(schedule.timesteps):
             timestep = torch.tensor(number, device=initial.device)
             bank: dict[str, Tensor] = {}
-            with _writing(self.reference, bank):
+            with writing(self.reference, bank):
                 self._forward(self.reference, inputs.reference, timestep, inputs.tokens, inputs)
-            with _reading(self.main, bank):
+            with reading(self.main, bank):
                 conditional = self._forward(self.main, latents, timestep, inputs.tokens, inputs)
             unconditional = self._forward(self.main, latents, timestep, no_tokens, inputs)
             prediction = unconditional + guidance * (conditional - unconditional)
@@ -77,12 +79,31 @@ class OfficialStageOne:
         return result
 
 
+def library_unet(shape: UnetShape, in_channels: int, out_channels: int = 4) -> UNet2DConditionModel:
+    """The library's UNet of these sizes, without weights, on the meta device."""
+    down = ["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in shape.attention]
+    up = ["CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(shape.attention)]
+    with torch.device("meta"):
+        return UNet2DConditionModel(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            down_block_types=tuple(down),
+            up_block_types=tuple(up),
+            block_out_channels=shape.channels,
+            layers_per_block=shape.layers,
+            cross_attention_dim=shape.context,
+            attention_head_dim=shape.heads,  # the library's name for the number of heads
+            norm_num_groups=shape.groups,
+        )
+
+
 def _self_attentions(unet: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((name, each) for name, each in unet.named_modules() if name.endswith(".attn1"))
 
 
 @contextmanager
-def _writing(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+def writing(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+    """While open, the library's UNet writes what each self-attention sees, by its name."""
     with ExitStack() as undo:
         for name, block in _self_attentions(unet):
 
@@ -94,7 +115,8 @@ def _writing(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
 
 
 @contextmanager
-def _reading(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+def reading(unet: nn.Module, bank: dict[str, Tensor]) -> Iterator[None]:
+    """While open, each self-attention of the library's UNet attends to the bank as well."""
     with ExitStack() as undo:
         for name, block in _self_attentions(unet):
 

@@ -14,7 +14,6 @@ PACKAGES = (  # distribution names, and what each is for
     (("opencv-python-headless", "opencv-python", "opencv-contrib-python"), "pictures and masks"),
     (("kornia",), "warps and filters"),
     (("safetensors",), "packs"),
-    (("diffusers",), "diffusion on the command line"),
 )
 
 

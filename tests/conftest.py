@@ -70,9 +70,9 @@ def models_of(hand_pack):
     """A function: models with a fixed detector and, by default, the random hand pack."""
 
     def make(parts, packs=(hand_pack,)):
-        from realishuman.backbones.diffusers import DiffusersBackbone
+        from realishuman.backbones.packed import PackedBackbone
 
-        return Models(packs, lambda pack: DiffusersBackbone(pack, "cpu"), FixedDetector(parts))
+        return Models(packs, lambda pack: PackedBackbone(pack, "cpu"), FixedDetector(parts))
 
     return make
 

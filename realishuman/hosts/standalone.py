@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from realishuman.backbones.packed import PackedBackbone
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
@@ -50,27 +51,20 @@ def pick_device(name: str) -> torch.device:
 def open_models(
     packs: Sequence[str | Path], device: str = "auto", precision: str = "auto"
 ) -> Models:
-    """Models whose networks are diffusers' own, on `device`; on "cpu" the detector's are as well.
+    """Models whose networks all come from packs, on `device`; on "cpu" the detector's are as well.
 
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
     otherwise each stage loads its own and lets go of them.
-    Raises     SettingsError without the standalone extra: diffusers runs the networks here.
+    Raises     SettingsError if device or precision are none.
     """
-    try:
-        from realishuman.backbones.diffusers import DiffusersBackbone
-    except ImportError as error:
-        raise SettingsError(
-            f"{error.name} is not installed, and the command line needs it: "
-            'pip install "sd-webui-realishuman[standalone]"'
-        ) from error
     if precision not in PRECISIONS:
         raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     target, dtype = pick_device(device), PRECISIONS[precision]
     keep = _fit(packs, target, dtype)
 
     def open_backbone(pack: Pack) -> Backbone:
-        return DiffusersBackbone(pack, target, dtype, keep_loaded=keep)
+        return PackedBackbone(pack, target, dtype, keep_loaded=keep)
 
     named = "cuda" if device.startswith("cuda") else "auto"  # the user hears of a fallback
     detector = EmbeddedDetector("cpu" if target.type == "cpu" else named)

@@ -183,7 +183,6 @@ def _pack(options: argparse.Namespace) -> int:
 def _needs_accelerate() -> None:
     try:
         import accelerate  # noqa: F401
-        import diffusers  # noqa: F401
     except ImportError as error:
         raise SettingsError(
             f"{error.name} is not installed, and training needs it: "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
@@ -19,6 +19,7 @@ from realishuman.weights.pack import METADATA_KEY, Pack
 from realishuman.weights.random_pack import initial_values
 from realishuman.weights.shapes import OLD_VAE_ATTENTION, differences, inpainting_channels
 
+_M = TypeVar("_M", bound=nn.Module)
 Load = Callable[[str], Mapping[str, Tensor] | None]  # tensors of a prefix of the pack, or None
 
 # What ends a residual branch starts at 0, so that every block starts as the identity.
@@ -65,7 +66,7 @@ def source(stage: Stage, networks: Networks) -> Load:
     return load
 
 
-def filled(module: Any, load: Load, prefix: str, stage: Stage) -> Any:
+def filled(module: _M, load: Load, prefix: str, stage: Stage) -> _M:
     """Give a module its first values, from the source or at random; float32, to be trained."""
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tensors = load(prefix)

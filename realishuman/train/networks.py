@@ -6,19 +6,13 @@ forward. Their tensors are named as in a pack.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
-from realishuman.backbones.diffusers import (
-    DiffusersAutoencoder,
-    build_autoencoder,
-    build_unet,
-)
-from realishuman.backbones.diffusers_unet import DiffusersUnet
+from realishuman.backbones.packed import build_autoencoder, build_unet
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.diffusion.networks import Autoencoder, StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.pose_guider import PoseGuider
+from realishuman.diffusion.unet import PlainUnet
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.initial import Load, filled, fits, source
 from realishuman.train.losses import (
@@ -30,6 +24,7 @@ from realishuman.train.losses import (
     stage_one_loss,
     stage_two_loss,
 )
+from realishuman.weights.header import UnetShape
 from realishuman.weights.random_pack import initial_values
 from realishuman.weights.shapes import inpainting_channels, prompt_shapes
 
@@ -62,12 +57,12 @@ class StageOne(nn.Module):
         ).requires_grad_(stage.train_encoder)
         self._table = NoiseTable.of(config.schedule, stage.min_snr)
         self._schedule = config.schedule
-        self._unets = DiffusersUnet(self.unet), DiffusersUnet(self.reference)
 
     def networks(self, autoencoder: Autoencoder) -> StageOneNetworks:
         """The same networks as inference wants them."""
         return StageOneNetworks(
-            *self._unets,
+            unet=self.unet,
+            reference=self.reference,
             pose_guider=self.pose_guider,
             image_encoder=self.image_encoder,
             projector=self.projector,
@@ -112,12 +107,11 @@ class StageTwo(nn.Module):
             self.register_buffer(name, prompts[name].float())
         self._table = NoiseTable.of(config.schedule, stage.min_snr)
         self._schedule = config.schedule
-        self._unet = DiffusersUnet(self.unet)
 
     def networks(self, autoencoder: Autoencoder) -> StageTwoNetworks:
         """The same networks as inference wants them."""
         context, no_context = self.get_buffer("conditional"), self.get_buffer("unconditional")
-        return StageTwoNetworks(self._unet, context, no_context, autoencoder, self._schedule)
+        return StageTwoNetworks(self.unet, context, no_context, autoencoder, self._schedule)
 
     def forward(self, batch: StageTwoBatch) -> Tensor:
         """Equation 6, a scalar."""
@@ -143,13 +137,9 @@ class TrainedAutoencoder(nn.Module):
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Loss of pictures (B, 3, R, R) in [-1, 1] with noise (B, C, h, w) for the posterior."""
         images, noise = batch
-        posterior = self.vae.encode(images).latent_dist
-        decoded = self.vae.decode(posterior.mean + posterior.std * noise).sample
-        return autoencoder_loss(images, decoded, posterior.kl())
-
-    def scaled(self, scaling: float) -> DiffusersAutoencoder:
-        """The same network as inference wants it."""
-        return DiffusersAutoencoder(self.vae, scaling)
+        posterior = self.vae.posterior(images)
+        decoded = self.vae.pictures(posterior.sample(noise))
+        return autoencoder_loss(images, decoded, posterior.divergence())
 
     def pack_tensors(self) -> dict[str, Tensor]:
         """Tensors under their names in a pack."""
@@ -169,10 +159,8 @@ class _Absent:
 
 
 def _unet(
-    load: Load, prefix: str, shape: Any, inputs: int, outputs: int, stage: Stage
-) -> nn.Module:
+    load: Load, prefix: str, shape: UnetShape, inputs: int, outputs: int, stage: Stage
+) -> PlainUnet:
     module = build_unet(shape, inputs, outputs).to_empty(device="cpu")
-    filled(module, load, prefix, stage)
-    if stage.gradient_checkpointing:
-        module.enable_gradient_checkpointing()
-    return module  # type: ignore[no-any-return]
+    module.recompute = stage.gradient_checkpointing
+    return filled(module, load, prefix, stage)

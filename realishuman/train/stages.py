@@ -13,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from realishuman.backbones.diffusers import DiffusersAutoencoder, build_autoencoder
+from realishuman.backbones.packed import build_autoencoder
 from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.errors import SettingsError
@@ -61,7 +62,7 @@ def trainee(
     return _stage_two(config, crops, latents, autoencoder)
 
 
-def load_trained_autoencoder(config: TrainConfig) -> tuple[DiffusersAutoencoder, str]:
+def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str]:
     """The autoencoder as trained, and a mark that changes with its weights.
 
     Raises SettingsError if it has not been trained.
@@ -76,7 +77,7 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[DiffusersAutoencoder,
             f"{path} is missing or damaged: train the autoencoder first, with `realishuman train "
             "autoencoder`."
         ) from error
-    module = build_autoencoder(config.networks.vae)
+    module = build_autoencoder(replace(config.networks.vae, scaling=scaling))
     named = {name.removeprefix("vae."): value for name, value in tensors.items()}
     try:
         module.load_state_dict(named, assign=True)
@@ -86,7 +87,7 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[DiffusersAutoencoder,
             "configuration or choose another output."
         ) from error
     mark = hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
-    return DiffusersAutoencoder(module.requires_grad_(False).eval(), scaling), mark
+    return module.requires_grad_(False).eval(), mark
 
 
 def keep_autoencoder(config: TrainConfig) -> Path:
@@ -111,18 +112,14 @@ def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:
     def preview() -> Pixels | None:
         if not images:
             return None
-        batch = torch.stack(images).to(_device(module))
-        decoded = module.vae.decode(module.vae.encode(batch).latent_dist.mode()).sample
-        return grid(
-            [[a.cpu() / 2 + 0.5, b.cpu() / 2 + 0.5] for a, b in zip(batch, decoded, strict=True)]
-        )
+        batch = torch.stack(images)
+        decoded = module.vae.pictures(module.vae.posterior(batch).mean)
+        return grid([[a / 2 + 0.5, b.cpu() / 2 + 0.5] for a, b in zip(batch, decoded, strict=True)])
 
     @torch.no_grad()
     def note() -> dict[str, str]:
         some = [tensor(crops[i].clean) * 2 - 1 for i in range(min(MEASURED, len(crops)))]
-        latents = [
-            module.vae.encode(image[None].to(_device(module))).latent_dist.mode() for image in some
-        ]
+        latents = [module.vae.posterior(image[None]).mean for image in some]
         return {"scaling": repr(1 / float(torch.cat(latents).std()))}
 
     return Trainee(
@@ -136,7 +133,7 @@ def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:
 
 
 def _stage_one(
-    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: DiffusersAutoencoder
+    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: PlainAutoencoder
 ) -> Trainee:
     module = StageOne(config)
     data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0))
@@ -173,7 +170,7 @@ def _stage_one(
 
 
 def _stage_two(
-    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: DiffusersAutoencoder
+    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: PlainAutoencoder
 ) -> Trainee:
     module = StageTwo(config)
     data = StageTwoData(crops, latents, config, replace(config.stage_two, drop=0.0))

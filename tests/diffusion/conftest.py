@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from realishuman.backbones.diffusers import DiffusersBackbone
+from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.weights.header import (
     EncoderShape,
@@ -139,7 +139,7 @@ def golden_pack(tmp_path_factory, golden):
 
 @pytest.fixture(scope="session")
 def backbone(golden_pack):
-    return DiffusersBackbone(golden_pack)
+    return PackedBackbone(golden_pack)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from realishuman.backbones.diffusers import DiffusersBackbone
+from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
@@ -30,8 +30,8 @@ def test_cuda_gives_the_picture_the_cpu_gives(golden_pack, dtype, allowed):
         two, _ = stage_two.run(backbone, given, sampling, noise, Silent())
         return one, two
 
-    cpu = run(DiffusersBackbone(golden_pack, "cpu"))
-    cuda = run(DiffusersBackbone(golden_pack, "cuda", dtype))
+    cpu = run(PackedBackbone(golden_pack, "cpu"))
+    cuda = run(PackedBackbone(golden_pack, "cuda", dtype))
 
     for expected, found in zip(cpu, cuda, strict=True):
         assert found.device.type == "cpu"

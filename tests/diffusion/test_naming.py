@@ -5,7 +5,7 @@ import torch
 from diffusers import AutoencoderKL
 from diffusers.loaders import single_file_utils
 
-from realishuman.backbones.diffusers import build_unet
+from benchmarks.official import library_unet
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.weights.header import UnetShape, VaeShape
 from realishuman.weights.shapes import SD15
@@ -54,12 +54,12 @@ def test_names_of_stable_diffusion_1_5_by_hand():
 def test_every_tensor_of_the_library_s_unet_has_its_own_ldm_name(shape):
     names = unet_to_ldm(shape)
 
-    assert names.keys() == build_unet(shape, 4).state_dict().keys()
+    assert names.keys() == library_unet(shape, 4).state_dict().keys()
     assert len(set(names.values())) == len(names)
 
 
 def test_the_library_s_converter_names_the_unet_s_tensors_alike():
-    library = build_unet(SD15.unet, 4)
+    library = library_unet(SD15.unet, 4)
     names = unet_to_ldm(SD15.unet)
     checkpoint = {
         f"model.diffusion_model.{ldm}": torch.tensor(i) for i, ldm in enumerate(names.values())

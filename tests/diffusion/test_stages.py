@@ -94,7 +94,7 @@ def snapshot(module):
 
 def unets(networks):
     both = [networks.unet, getattr(networks, "reference", None)]
-    return [unet._module for unet in both if unet]
+    return [unet for unet in both if unet]
 
 
 def test_four_parts_in_one_batch_equal_four_batches_of_one(stage):
@@ -195,7 +195,7 @@ def test_a_run_leaves_the_networks_as_they_were(stage, backbone):
     networks, run = stage
     with backbone.stage_one() as whole:
         networks = replace(networks, autoencoder=whole.autoencoder)
-    modules = [*unets(networks), networks.autoencoder._module]
+    modules = [*unets(networks), networks.autoencoder]
     before = [snapshot(module) for module in modules]
 
     run(networks, Sampling(2, 3.0), parts=1)
@@ -217,7 +217,7 @@ def test_an_interrupted_run_leaves_the_networks_as_they_were(stage, counting_pro
 
 def test_an_exception_inside_a_block_leaves_the_networks_as_they_were(stage):
     networks, run = stage
-    block = networks.unet._module.mid_block.attentions[0]
+    block = networks.unet.mid_block.attentions[0]
 
     def fail(*_):
         raise FloatingPointError("inside")

@@ -1,4 +1,4 @@
-"""Losses against plain formulas: separate forwards and concatenation, on the library's classes."""
+"""Losses against plain formulas: separate forwards and concatenation, on the library's UNets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.official import library_unet
 from realishuman.diffusion.schedule import alphas_cumprod
 from realishuman.train.dry import random_batch, untrained
 from realishuman.train.losses import NoiseTable
@@ -25,6 +26,13 @@ def filled(make_config, tmp_path):
         return module, random_batch(config, task, 4, torch.device("cpu")), config
 
     return make
+
+
+def library(unet, shape):
+    """The library's UNet with the same parameters, so that gradients meet in them."""
+    found = library_unet(shape, unet.conv_in.in_channels, unet.conv_out.out_channels)
+    found.load_state_dict(dict(unet.named_parameters()), assign=True)
+    return found
 
 
 def plain_attention(attn, x, tokens):
@@ -69,6 +77,8 @@ def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled):
     module.zero_grad()
 
     alphas = torch.from_numpy(alphas_cumprod(config.schedule)).float()
+    shape = config.networks.unet
+    unet, reference = (library(each, shape) for each in (module.unet, module.reference))
     losses = []
     for i in range(4):  # each sample on its own
         one = {k: v[i : i + 1] for k, v in vars(batch).items()}
@@ -78,10 +88,10 @@ def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled):
         pose = module.pose_guider(one["pose"])
         t, a = one["timesteps"], alphas[one["timesteps"]]
         if one["keep"]:
-            plain_forward(module.reference, banks, False, one["reference"], t, tokens, pose)
+            plain_forward(reference, banks, False, one["reference"], t, tokens, pose)
         noised = a.sqrt() * one["clean"] + (1 - a).sqrt() * one["noise"]
         target = a.sqrt() * one["noise"] - (1 - a).sqrt() * one["clean"]
-        predicted = plain_forward(module.unet, banks, True, noised, t, tokens, pose)
+        predicted = plain_forward(unet, banks, True, noised, t, tokens, pose)
         losses.append(F.mse_loss(predicted, target))
     expected = torch.stack(losses).mean()
     expected.backward()
@@ -101,7 +111,7 @@ def test_recomputing_activations_changes_no_gradient(filled):
     before = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
     for unet in (module.unet, module.reference):
-        unet.enable_gradient_checkpointing()
+        unet.recompute = True
     module(batch).backward()
 
     for name, gradient in before.items():
@@ -118,8 +128,9 @@ def test_stage_two_is_equation_6(filled):
     noised = a.sqrt() * batch.clean + (1 - a).sqrt() * batch.noise
     target = a.sqrt() * batch.noise - (1 - a).sqrt() * batch.clean
     tokens = module.conditional.expand(4, -1, -1)
+    unet = library(module.unet, config.networks.stage_two_unet)
     predicted = plain_forward(
-        module.unet, {}, False, torch.cat([noised, batch.m_f, batch.i_f], 1), batch.timesteps,
+        unet, {}, False, torch.cat([noised, batch.m_f, batch.i_f], 1), batch.timesteps,
         tokens, torch.zeros(()),
     )  # fmt: skip
     assert found == pytest.approx(float(F.mse_loss(predicted, target).detach()), rel=1e-5)

@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from realishuman.backbones.diffusers import DiffusersBackbone
+from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import FeatureBank
 from realishuman.errors import BackboneError, PackError
 
@@ -47,7 +47,7 @@ class Altered:
     ],
 )
 def test_tensors_that_do_not_fit_the_header_are_named(golden_pack, changes, message):
-    backbone = DiffusersBackbone(Altered(golden_pack, **changes))
+    backbone = PackedBackbone(Altered(golden_pack, **changes))
 
     with pytest.raises(PackError, match=message) as caught, backbone.stage_two():
         pass
@@ -63,7 +63,7 @@ def test_tensors_that_do_not_fit_the_header_are_named(golden_pack, changes, mess
     ],
 )
 def test_small_networks_that_do_not_fit_are_named(golden_pack, name, value):
-    backbone = DiffusersBackbone(Altered(golden_pack, **{name: value}))
+    backbone = PackedBackbone(Altered(golden_pack, **{name: value}))
 
     with pytest.raises(PackError, match=name.replace("__", ".").rsplit(".", 1)[0].split(".")[-1]):
         with backbone.stage_one():
@@ -73,15 +73,15 @@ def test_small_networks_that_do_not_fit_are_named(golden_pack, name, value):
 def test_a_cpu_computes_in_float32(backbone, one):
     assert backbone.device == torch.device("cpu")
     assert backbone.dtype is torch.float32
-    assert {p.dtype for p in one.unet._module.parameters()} == {torch.float32}
-    assert not any(p.requires_grad for p in one.unet._module.parameters())
+    assert {p.dtype for p in one.unet.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in one.unet.parameters())
 
 
 def test_another_precision_computes_in_it_and_returns_float32(golden_pack, two):
     latents, timestep = torch.randn(1, 9, 16, 16), torch.tensor(501)
 
-    with DiffusersBackbone(golden_pack, dtype=torch.bfloat16).stage_two() as short:
-        assert next(short.unet._module.parameters()).dtype is torch.bfloat16
+    with PackedBackbone(golden_pack, dtype=torch.bfloat16).stage_two() as short:
+        assert next(short.unet.parameters()).dtype is torch.bfloat16
         prediction, exact = (
             each.unet.predict(latents, timestep, each.unet.condition(each.context), None)
             for each in (short, two)
@@ -94,12 +94,12 @@ def test_another_precision_computes_in_it_and_returns_float32(golden_pack, two):
 
 
 def test_networks_are_loaded_once_and_freed_when_that_is_asked_for(golden_pack):
-    kept, freed = (DiffusersBackbone(golden_pack, keep_loaded=keep) for keep in (True, False))
+    kept, freed = (PackedBackbone(golden_pack, keep_loaded=keep) for keep in (True, False))
 
     with kept.stage_two() as first, kept.stage_two() as second:
         assert first is second
     with freed.stage_two() as networks:
-        gone = weakref.ref(networks.unet._module)
+        gone = weakref.ref(networks.unet)
     del networks
     gc.collect()
     assert gone() is None
@@ -107,7 +107,7 @@ def test_networks_are_loaded_once_and_freed_when_that_is_asked_for(golden_pack):
 
 def test_both_stages_share_one_autoencoder_unless_stage_two_has_its_own(golden_pack, one, two):
     own = {f"stage_two.vae.{name}": tensor for name, tensor in golden_pack.tensors("vae.").items()}
-    backbone = DiffusersBackbone(Altered(golden_pack, **own))
+    backbone = PackedBackbone(Altered(golden_pack, **own))
 
     assert one.autoencoder is two.autoencoder
     with backbone.stage_one() as first, backbone.stage_two() as second:
@@ -147,5 +147,5 @@ def test_a_header_of_other_sizes_is_refused(golden_pack):
     header = dataclasses.replace(golden_pack.header, stage_two_unet=shape)
 
     with pytest.raises(PackError, match="unexpected"):
-        with DiffusersBackbone(Altered(golden_pack, header)).stage_two():
+        with PackedBackbone(Altered(golden_pack, header)).stage_two():
             pass

@@ -1,4 +1,4 @@
-"""Stable Diffusion by the diffusers library, with all weights from the pack."""
+"""Stable Diffusion by networks of our own, of the sizes the pack's header says."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from torch import Tensor
 
-from realishuman.backbones.diffusers_unet import DiffusersUnet
 from realishuman.backbones.loading import Place, fill, load, load_conditioners
+from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
+from realishuman.diffusion.unet import PlainUnet
 from realishuman.weights.header import UnetShape, VaeShape
 from realishuman.weights.pack import Pack
 
 
-class DiffusersBackbone:
+class PackedBackbone:
     """The networks of one pack, loaded when their stage is first entered.
 
     device       where to compute.
@@ -41,7 +40,7 @@ class DiffusersBackbone:
         self._keep_loaded = keep_loaded
         self._one: StageOneNetworks | None = None
         self._two: StageTwoNetworks | None = None
-        self._autoencoder: DiffusersAutoencoder | None = None
+        self._autoencoder: PlainAutoencoder | None = None
 
     @property
     def device(self) -> torch.device:
@@ -100,74 +99,31 @@ class DiffusersBackbone:
             schedule=header.schedule,
         )
 
-    def _shared_autoencoder(self) -> DiffusersAutoencoder:
+    def _shared_autoencoder(self) -> PlainAutoencoder:
         self._autoencoder = self._autoencoder or load_autoencoder(self._pack, "vae.", self._place)
         return self._autoencoder
 
 
-def build_unet(shape: UnetShape, in_channels: int, out_channels: int = 4) -> UNet2DConditionModel:
-    """A Stable Diffusion 1.x UNet without weights, on the meta device."""
-    down = ["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in shape.attention]
-    up = ["CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(shape.attention)]
+def build_unet(shape: UnetShape, in_channels: int, out_channels: int = 4) -> PlainUnet:
+    """A UNet without weights, on the meta device."""
     with torch.device("meta"):
-        return UNet2DConditionModel(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            down_block_types=tuple(down),
-            up_block_types=tuple(up),
-            block_out_channels=shape.channels,
-            layers_per_block=shape.layers,
-            cross_attention_dim=shape.context,
-            attention_head_dim=shape.heads,  # the library's name for the number of heads
-            norm_num_groups=shape.groups,
-        )
+        return PlainUnet(shape, in_channels, out_channels)
 
 
-def build_autoencoder(shape: VaeShape) -> AutoencoderKL:
-    """An AutoencoderKL without weights, on the meta device."""
-    levels = len(shape.channels)
+def build_autoencoder(shape: VaeShape) -> PlainAutoencoder:
+    """An autoencoder without weights, on the meta device."""
     with torch.device("meta"):
-        return AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * levels,
-            up_block_types=("UpDecoderBlock2D",) * levels,
-            block_out_channels=shape.channels,
-            layers_per_block=shape.layers,
-            latent_channels=shape.latent_channels,
-            norm_num_groups=shape.groups,
-        )
+        return PlainAutoencoder(shape)
 
 
-def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> DiffusersUnet:
+def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> PlainUnet:
     """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
     tensors = pack.tensors(prefix)
     first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
     module = build_unet(shape, first.shape[1], pack.header.vae.latent_channels)
-    return DiffusersUnet(fill(module, tensors, place, f"{pack.path}: {prefix}"))
+    return fill(module, tensors, place, f"{pack.path}: {prefix}")
 
 
-def load_autoencoder(pack: Pack, prefix: str, place: Place) -> DiffusersAutoencoder:
+def load_autoencoder(pack: Pack, prefix: str, place: Place) -> PlainAutoencoder:
     """Build the autoencoder from the pack's tensors. Raises PackError if they do not fit."""
-    shape = pack.header.vae
-    module = load(build_autoencoder(shape), pack, prefix, place)
-    return DiffusersAutoencoder(module, shape.scaling)
-
-
-class DiffusersAutoencoder:
-    """An AutoencoderKL as networks.Autoencoder."""
-
-    def __init__(self, module: AutoencoderKL, scaling: float) -> None:
-        self._module = module
-        self._scaling = scaling
-
-    def encode(self, images: Tensor) -> Tensor:
-        """(P, 3, R, R) in [-1, 1] to scaled latents (P, C, R/8, R/8) float32, the mode."""
-        latents: Tensor = self._module.encode(self._cast(images)).latent_dist.mode()
-        return latents.float() * self._scaling
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Scaled latents (P, C, h, w) to pictures (P, 3, 8h, 8w) float32 in [0, 1]."""
-        images: Tensor = self._module.decode(self._cast(latents / self._scaling)).sample
-        return (images.float() / 2 + 0.5).clamp(0, 1)
-
-    def _cast(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._module.device, self._module.dtype)
+    return load(build_autoencoder(pack.header.vae), pack, prefix, place)
