@@ -104,7 +104,7 @@ def face_template() -> FaceTemplate:
         faces = data["faces"].astype(np.int32)
     loop = _loop(faces)
     rings = [loop, *(LANDMARKS + len(loop) * n + np.arange(len(loop)) for n in range(len(RINGS)))]
-    strips = [_strip(inner, outer) for inner, outer in pairwise(rings)]
+    strips = [strip(inner, outer) for inner, outer in pairwise(rings)]
     return FaceTemplate(vertices, np.concatenate([faces, *strips]), loop, _growth(vertices[loop]))
 
 
@@ -120,7 +120,7 @@ def _loop(faces: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.array(loop, np.int64)
 
 
-def _strip(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> NDArray[np.int32]:
+def strip(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> NDArray[np.int32]:
     """Two faces per edge between two rings; a shared edge runs the other way in its neighbour."""
     after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
     lower = np.stack([after_inner, inner, outer], axis=1)

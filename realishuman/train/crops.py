@@ -21,7 +21,8 @@ Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 MASKS = ("m", "m_d", "m_e", "shown")  # bit 0 to 3 of a packed crop's last channel
 CHANNELS = 10
-REACH = 0.12  # of a joint over the mesh, in hand sizes: about half a finger's distance to the next
+CONTROLS = 40  # a mesh of more joints than this moves with every so many of them
+REACH = 0.12  # of a joint over the mesh, in part sizes: about half a finger's distance to the next
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TrainingCrop:
 def synthetic_crop(seed: int, config: TrainConfig) -> TrainingCrop:
     """The crop of this seed, always the same for the same configuration."""
     rng = np.random.default_rng((seed, 1))  # sample() draws from (seed, redraw) and (seed,) alone
-    return cut(sample(seed, config.data.side), config, rng)
+    return cut(sample(seed, config.data.side, part=config.pack.kind), config, rng)
 
 
 def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) -> TrainingCrop:
@@ -83,18 +84,27 @@ def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) ->
 def noisy(mesh: Mesh, spread: float, rng: np.random.Generator) -> Mesh:
     """Move each joint at random and the mesh around it along.
 
-    spread  standard deviation of a joint's move, in sizes of the hand's box.
+    Of a face's many landmarks only some move on their own and carry the others: a surface that is
+    estimated wrongly is still smooth.
+    spread  standard deviation of a joint's move, in sizes of the part's box.
     """
     size = around(mesh.joints).longer_side
-    moves = rng.normal(0, spread * size, mesh.joints.shape)
-    apart = np.linalg.norm(mesh.vertices[:, None] - mesh.joints[None], axis=2) / (REACH * size)
+    few = len(mesh.joints) <= CONTROLS
+    free = mesh.joints if few else mesh.joints[:: len(mesh.joints) // CONTROLS + 1]
+    moves = rng.normal(0, spread * size, free.shape)
+    joints = mesh.joints + (moves if few else _carried(mesh.joints, free, REACH * size) @ moves)
+    vertices = mesh.vertices + _carried(mesh.vertices, free, REACH * size) @ moves
+    return Mesh(vertices.astype(np.float32), mesh.faces, joints.astype(np.float32))
+
+
+def _carried(
+    points: NDArray[np.float32], free: NDArray[np.float32], reach: float
+) -> NDArray[np.float32]:
+    """How much each point (N, 3) goes with each joint (K, 3), (N, K); rows sum to 1."""
+    apart = np.linalg.norm(points[:, None] - free[None], axis=2) / reach
     weights = np.exp(-0.5 * (apart**2 - (apart**2).min(axis=1, keepdims=True)))
     weights /= weights.sum(axis=1, keepdims=True)
-    return Mesh(
-        (mesh.vertices + weights @ moves).astype(np.float32),
-        mesh.faces,
-        (mesh.joints + moves).astype(np.float32),
-    )
+    return np.asarray(weights)
 
 
 def pixels(image: Tensor) -> Pixels:

@@ -139,3 +139,27 @@ def test_every_pass_sees_every_crop_and_none_that_is_held_out(crops, make_config
     images, noise = data.batch([3, 4])
     assert images.shape == (2, 3, 32, 32)
     assert noise.shape == (2, 6, 8, 8)
+
+
+def test_face_packs_train_on_faces(make_config, tmp_path):
+    config = make_config(tmp_path)
+    config = replace(config, pack=replace(config.pack, kind="face"))
+    crop = synthetic_crop(1, config)
+
+    assert (crop.clean != crop.malformed).any()
+    assert (crop.m & crop.shown).sum() > 0.9 * crop.shown.sum()
+    covered = crop.pose[crop.m]
+    assert (covered[:, 0] == covered[:, 1]).all()  # grey, as face packs are shown their pose
+    assert equal(mirrored(mirrored(crop)), crop)
+
+
+def test_noise_on_a_face_moves_landmarks_and_mesh_as_one_smooth_surface():
+    mesh = sample(0, 64, part="face").mesh
+    moved = noisy(mesh, 0.03, np.random.default_rng(0))
+    size = np.ptp(mesh.joints[:, :2], axis=0).max()
+    step = (moved.joints - mesh.joints) / size
+
+    np.testing.assert_allclose(moved.vertices[:468], moved.joints, atol=1e-4)
+    assert 0.01 < np.linalg.norm(step, axis=1).mean() < 0.06
+    edges = mesh.faces[(mesh.faces < 468).all(axis=1)][:, :2]
+    assert np.linalg.norm(step[edges[:, 0]] - step[edges[:, 1]], axis=1).mean() < 0.015

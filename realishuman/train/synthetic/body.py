@@ -109,13 +109,13 @@ def sleeve(rng: np.random.Generator, start: float, ease: float) -> Body:
         + (wide * np.sin(turn))[..., None] * side
     )
     vertices = points.reshape(-1, 3)
-    faces = _outward(vertices, _grid(len(distance), around), centre + 0.3 * back)
+    faces = outward(vertices, grid(len(distance), around), centre + 0.3 * back)
     weights = np.zeros((len(vertices), 21))
     weights[:, 0] = 1.0
     return Body(vertices, faces.astype(np.int32), weights, np.repeat(distance, around))
 
 
-def _grid(rows: int, around: int) -> Indices:
+def grid(rows: int, around: int) -> Indices:
     """Return the triangles between the neighbours of closed rings of vertices."""
     index = np.arange(rows * around).reshape(rows, around)
     here, there = index[:-1], index[1:]
@@ -124,7 +124,7 @@ def _grid(rows: int, around: int) -> Indices:
     return np.concatenate([np.stack(half, -1).reshape(-1, 3) for half in halves])
 
 
-def _outward(vertices: Floats, faces: Indices, inside: Floats) -> Indices:
+def outward(vertices: Floats, faces: Indices, inside: Floats) -> Indices:
     """Turn all faces round if most look at a point inside."""
     corner = vertices[faces]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])

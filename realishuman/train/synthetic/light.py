@@ -13,7 +13,6 @@ from realishuman.train.synthetic.skin import Look
 
 WRAP = (0.38, 0.20, 0.14)  # how far light creeps round into the shade, per channel of skin
 SHADOW_SIZE = 224
-SHADOW_REACH = 0.17  # metres around the hand whose shadows are looked at
 BIAS = 0.0035
 _RING = [(1.0, 0.0), (0.5, 0.87), (-0.5, 0.87), (-1.0, 0.0), (-0.5, -0.87), (0.5, -0.87)]
 
@@ -44,7 +43,7 @@ def lit(
     toward = F.normalize(-points - torch.tensor([0.0, 0.0, 0.6]), dim=1)
     wrap = torch.tensor(WRAP) * skin[:, None]
     for light in scene.lights:
-        total = total + _one(light, look, points, normals, toward, wrap, open_, solid)
+        total = total + _one(light, look, points, normals, toward, wrap, open_, solid, scene.reach)
     rim = (1 - (normals * toward).sum(1, keepdim=True).clamp(0, 1)) ** 4
     return total + 0.10 * look.gloss[:, None] * rim * around * open_
 
@@ -58,12 +57,13 @@ def _one(
     wrap: Tensor,
     open_: Tensor,
     solid: tuple[Tensor, Tensor],
+    around: float,
 ) -> Tensor:
     direction = _colour(light.direction)
     colour = _colour(light.colour)
     cosine = (normals @ direction)[:, None]
     diffuse = ((cosine + wrap) / (1 + wrap)).clamp_min(0) ** 1.25
-    free = _unshadowed(light, points, normals, solid)[:, None]
+    free = _unshadowed(light, points, normals, solid, around)[:, None]
     red = torch.where(wrap > 0, torch.tensor([0.75, 1.08, 1.15]), torch.ones(3))
     total = look.albedo * diffuse * free**red * (0.45 + 0.55 * open_)
 
@@ -99,12 +99,12 @@ def _openness(seen: Tensor, depth: Tensor, pixel: float) -> Tensor:
 
 
 def _unshadowed(
-    light: Light, points: Tensor, normals: Tensor, solid: tuple[Tensor, Tensor]
+    light: Light, points: Tensor, normals: Tensor, solid: tuple[Tensor, Tensor], around: float
 ) -> Tensor:
-    """Share (N,) of the lamp that each point sees past the rest of the hand."""
+    """Share (N,) of the lamp that each point sees past all else within `around` metres."""
     vertices, faces = solid
     turn = _axes(light.direction)
-    scale = SHADOW_SIZE / (2 * SHADOW_REACH)
+    scale = SHADOW_SIZE / (2 * around)
     middle = SHADOW_SIZE / 2
     seen_by = vertices @ turn.T
     centre = (points @ turn.T).mean(0)
@@ -118,7 +118,7 @@ def _unshadowed(
     total = torch.zeros(len(points))
     places = [(0.0, 0.0), *_RING, *((0.5 * y, 0.5 * x) for x, y in _RING)]
     for x, y in places:
-        place = (at[:, :2] + reach * torch.tensor([x, y])) / SHADOW_REACH
+        place = (at[:, :2] + reach * torch.tensor([x, y])) / around
         near = F.grid_sample(
             depth,
             place.view(1, 1, -1, 2),

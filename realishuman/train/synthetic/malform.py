@@ -148,41 +148,57 @@ FAMILIES_OF = {  # poses in which a defect shows; any pose will do for ripples
 KINDS = (*BONES, "rippled", "melted")
 
 
-def rippled(rng: np.random.Generator, surfaces: list[Surface], wrist_free: float) -> list[Surface]:
-    """Push the surface about in waves, strongest at the fingers.
+def rippled(
+    rng: np.random.Generator,
+    surfaces: list[Surface],
+    least: float,
+    most: float,
+    loose: Callable[[Surface], Floats | None],
+) -> list[Surface]:
+    """Push surfaces about in waves.
 
-    surfaces    posed, metres, origin at the wrist.
-    wrist_free  metres around the wrist, and all cloth, that stay as they are.
+    surfaces     posed, metres.
+    least, most  metres of the push.
+    loose        how freely each vertex moves, (V,) 0..1; None for a surface that stays.
     """
     lattice = draw_lattice(rng)
-    strength, wave = rng.uniform(0.008, 0.014), rng.uniform(0.030, 0.045)
+    strength, wave = rng.uniform(least, most), rng.uniform(0.030, 0.045)
     result = []
     for item in surfaces:
-        if item.number < 0:
+        share = loose(item)
+        if share is None:
             result.append(item)
             continue
         points = torch.tensor(item.vertices, dtype=torch.float32)
         push = torch.stack([solid(lattice, points, wave, 7.7 * axis) for axis in range(3)], 1)
-        ahead = 0.048 - item.rest[:, 1]  # metres before the wrist, at rest
-        share = np.clip((ahead - wrist_free) / 0.05, 0, 1)[:, None]
-        result.append(replace(item, vertices=item.vertices + strength * share * push.numpy()))
+        moved = item.vertices + strength * share[:, None] * push.numpy()
+        result.append(replace(item, vertices=moved))
     return result
 
 
 def melted(
     rng: np.random.Generator, picture: NDArray[np.uint8], joints: Floats
 ) -> NDArray[np.uint8]:
-    """Smear fingers into each other, as an unfinished diffusion does; (H, W, 3) uint8.
+    """Smear fingers into each other; joints (21, 3) of the hand, picture pixels."""
+    span = float(np.ptp(joints[:, :2], axis=0).max())
+    tips = rng.choice([6, 7, 10, 11, 14, 15, 18, 19], 4, replace=False)
+    return smeared(rng, picture, joints[tips, :2], span)
 
-    joints  (21, 3) of the hand, picture pixels.
+
+def smeared(
+    rng: np.random.Generator, picture: NDArray[np.uint8], places: Floats, span: float
+) -> NDArray[np.uint8]:
+    """Stir and blur a picture (H, W, 3) uint8 around places, as an unfinished diffusion does.
+
+    places  (N, 2) picture pixels.
+    span    size of the part in pixels; a seventh of it, about, is stirred around each place.
     """
     side = len(picture)
-    span = float(np.ptp(joints[:, :2], axis=0).max())
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) + np.float32(0.5)
     shift = np.zeros((2, side, side), np.float32)
     soft = np.zeros((side, side), np.float32)
-    for joint in rng.choice([6, 7, 10, 11, 14, 15, 18, 19], 4, replace=False):
-        centre = joints[joint, :2] + rng.normal(0, 0.02 * span, 2)
+    for place in places:
+        centre = place + rng.normal(0, 0.02 * span, 2)
         off = np.stack([x - centre[0], y - centre[1]])
         radius = span * rng.uniform(0.11, 0.19)
         share = np.exp(-((np.hypot(*off) / radius) ** 2) * 1.2)
@@ -200,8 +216,8 @@ def melted(
     blurred = cv2.GaussianBlur(moved, (0, 0), span * rng.uniform(0.014, 0.03))
     weight = np.clip(1.5 * soft - 0.3, 0, 1)[..., None]
     inside = np.clip(6 * soft - 0.6, 0, 1)[..., None]
-    smeared = weight * blurred + (1 - weight) * moved
-    return np.asarray(np.round(inside * smeared + (1 - inside) * picture), np.uint8)
+    mixed = weight * blurred + (1 - weight) * moved
+    return np.asarray(np.round(inside * mixed + (1 - inside) * picture), np.uint8)
 
 
 def _straight(template: HandTemplate, good: Anatomy) -> list[int]:

@@ -5,6 +5,7 @@ Everything is rasterised at twice the picture's size. Colours are linear RGB unt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -16,12 +17,14 @@ from torch.nn import functional as F
 
 from realishuman.render.raster import interpolate, rasterise, vertex_normals
 from realishuman.train.synthetic.light import lit
-from realishuman.train.synthetic.noise import octaves, solid
 from realishuman.train.synthetic.posed import Surface
-from realishuman.train.synthetic.scene import Camera, Cloth, Scene
-from realishuman.train.synthetic.skin import Look, skin_look
+from realishuman.train.synthetic.scene import Camera, Scene
+from realishuman.train.synthetic.skin import Look
 
 FINER = 2
+NOTHING = -99
+Looks = Callable[[Tensor, Tensor, Tensor, Tensor], Look]
+"""Points at rest (N, 3), metres, their normals, their share, their surface's number -> Look."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,19 @@ class Painting:
     """A picture and what is where in it.
 
     picture  (side, side, 3) uint8 RGB.
-    skin     (side, side) bool, mostly skin.
-    rest     (side, side, 3) float32: metres, where on the resting arm a pixel's skin is.
+    number   (side, side) int64, of the surface; NOTHING where the background is.
+    share    (side, side) float32, as Surface has it.
+    rest     (side, side, 3) float32: metres, where on the resting body a pixel's skin is; NaN
+             where there is none.
     """
 
     picture: NDArray[np.uint8]
-    skin: NDArray[np.bool_]
+    number: NDArray[np.int64]
+    share: NDArray[np.float32]
     rest: NDArray[np.float32]
 
 
-def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
+def paint(surfaces: list[Surface], camera: Camera, scene: Scene, looks: Looks) -> Painting:
     """Paint surfaces (camera's axes, metres, already mirrored for a left hand)."""
     side = len(scene.background)
     mesh = _joined(surfaces, camera)
@@ -50,7 +56,7 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
     normals, rest_normals = F.normalize(normals, dim=1), F.normalize(rest_normals, dim=1)
     number = mesh.number[mesh.faces[raster.face[seen]][:, 0].long()]
     normals = _healed(seen, number, normals, points, FINER * side / 256)
-    look = _look(scene, rest, rest_normals, values[:, 12], number)
+    look = looks(rest, rest_normals, values[:, 12], number)
     per_pixel = camera.distance / camera.focal / FINER
     normals = _rough(seen, look.relief, normals, points, per_pixel)
     colour = lit(scene, look, points, normals, number >= 0, seen, per_pixel, mesh.solid)
@@ -59,9 +65,13 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene) -> Painting:
     small = F.avg_pool2d(layer.permute(2, 0, 1)[None], FINER)[0].permute(1, 2, 0).numpy()
     where = torch.full((*seen.shape, 3), torch.nan)
     where[seen] = torch.where((number >= 0)[:, None], rest, torch.nan)
-    at_rest = where[::FINER, ::FINER].numpy()
+    what = torch.full(seen.shape, NOTHING)
+    what[seen] = number
+    at_rest, surface, share = (
+        values[::FINER, ::FINER].numpy() for values in (where, what, attributes[..., 12])
+    )
     picture = _developed(small[..., :3] + (1 - small[..., 3:]) * scene.background, scene)
-    return Painting(picture, np.isfinite(at_rest[..., 0]), at_rest)
+    return Painting(picture, surface, share, at_rest)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class _Joined:
     """All surfaces as one mesh of tensors.
 
     pixels      (V, 3) float32 on the fine raster.
-    attributes  (V, 13) point, normal, rest point, rest normal, thumb.
+    attributes  (V, 13) point, normal, rest point, rest normal, share.
     number      (V,) which surface.
     solid       (V, 3) metres, for the shadows.
     """
@@ -92,44 +102,15 @@ def _joined(surfaces: list[Surface], camera: Camera) -> _Joined:
         rest = torch.tensor(item.rest, dtype=torch.float32)
         corner = torch.tensor(np.ascontiguousarray(item.faces)).long()
         turned = torch.tensor(item.rest_faces).long()
-        thumb = torch.tensor(item.thumb, dtype=torch.float32)[:, None]
+        share = torch.tensor(item.share, dtype=torch.float32)[:, None]
         normals = vertex_normals(points, corner)
-        columns = [points, normals, rest, vertex_normals(rest, turned), thumb]
+        columns = [points, normals, rest, vertex_normals(rest, turned), share]
         attributes.append(torch.cat(columns, 1))
         pixels.append(torch.tensor(FINER * camera.project(item.vertices), dtype=torch.float32))
         faces.append(corner + count)
         number.append(torch.full((len(points),), item.number))
         count += len(points)
     return _Joined(torch.cat(pixels), torch.cat(faces), torch.cat(attributes), torch.cat(number))
-
-
-def _look(scene: Scene, rest: Tensor, normals: Tensor, thumb: Tensor, number: Tensor) -> Look:
-    """Look up skin and cloth at all seen points."""
-    look = skin_look(scene.skin, scene.lattice, rest, normals, thumb)
-    cloth = number < 0
-    if scene.cloth is None or not bool(cloth.any()):
-        return look
-    woven = _cloth_look(scene.cloth, scene.lattice, rest[cloth])
-    for whole, part in zip(
-        (look.albedo, look.relief, look.gloss),
-        (woven.albedo, woven.relief, woven.gloss),
-        strict=True,
-    ):
-        whole[cloth] = part
-    return look
-
-
-def _cloth_look(cloth: Cloth, lattice: Tensor, rest: Tensor) -> Look:
-    """Knit, faded and striped along the arm."""
-    first, second = (torch.tensor(c, dtype=torch.float32) for c in (cloth.colour, cloth.second))
-    albedo = first.expand(len(rest), 3)
-    if cloth.stripes:
-        band = torch.sigmoid(8 * torch.sin(rest[:, 1] * (2 * np.pi / cloth.stripes)))
-        albedo = torch.lerp(albedo, second, band[:, None])
-    fine = octaves(lattice, rest, 0.0024, 2)
-    albedo = albedo * torch.exp(0.10 * fine + 0.08 * solid(lattice, rest, 0.02))[:, None]
-    folds = 0.006 * solid(lattice, rest * torch.tensor([1.0, 1.6, 1.0]), 0.028, 4.0)
-    return Look(albedo, folds + cloth.knit * fine, torch.full((len(rest),), 0.05))
 
 
 def _spread(seen: Tensor, values: Tensor) -> Tensor:

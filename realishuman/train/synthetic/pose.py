@@ -85,10 +85,10 @@ def draw_rotation(rng: np.random.Generator) -> Floats:
     spin = np.radians(side + rng.choice([rng.normal(0, 22), rng.uniform(-65, 65)], p=[0.7, 0.3]))
     tilt = np.radians(np.clip(rng.normal(0, 17), -38, 38))
     roll = np.radians(rng.choice([rng.normal(0, 28), rng.uniform(-180, 180)], p=[0.65, 0.35]))
-    return _about(2, float(roll)) @ _about(0, float(tilt)) @ _about(1, float(spin))
+    return about(2, float(roll)) @ about(0, float(tilt)) @ about(1, float(spin))
 
 
-def _about(axis: int, angle: float) -> Floats:
+def about(axis: int, angle: float) -> Floats:
     """Rotation (3, 3) about a coordinate axis."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     turn = np.eye(3)

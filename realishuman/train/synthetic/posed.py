@@ -69,15 +69,15 @@ class Surface:
     faces     (F, 3) int32, outward.
     rest      (V, 3) metres, the same points at rest: where the texture is looked up.
     rest_faces  (F, 3) int32, outward at rest: not those of a mirrored hand.
-    thumb     (V,) share of the thumb's bones.
-    number    which copy of the skin this is; -1 for cloth.
+    share     (V,) 0..1, how much of a region whose look differs: the thumb, or the face.
+    number    0 or more for skin, each copy or piece its own; negative for cloth and all else.
     """
 
     vertices: Floats
     faces: Faces
     rest: Floats
     rest_faces: Faces
-    thumb: Floats
+    share: Floats
     number: int
 
 
@@ -179,7 +179,7 @@ def _grafted(
     share = np.clip((FULL - own[used]) / (FULL - OWN), 0, 1)[:, None]
     share = share * share * (3 - 2 * share)
     vertices = whole.vertices[used] + 0.9 * share * (root - whole.vertices[used])
-    return Surface(vertices + shift, faces, whole.rest[used], faces, whole.thumb[used], number)
+    return Surface(vertices + shift, faces, whole.rest[used], faces, whole.share[used], number)
 
 
 def posed_landmarks(template: HandTemplate, anatomy: Anatomy, rotation: Floats) -> Floats:

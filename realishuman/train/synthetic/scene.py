@@ -1,4 +1,4 @@
-"""Everything a picture shows besides the hand's anatomy: person, sleeve, light, camera, sensor."""
+"""Everything a picture shows besides anatomy: skin, sleeve, light, place, camera, sensor."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from realishuman.mesh.hand_template import Floats
 from realishuman.train.synthetic.background import draw_background
 from realishuman.train.synthetic.body import Body, sleeve
 from realishuman.train.synthetic.canvas import Image
+from realishuman.train.synthetic.cloth import Fabric, draw_dyes, draw_fabric
 from realishuman.train.synthetic.noise import draw_lattice
 from realishuman.train.synthetic.skin import SkinTone, draw_skin
 
@@ -34,17 +35,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Cloth:
-    """A sleeve: its surface, two colours (3,) linear RGB, and the stripes between them.
-
-    stripes  metres per stripe; 0 for none.
-    knit     metres of relief.
-    """
+    """A sleeve: its surface, and what it is made of."""
 
     body: Body
-    colour: Floats
-    second: Floats
-    stripes: float
-    knit: float
+    fabric: Fabric
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,7 @@ class Scene:
     lattice     noise of skin and cloth.
     lens        blur of the whole picture, pixels at 256.
     grain       (side, side, 3) float32 sensor noise, of 255.
+    reach       metres around the middle of what is seen that throw shadows on it.
     """
 
     left: bool
@@ -83,6 +78,7 @@ class Scene:
     lattice: Tensor
     lens: float
     grain: Image
+    reach: float = 0.17
 
 
 def draw_scene(rng: np.random.Generator, side: int) -> Scene:
@@ -107,14 +103,25 @@ def draw_scene(rng: np.random.Generator, side: int) -> Scene:
     )
 
 
-def draw_camera(rng: np.random.Generator, hand: Floats, side: int) -> Camera:
-    """Put the camera so that the hand, points (N, 3) in metres, takes 40 to 75 % of the side."""
-    distance = float(rng.uniform(0.42, 1.1))
-    seen = hand[:, :2] / (hand[:, 2:] + distance)
+def draw_camera(
+    rng: np.random.Generator,
+    part: Floats,
+    side: int,
+    distances: tuple[float, float] = (0.42, 1.1),
+    shares: tuple[float, float] = (0.42, 0.75),
+    places: tuple[float, float] = (0.2, 0.8),
+) -> Camera:
+    """Put the camera so that a part, points (N, 3) in metres, takes a share of the side.
+
+    distances  least and most metres from the camera; `shares` of the side likewise.
+    places     least and most of the room around the part that lies before it.
+    """
+    distance = float(rng.uniform(*distances))
+    seen = part[:, :2] / (part[:, 2:] + distance)
     low, high = seen.min(0), seen.max(0)
-    focal = side * rng.uniform(0.42, 0.75) / float((high - low).max())
+    focal = side * rng.uniform(*shares) / float((high - low).max())
     room = side * (1 - 2 * MARGIN) - focal * (high - low)
-    corner = side * MARGIN + room * rng.uniform(0.2, 0.8, 2)
+    corner = side * MARGIN + room * rng.uniform(*places, 2)
     return Camera(focal, distance, corner - focal * low)
 
 
@@ -159,13 +166,6 @@ def _towards(turn: float, height: float) -> Floats:
 
 def _draw_cloth(rng: np.random.Generator) -> Cloth:
     start = float(rng.uniform(0.022, 0.11))
-    first, second = (
-        np.exp(rng.uniform(-3.4, -0.4)) * np.exp(rng.normal(0, 0.35, 3)) for _ in range(2)
-    )
-    return Cloth(
-        sleeve(rng, start, float(rng.uniform(0.004, 0.013))),
-        np.clip(first, 0.015, 0.8),
-        np.clip(second, 0.015, 0.8),
-        float(rng.uniform(0.008, 0.03)) if rng.random() < 0.25 else 0.0,
-        float(rng.choice([0.0002, 0.0005, 0.001])),
-    )
+    dyes = draw_dyes(rng)
+    body = sleeve(rng, start, float(rng.uniform(0.004, 0.013)))
+    return Cloth(body, draw_fabric(rng, dyes))
