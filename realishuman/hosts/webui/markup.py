@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -40,6 +41,8 @@ def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
     """The preview on which boxes are drawn and moved.
 
     size  height and width of the picture itself, in whose pixels the boxes count.
+    Two calls never return the same: gradio puts only what differs on the page, and what a user
+    drew there must go.
     """
     boxes = [
         [part.kind, part.side, *(round(v) for v in (b.x0, b.y0, b.x1, b.y1))]
@@ -48,7 +51,8 @@ def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
     ]
     height, width = size
     return (
-        f'<div class="rh-stage" data-width="{width}" data-height="{height}" '
+        f'<div class="rh-stage" data-stamp="{secrets.token_hex(4)}" '
+        f'data-width="{width}" data-height="{height}" '
         f"data-boxes='{escape(json.dumps(boxes), quote=True)}'>"
         f'<img src="{picture_url(view)}" alt="The picture with what was found" draggable="false">'
         "</div>"

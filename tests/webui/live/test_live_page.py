@@ -1,0 +1,185 @@
+"""The page of a running WebUI, in Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from tests.webui.live.conftest import ADDRESS, PATIENCE
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="pip install playwright, to try the page itself"
+)
+WAIT = PATIENCE * 1000  # ms
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        place = os.environ.get("REALISHUMAN_CHROMIUM")
+        try:
+            made = started.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium: {error}; name it in REALISHUMAN_CHROMIUM")
+        yield made
+        made.close()
+
+
+def opened(browser):
+    """A fresh page with our tab in front."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    page.goto(ADDRESS, wait_until="domcontentloaded", timeout=WAIT)
+    page.wait_for_function("typeof switch_to_realishuman === 'function'", timeout=WAIT)
+    page.wait_for_selector("#realishuman_find", state="attached", timeout=WAIT)
+    page.wait_for_timeout(2000)
+    page.evaluate("switch_to_realishuman()")
+    page.wait_for_selector("#realishuman_find", state="visible")
+    return page
+
+
+def load(page, file):
+    page.set_input_files("#realishuman_image input[type=file]", file)
+    page.wait_for_selector("#realishuman_image img")
+    page.wait_for_timeout(1500)
+
+
+def find(page):
+    page.click("#realishuman_find")
+    page.wait_for_selector(".rh-stage img", timeout=WAIT)
+    page.wait_for_timeout(500)
+
+
+def boxes(page):
+    return page.input_value("#realishuman_boxes textarea")
+
+
+def two_steps(page):
+    page.get_by_text("Sampling", exact=True).locator("visible=true").first.click()
+    number = page.locator("#realishuman_steps input[type=number]")
+    number.fill("2")
+    number.blur()
+
+
+@pytest.fixture
+def page(browser):
+    made = opened(browser)
+    yield made
+    made.close()
+
+
+def test_find_draw_refine_keep_and_save(page, file):
+    load(page, file)
+    find(page)
+    first = boxes(page)
+    assert re.match(r"1: (left |right )?(hand|face) -?\d+,", first)
+
+    shown = page.get_attribute(".rh-stage img", "src")
+    number = page.locator("#realishuman_dilate input[type=number]")
+    number.fill("30")
+    number.dispatch_event("input")
+    page.wait_for_function("s => document.querySelector('.rh-stage img').src !== s", arg=shown)
+    assert boxes(page) == first
+
+    two_steps(page)
+    page.click("#realishuman_refine")
+    page.wait_for_selector(".rh-compare", timeout=WAIT)
+    page.wait_for_timeout(1000)
+    assert "parts refined" in page.inner_text("#realishuman_note >> nth=0")
+
+    after = page.get_attribute(".rh-compare .rh-after", "src")
+    page.locator("#realishuman_kept input").first.click()
+    page.wait_for_function("s => document.querySelector('.rh-after').src !== s", arg=after)
+
+    page.focus(".rh-compare input")
+    page.keyboard.press("ArrowRight")
+    split = "getComputedStyle(document.querySelector('.rh-compare')).getPropertyValue('--rh-split')"
+    assert page.evaluate(split).strip() != "50%"
+
+    page.click("#realishuman_save")
+    page.wait_for_function(
+        "document.querySelector('#realishuman_note').innerText.includes('Saved')", timeout=WAIT
+    )
+
+
+def test_a_drawn_box_adds_a_line(page, file):
+    load(page, file)
+    find(page)
+    page.fill("#realishuman_boxes textarea", "")
+    page.click("#realishuman_apply")
+    page.wait_for_function("document.querySelector('.rh-stage').dataset.boxes === '[]'")
+    place = page.locator(".rh-stage img").bounding_box()
+    stamp = page.get_attribute(".rh-stage", "data-stamp")
+
+    page.mouse.move(place["x"] + 5, place["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] - 5, place["y"] + place["height"] - 5, steps=4)
+    page.mouse.up()
+
+    page.wait_for_function(
+        "s => document.querySelector('.rh-stage').dataset.stamp !== s", arg=stamp, timeout=WAIT
+    )
+    page.wait_for_timeout(500)
+    note = page.inner_text("#realishuman_note >> nth=0")
+    assert boxes(page) or "No hand was found" in note
+
+
+def test_another_picture_takes_the_old_preview_away(page, file):
+    load(page, file)
+    find(page)
+
+    page.locator("#realishuman_image button").locator("visible=true").last.click()
+
+    page.wait_for_selector(".rh-stage", state="detached")
+    assert boxes(page) == ""
+
+
+def test_two_browser_tabs_do_not_disturb_each_other(browser, file):
+    one, two = opened(browser), opened(browser)
+    for page in (one, two):
+        load(page, file)
+        find(page)
+    both = boxes(two)
+
+    one.fill("#realishuman_boxes textarea", "")
+    one.click("#realishuman_apply")
+    one.wait_for_function("document.querySelector('.rh-stage').dataset.boxes === '[]'")
+    stamp = two.get_attribute(".rh-stage", "data-stamp")
+    two.click("#realishuman_apply")
+    two.wait_for_function("s => document.querySelector('.rh-stage').dataset.stamp !== s", arg=stamp)
+
+    assert boxes(two) == both != ""
+    one.close()
+    two.close()
+
+
+def test_the_models_page_lists_files_and_the_folder(page):
+    page.evaluate("switch_to_realishuman_models()")
+
+    page.wait_for_selector(".rh-models", timeout=WAIT)
+    text = page.inner_text("#realishuman_models >> nth=0")
+    for part in ("palm_detection_full.onnx", "Apache-2.0", "Models folder", "Detector runs on"):
+        assert part in text
+
+
+def test_there_is_a_button_beside_the_hosts_own(page):
+    for source in ("txt2img", "img2img", "extras"):
+        assert page.locator(f"#{source}_send_to_realishuman").count() == 1
+
+
+@pytest.mark.parametrize("time", [1, 2, 3])
+def test_the_tab_is_there_after_the_ui_was_reloaded(browser, client, time):
+    page = opened(browser)
+    page.evaluate(
+        "Array.from(document.querySelectorAll('button'))"
+        ".find((b) => b.textContent.trim() === 'Reload UI').click()"
+    )
+    page.wait_for_timeout(8000)
+    page.close()
+
+    again = opened(browser)
+
+    again.close()
+    assert client.get("/realishuman/v1/version")[0] == 200
