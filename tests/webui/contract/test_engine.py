@@ -26,10 +26,10 @@ class Host:
         self.folder, self.opened, self.released, self.within = folder, 0, 0, 0
 
     def open_backbone(self, pack):
-        from realishuman.backbones.diffusers import DiffusersBackbone
+        from realishuman.backbones.packed import PackedBackbone
 
         self.opened += 1
-        return DiffusersBackbone(pack, "cpu")
+        return PackedBackbone(pack, "cpu")
 
     @contextmanager
     def undisturbed(self):
