@@ -1,0 +1,105 @@
+"""Which WebUI runs us, and what every WebUI can do for us."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from realishuman.diffusion.networks import Backbone
+from realishuman.errors import BackboneError
+from realishuman.weights.pack import Pack
+
+MODELS_FLAG = "realishuman_models_dir"  # of the command line, and the option's name
+
+
+class Host(Protocol):
+    """The WebUI we run in."""
+
+    @property
+    def name(self) -> str:
+        """As its users call it."""
+
+    def open_backbone(self, pack: Pack) -> Backbone:
+        """The pack's networks, on the loaded model's UNet classes where that model fits."""
+
+    def describe(self) -> str:
+        """What is loaded and what that means for packs, in a sentence."""
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Around every run: what a run could disturb is afterwards as it was, however it ends."""
+
+    def release(self) -> None:
+        """Let go of all networks of ours, in RAM and on the device; they load again when needed."""
+
+    def models_folder(self) -> Path:
+        """Where packs and other model files lie; it need not exist."""
+
+
+@functools.cache
+def current() -> Host:
+    """The WebUI of this process, found by what it can do.
+
+    Raises BackboneError outside AUTOMATIC1111 and Forge, and in WebUIs derived from an older Forge.
+    """
+    if _offers("modules_forge.initialization") and _offers(
+        "backend.memory_management", "load_models_gpu"
+    ):
+        from realishuman.hosts.webui.forge import ForgeHost
+
+        return ForgeHost()
+    if _offers("ldm_patched.modules.model_management"):
+        raise BackboneError(
+            "this WebUI is built on an older Forge (reForge, Forge classic), which is not "
+            "supported; use AUTOMATIC1111's WebUI or a current Forge."
+        )
+    if _offers("modules.devices", "autocast") and _offers("modules.sd_hijack", "model_hijack"):
+        from realishuman.hosts.webui.a1111 import A1111Host
+
+        return A1111Host()
+    raise BackboneError(
+        "neither AUTOMATIC1111's WebUI nor Forge runs in this process. Outside of them use the "
+        "command line: `realishuman refine -h`."
+    )
+
+
+def _offers(module: str, attribute: str = "") -> bool:
+    """Whether the program has this module, with this attribute; nothing of a host is run twice."""
+    found: Any = sys.modules.get(module)
+    if found is None:
+        try:
+            found = importlib.import_module(module)
+        except ImportError:
+            return False
+    return not attribute or hasattr(found, attribute)
+
+
+def models_folder_of(cmd_opts: Any, options: dict[str, Any], models_path: str) -> Path:
+    """The folder the command line names, else the option, else `realishuman` among the models."""
+    named = getattr(cmd_opts, MODELS_FLAG, None) or options.get(MODELS_FLAG)
+    return Path(named) if named else Path(models_path) / "realishuman"
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Python's, numpy's and torch's global random numbers go on afterwards as if nothing was.
+
+    Ours come from own generators; libraries beneath may still draw.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the host's
+    cuda: Any = torch.cuda  # not all of it is typed
+    gpus = list(range(cuda.device_count())) if cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=gpus):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
