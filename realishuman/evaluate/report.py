@@ -1,4 +1,4 @@
-"""The report of an evaluation: JSON for programs, Markdown for documents, a page and a sheet to see.
+"""The report of an evaluation: JSON for programs, Markdown for documents, a page, a sheet.
 
 Each file is written whole. What the numbers can not say, and which weights made them, stands above
 them.

@@ -41,7 +41,12 @@ def accelerator_of(stage: Stage) -> Any:
     )
     kind, world = accelerator.distributed_type.value, accelerator.num_processes
     if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
-        raise SettingsError(f"training does not run under {kind}: start it with torchrun alone")
+        raise SettingsError(
+            f"training does not run under accelerate's {kind}: start it with torchrun alone; shard "
+            "= true in the stage's table splits the networks over the processes"
+        )
+    if stage.shard and stage.precision == "float16":
+        raise SettingsError("shard = true does not go with float16: use bfloat16 or float32")
     if stage.batch % (stage.accumulate * world):
         raise SettingsError(
             f"a batch of {stage.batch} in {stage.accumulate} parts cannot be shared evenly by "

@@ -109,6 +109,7 @@ class Stage:
     min_snr       gamma of min-SNR weighting; None weights all timesteps alike, as the paper.
     visited       train only the timesteps that sampling with this many steps visits, for small
                   networks that have no time for others; None trains all, as the paper.
+    shard         split weights, gradients, optimizer and averages over the processes (FSDP2).
     initial       weights to start from: a pack, or a Stable Diffusion 1.x as one file (in names
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
@@ -130,6 +131,7 @@ class Stage:
     visited: int | None = None
     precision: str = "float32"
     gradient_checkpointing: bool = False
+    shard: bool = False
     initial: str | None = None
     encoder: str | None = None
     prompt: str | None = None

@@ -1,6 +1,7 @@
 """The training loop of all stages: steps, checkpoints, curve, samples; resumable at any step.
 
-Under accelerate: one process, or several with torchrun, which share each batch. Everything random
+Under accelerate: one process, or several with torchrun, which share each batch and, if told, the
+weights. Everything random
 comes with the batch, which depends on the step alone, so a resumed run continues as if it had
 never stopped.
 """
@@ -25,11 +26,15 @@ from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
 from realishuman.train.folder import RunFolder
 from realishuman.train.guard import room
+from realishuman.train.sharding import share, shared_state, split, together, whole
 from realishuman.train.stop import StopWish
 
 FLUSH_EVERY = 20  # steps between lines reaching the curve's file
 # What may change when a run is resumed; anything else would make it another run.
-MAY_CHANGE = ("steps", "save_every", "sample_every", "accumulate", "gradient_checkpointing")
+MAY_CHANGE = (
+    *("steps", "save_every", "sample_every"),
+    *("accumulate", "gradient_checkpointing", "shard"),
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,15 @@ class _Run:
     ) -> None:
         self.trainee, self.stage, self.folder = trainee, stage, folder
         self.accelerator, self.say = accelerator, say
+        sharded = stage.shard and accelerator.num_processes > 1
+        if sharded:  # before the optimizer sees the parameters
+            split(trainee.module, accelerator.device, accelerator.num_processes)
         live = [p for p in trainee.module.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(live, lr=stage.learning_rate, weight_decay=stage.weight_decay)
-        self.module, self.optimizer = accelerator.prepare(trainee.module, optimizer)
-        self.plain = accelerator.unwrap_model(self.module)
+        self.module, self.optimizer = trainee.module, optimizer
+        if not sharded:
+            self.module, self.optimizer = accelerator.prepare(trainee.module, optimizer)
+        self.plain, self.live = trainee.module, live
         self.average = Average(self.plain, stage.ema)
         self.wish = StopWish(self._say_stopping)
         self.step, self.loss = self._resume(), math.nan
@@ -167,7 +177,7 @@ class _Run:
             torch.stack([total, total.new_tensor(self.wish.asked)]), "mean"
         )
         mean, stopping = float(sums[0]), bool(sums[1] > 0)
-        norm = float(self.accelerator.clip_grad_norm_(self.module.parameters(), stage.clip))
+        norm = float(whole(self.accelerator.clip_grad_norm_(self.module.parameters(), stage.clip)))
         scaled = stage.precision == "float16"  # there, an infinite norm only skips the step
         if not math.isfinite(mean) or not (scaled or math.isfinite(norm)):
             self._stop(mean, norm, numbers)
@@ -188,38 +198,44 @@ class _Run:
         )
 
     def _save(self) -> None:
-        state, averages = self._state()
-        scaler = self.accelerator.scaler
-        if self.accelerator.is_main_process:
+        main = self.accelerator.is_main_process
+        state, scaler = self._state(), self.accelerator.scaler
+        if main:
             self.folder.flush_curve()
             self.folder.save_checkpoint(
                 {
                     "step": self.step,
                     "stage": asdict(self.stage),
-                    "module": state[0],
-                    "optimizer": state[1],
-                    "average": averages,
+                    **state,
                     "scaler": scaler.state_dict() if scaler is not None else None,
                 }
             )
-            with self.average.applied():
-                note = {"step": str(self.step), **self.trainee.note()}
-                self.folder.save_weights(self.trainee.tensors(), note)
+        with self.average.applied():
+            tensors = whole(self.trainee.tensors())
+            with together(self.plain):
+                note = self.trainee.note() if main else {}
+            if main:
+                self.folder.save_weights(tensors, {"step": str(self.step), **note})
 
-    def _state(self) -> tuple[tuple[Any, Any], Any]:
-        return (self.plain.state_dict(), self.optimizer.state_dict()), self.average.state()
+    def _state(self) -> dict[str, Any]:
+        """What a checkpoint holds of the networks; every process takes part in gathering it."""
+        return {
+            "module": whole(dict(self.plain.state_dict())),
+            "optimizer": whole(self.optimizer.state_dict()),
+            "average": self.average.state(),
+        }
 
     def _show(self) -> None:
-        if self.accelerator.is_main_process:
-            with self.average.applied(), torch.no_grad():
-                picture = self.trainee.preview()
-            if picture is not None:
-                import cv2
+        main = self.accelerator.is_main_process
+        with self.average.applied(), together(self.plain), torch.no_grad():
+            picture = self.trainee.preview() if main else None
+        if main and picture is not None:
+            import cv2
 
-                samples = self.folder.path / "samples"
-                with room(self.folder.path):
-                    samples.mkdir(exist_ok=True)
-                cv2.imwrite(str(samples / f"{self.step:07d}.png"), picture[..., ::-1])
+            samples = self.folder.path / "samples"
+            with room(self.folder.path):
+                samples.mkdir(exist_ok=True)
+            cv2.imwrite(str(samples / f"{self.step:07d}.png"), picture[..., ::-1])
 
     def _resume(self) -> int:
         state = self.folder.load_checkpoint()
@@ -235,8 +251,12 @@ class _Run:
                 "restore them or choose another output."
             )
         try:
-            self.plain.load_state_dict(state["module"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            own = self.plain.state_dict()
+            fitting = {
+                name: share(value, own.get(name, value)) for name, value in state["module"].items()
+            }
+            self.plain.load_state_dict(fitting)
+            self.optimizer.load_state_dict(shared_state(state["optimizer"], self.live))
             self.average.load(state["average"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise SettingsError(

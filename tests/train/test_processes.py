@@ -42,7 +42,7 @@ def together(options):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = [start(rank, port, options) for rank in (0, 1)]
-    said = [process.communicate(timeout=90)[1] for process in running]
+    said = [process.communicate(timeout=300)[1] for process in running]
     return [process.returncode for process in running], said
 
 
@@ -66,3 +66,36 @@ def test_two_processes_have_the_curve_of_one_with_the_same_whole_batch(
     weights = [load_file(folder / "stage-two/weights.safetensors") for folder in (one, two)]
     for name, tensor in weights[0].items():
         assert (tensor - weights[1][name]).abs().max() < 2e-3, name
+
+
+def test_split_networks_have_the_curve_of_whole_ones_go_on_and_are_written_whole(
+    crops, make_config, config_file, tmp_path
+):
+    """Stage one has frozen weights, some without gradient, and a preview painted with them all."""
+    stage = {"steps": 4, "batch": 4, "ema": 0.5, "learning_rate": 1e-2, "sample_every": 3}
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    def alone(folder, steps):
+        config = make_config(folder, stage_one={**stage, "steps": steps})
+        train(trainee(config, "stage-one"), config.stage_one, run_folder(config, "stage-one"))
+
+    config = make_config(one)
+    train(trainee(config, "autoencoder"), config.autoencoder, run_folder(config, "autoencoder"))
+    shutil.copytree(one, two)
+    alone(one, 4)
+    alone(two, 1)
+    options = {**stage, "steps": 3, "shard": True}
+    codes, said = together(["train", "stage-one", "--config", config_file(two, stage_one=options)])
+    assert codes == [0, 0], said
+    alone(two, 4)
+
+    assert "goes on from step 1" in said[0]
+    expected = losses(one / "stage-one")
+    assert expected[-1] != expected[0]
+    assert losses(two / "stage-one") == pytest.approx(expected, rel=1e-3)
+    weights = [load_file(folder / "stage-one/weights.safetensors") for folder in (one, two)]
+    assert weights[0].keys() == weights[1].keys()
+    for name, tensor in weights[0].items():
+        assert tensor.shape == weights[1][name].shape
+        assert (tensor - weights[1][name]).abs().max() < 2e-3, name
+    assert (two / "stage-one/samples/0000003.png").is_file()
