@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
+from pathlib import Path
 
 from realishuman.errors import RealisHumanError
 from realishuman.settings import PART_KINDS
@@ -17,8 +18,11 @@ PACKAGES = (  # distribution names, and what each is for
 )
 
 
-def report() -> tuple[list[str], bool]:
-    """Lines for the terminal, and whether pictures can be refined here."""
+def report(folder: Path | None = None) -> tuple[list[str], bool]:
+    """Lines for the terminal, and whether pictures can be refined here.
+
+    folder  where packs lie; weights.store.models_folder() if not given.
+    """
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     healthy = True
     for names, purpose in PACKAGES:
@@ -33,7 +37,7 @@ def report() -> tuple[list[str], bool]:
             line, good = check()
             lines.append(line)
             healthy &= good
-        lines += _packs()
+        lines += _packs(folder)
     return lines, healthy
 
 
@@ -66,10 +70,11 @@ def _detector() -> tuple[str, bool]:
     return f"ok       embedded detector, run by {detector.provider} {detector.note}".rstrip(), True
 
 
-def _packs() -> list[str]:
+def _packs(folder: Path | None) -> list[str]:
     from realishuman.weights.store import installed, models_folder
 
-    packs, faults = installed()
+    folder = folder or models_folder()
+    packs, faults = installed(folder)
     lines = [f"BROKEN   {fault}" for fault in faults]
     for kind in PART_KINDS:
         fitting = [pack for pack in packs if pack.header.kind == kind]
@@ -77,7 +82,7 @@ def _packs() -> list[str]:
             lines.append(f"ok       {kind}s: {fitting[0].path} ({fitting[0].header.weights})")
         else:
             lines.append(
-                f"missing  {kind}s: no pack in {models_folder()}; they are found but left alone. "
+                f"missing  {kind}s: no pack in {folder}; they are found but left alone. "
                 "`realishuman convert -h` says how to make one."
             )
     return lines

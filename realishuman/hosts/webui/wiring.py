@@ -139,8 +139,9 @@ class TabHost:
     def doctor_text(self) -> str:
         """What `realishuman doctor` says."""
         from realishuman.doctor import report
+        from realishuman.hosts.webui.host import current
 
-        return "\n".join(report()[0])
+        return "\n".join(report(current().models_folder())[0])
 
     def folder(
         self, source: str, target: str, values: Mapping[str, Any], progress: HostProgress
@@ -230,10 +231,11 @@ def app_started(_demo: Any, app: Any) -> None:
 
     from realishuman.doctor import report
     from realishuman.hosts.webui.actions import Bound
+    from realishuman.hosts.webui.host import current
     from realishuman.hosts.webui.routes import Service, add_routes
 
     def doctor() -> dict[str, Any]:
-        lines, healthy = report()
+        lines, healthy = report(current().models_folder())
         return {"healthy": healthy, "lines": lines}
 
     known = fields.choices_from({})
