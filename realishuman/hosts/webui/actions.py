@@ -30,7 +30,7 @@ from realishuman.progress import Interrupted, Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
 
-RESULT = f"{PREFIX}result"
+RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 GONE = "The picture is no longer in memory or was changed: press Find parts."
 NO_PICTURE = "Load a picture first, or send one from another tab."
 STOPPED = "Interrupted: nothing was changed."
@@ -270,14 +270,17 @@ def _facts(bench: Bench, bound: Bound) -> dict[str, str]:
 
 def _told(bench: Bench, keep: Collection[int]) -> dict[str, str]:
     """The infotext when only these refined parts are kept."""
-    fates = [
-        f"{number} {named(part)} "
-        + ("refined" if number in keep else "discarded" if number in bench.refined else "kept")
-        for number, part in enumerate(bench.parts, start=1)
-    ]
+    reports = {one.index: one for one in (bench.result.parts if bench.result else ())}
+    fates = []
+    for number, part in enumerate(bench.parts, start=1):
+        reason = reports[number].reason if number in reports else ""
+        fate = f"kept: {reason}" if reason else "kept"
+        if number in bench.refined:
+            fate = "refined" if number in keep else "discarded"
+        fates.append(f"{number} {named(part)} {fate}")
     count = f"{len(keep)} of {len(fates)} parts refined."
     result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
-    return {**bench.facts, RESULT: result, f"{PREFIX}parts": "; ".join(fates)}
+    return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
 
 
 def _stage(bench: Bench, chosen: Collection[int]) -> str:
