@@ -9,6 +9,7 @@ from realishuman.detect.base import Detector
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError
+from realishuman.judge.network import JudgeNetwork, built_in
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import MeshRegressor
 from realishuman.weights.pack import Pack
@@ -23,6 +24,8 @@ class Models:
                    meshed but not refined.
     open_backbone  builds the networks of a pack on the device of the host's choice; needed with
                    packs only.
+    checks_keypoints  whether the pipeline's judge may ask the detector about a repair; a report in
+                   which the detector measures repairs switches it off.
     Raises         PackError if a file is no pack or two are for the same kind.
     """
 
@@ -48,6 +51,8 @@ class Models:
         self._open_backbone = open_backbone
         self._backbones: dict[str, Backbone] = {}
         self._regressors: dict[str, MeshRegressor] = {}
+        self.checks_keypoints = True
+        self._judges: dict[str, JudgeNetwork] = {}
 
     def backbone(self, kind: str) -> Backbone:
         """The networks of this kind's pack; raises KeyError when there are none."""
@@ -62,3 +67,12 @@ class Models:
         if kind not in self._regressors:
             self._regressors[kind] = KINDS[kind].regressor()
         return self._regressors[kind]
+
+    def judge(self, kind: str) -> JudgeNetwork | None:
+        """The judge network of this kind's pack; None where it has none."""
+        path = built_in(self.packs[kind].header) if kind in self.packs else None
+        if path is None:
+            return None
+        if kind not in self._judges:
+            self._judges[kind] = JudgeNetwork(path)
+        return self._judges[kind]

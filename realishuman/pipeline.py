@@ -20,6 +20,7 @@ from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture
+from realishuman.judge.verdict import Verdict, compare, good_already
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, prepare
@@ -51,7 +52,7 @@ class _Run:
 
     rgb            the picture as it came.
     output         the picture with what was refined so far.
-    refined, kept  by the part's number, from 1; kept holds the reason.
+    refined, kept, verdicts  by the part's number, from 1; kept holds the reason.
     """
 
     models: Models
@@ -66,6 +67,7 @@ class _Run:
     steps: dict[str, Pixels] = field(default_factory=dict)
     refined: dict[int, PreparedPart] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -266,7 +268,13 @@ def _prepared(kind: str, run: _Run) -> list[PreparedPart]:
     if not chosen:
         return []
     with run.timed("prepare"):
-        return as_packed(run.rgb, run.parts, run.meshes, chosen, run.settings, run.models, kind)
+        made = as_packed(run.rgb, run.parts, run.meshes, chosen, run.settings, run.models, kind)
+    network = run.models.judge(kind) if run.settings.skip_good else None
+    if network is None:
+        return made
+    with run.timed("judge"):
+        run.kept.update({p.index: why for p in made if (why := good_already(run.rgb, p, network))})
+    return [one for one in made if one.index not in run.kept]
 
 
 def _repaint(todo: Todo, header: PackHeader) -> None:
@@ -302,11 +310,10 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
     _keep("5-stage-two", refined, todo)
     _show(refined, progress)
     for (run, one), result, good in zip(todo, refined, good_one & good_two, strict=True):
-        with run.timed("paste"):
-            _paste(run, one, result, bool(good))
+        _paste(run, one, result, bool(good), header)
 
 
-def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool) -> None:
+def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool, header: PackHeader) -> None:
     """Paste a part into its picture, or note why not."""
     if not good:
         run.kept[one.index] = (
@@ -315,9 +322,20 @@ def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool) -> None:
         return
     settings = run.settings
     patch = Patch(one.index, painted.cpu(), one.crop, one.masks.m_d, one.masks.m)
-    run.output = compose(
-        run.output, [patch], feather=settings.paste, colour_match=settings.colour_match
-    )
+    with run.timed("paste"):
+        output = compose(
+            run.output, [patch], feather=settings.paste, colour_match=settings.colour_match
+        )
+    if settings.judge and header.weights != "random":  # those only try the wiring
+        models = run.models
+        detector = models.detector if models.checks_keypoints else None
+        with run.timed("judge"):
+            verdict = compare(run.output, output, one, detector, models.judge(header.kind))
+        run.verdicts[one.index] = verdict
+        if verdict.reason:
+            run.kept[one.index] = verdict.reason
+            return
+    run.output = output
     run.patches.append(patch)
     run.refined[one.index] = one
 
@@ -365,7 +383,7 @@ def _pixels(image: Tensor) -> Pixels:
 
 
 def _report(index: int, part: Part, run: _Run) -> PartReport:
-    done = run.refined.get(index)
+    done, verdict = run.refined.get(index), run.verdicts.get(index)
     return PartReport(
         index=index,
         kind=part.kind,
@@ -375,6 +393,7 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
         outcome="refined" if done else "kept",
         reason="" if done else run.kept.get(index, ""),
         crop=done.crop.box if done else None,
+        malformed=verdict.malformed if verdict else None,
     )
 
 

@@ -76,12 +76,8 @@ def prepare(
     for index in chosen:
         part, mesh = parts[index - 1], meshes[index - 1]
         crop = Crop(crop_box(part, side), resolution)
-        raster = _render(mesh, crop)
-        condition = _pose_image(mesh, raster, crop, part, pose)
+        condition, m = pose_and_mask(mesh, part, crop, preset, pose)
         rule = PRESETS[preset].masks[part.kind]
-        m = raster.coverage.numpy()
-        if pose == "shaded" and rule.threshold is not None:
-            m = mesh_mask(condition, rule.threshold)
         own = settings.of(part.kind)
         masks = make_masks(m, rule, own.dilate, own.erode)
         others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)
@@ -90,6 +86,21 @@ def prepare(
             PreparedPart(index, part, mesh, crop, image, condition, masks, rule, others)
         )
     return prepared
+
+
+def pose_and_mask(
+    mesh: Mesh, part: Part, crop: Crop, preset: str, pose: str
+) -> tuple[Tensor, Mask]:
+    """Render a mesh in a crop of side R: (3, R, R) float32 in [0, 1], and m, (R, R) bool.
+
+    part, preset, pose  as in prepare; of the part only kind and side are read.
+    """
+    raster = _render(mesh, crop)
+    condition = _pose_image(mesh, raster, crop, part, pose)
+    threshold = PRESETS[preset].masks[part.kind].threshold
+    if pose == "shaded" and threshold is not None:
+        return condition, mesh_mask(condition, threshold)
+    return condition, raster.coverage.numpy()
 
 
 def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:

@@ -19,6 +19,8 @@ class PartReport:
     outcome  "refined" or "kept" (the picture's own pixels stay).
     reason   why it was kept, as a sentence; empty when refined.
     crop     the square that was repainted, in picture pixels; None if it never got that far.
+    malformed  how likely the judge network takes it for malformed, before and after the repair,
+             0..1; None where it was not asked.
     """
 
     index: int
@@ -29,6 +31,7 @@ class PartReport:
     outcome: str
     reason: str = ""
     crop: Box | None = None
+    malformed: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,10 @@ class Settings:
     colour_match: bool = setting(
         True, "match the refined crop's colour to the picture's in the ring"
     )
+    judge: bool = setting(True, "keep the original where the repair is not better")
+    skip_good: bool = setting(
+        False, "leave alone what the pack's judge network, if it has one, takes for good already"
+    )
     hand_confidence: float | None = _own("hand", "confidence", 0.0, 1.0)
     hand_dilate: int | None = _own("hand", "dilate", 0, 256)
     hand_erode: int | None = _own("hand", "erode", 0, 256)

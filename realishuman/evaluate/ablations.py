@@ -54,6 +54,9 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         method("without image tokens", of=ChangedModels(models, without_tokens)),
         *(method(f"preset {name}", preset=name) for name in PRESETS),
         *(method(f"{count} steps", steps=count) for count in steps),
+        method(
+            "without the judge" if settings.judge else "with the judge", judge=not settings.judge
+        ),
     ]
 
 

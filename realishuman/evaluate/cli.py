@@ -1,4 +1,4 @@
-"""realishuman evaluate pairs | ablations | folders -o DIR: reports in JSON, Markdown and HTML."""
+"""realishuman evaluate pairs | ablations | folders | judge -o DIR: JSON, Markdown, HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from realishuman import __version__
 from realishuman.errors import PackError, SettingsError
-from realishuman.evaluate import cli_folders
+from realishuman.evaluate import cli_folders, cli_judges
 from realishuman.settings import PRESETS, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
@@ -34,14 +34,15 @@ def add_parser(commands: Any) -> None:
     command = tasks.add_parser(
         "pairs", help="repair held-out synthetic hands, whose truth is known"
     )
-    _add_pairs(command, _pairs, poses="true,estimated", harm=True)
+    _add_pairs(command, _pairs, poses="true,estimated", harm=True, judge=True)
     command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
     command = tasks.add_parser("ablations", help="the same with one thing changed each")
-    _add_pairs(command, _ablations, poses="true", harm=False)
+    _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
     command.add_argument(
         "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
     )
     cli_folders.add_task(tasks)
+    cli_judges.add_task(tasks)
 
 
 def _add_pairs(
@@ -49,6 +50,7 @@ def _add_pairs(
     run: Callable[[argparse.Namespace], int],
     poses: str,
     harm: bool,
+    judge: bool,
 ) -> None:
     command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
     command.add_argument(
@@ -66,6 +68,12 @@ def _add_pairs(
     command.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     command.add_argument(
         "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
+    )
+    command.add_argument(
+        "--judge",
+        action=argparse.BooleanOptionalAction,
+        default=judge,
+        help="keep the original where the pack's judge finds the repair no better",
     )
     command.add_argument(
         "--shown", type=int, default=24, help="pairs on sheet.jpg, at most 200 (default: 24)"
@@ -116,7 +124,13 @@ def _ablations(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, steps: int | None) -> Settings:
-    return Settings(parts=("hand",), steps=steps, guidance=options.guidance, seed=options.seed)
+    return Settings(
+        parts=("hand",),
+        steps=steps,
+        guidance=options.guidance,
+        seed=options.seed,
+        judge=options.judge,
+    )
 
 
 def _poses(options: argparse.Namespace) -> list[str]:
@@ -143,6 +157,7 @@ def _evaluate(
     from realishuman.evaluate.rendered import Rendered
     from realishuman.evaluate.report import write
     from realishuman.evaluate.run import Run, Scope, evaluate
+    from realishuman.evaluate.scorer import Scorer
     from realishuman.evaluate.tables import pairs_report
     from realishuman.hosts.standalone import Bar
     from realishuman.places import try_folder
@@ -165,6 +180,7 @@ def _evaluate(
             harm=options.harm,
             shown=options.shown,
             stages=stages,
+            scorer=Scorer(),
         )
         facts = _facts(options, models, settings, seeds)
         render = Rendered(options.rendered or options.output / "rendered")
@@ -227,17 +243,20 @@ def _mark(
     options: argparse.Namespace, models: Models, generator: str, methods: list[str], title: str
 ) -> dict[str, Any]:
     """What a pair's result depends on, besides its number."""
-    names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision")
+    from realishuman.judge.network import FOLDER
+
+    names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
     sums = hashlib.blake2b(digest_size=16)
-    with models.packs["hand"].path.open("rb") as file:
-        while block := file.read(2**22):
-            sums.update(block)
+    for path in (models.packs["hand"].path, *sorted(FOLDER.glob("*.onnx"))):
+        with path.open("rb") as file:
+            while block := file.read(2**22):
+                sums.update(block)
     return {
         "title": title,
         "version": __version__,
         "generator": generator,
         "methods": methods,
-        "pack": sums.hexdigest(),
+        "networks": sums.hexdigest(),
         **{name: getattr(options, name) for name in names},
     }
 
@@ -249,7 +268,11 @@ def _chosen(settings: Settings, header: PackHeader) -> str:
     guidance = preset.guidance if header.guidance is None else header.guidance
     if settings.guidance is not None:
         guidance = settings.guidance
-    return f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}"
+    judge = "judge on" if settings.judge else "judge off, every repair is kept"
+    return (
+        f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}, "
+        f"{judge}"
+    )
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Detector, Part
 from realishuman.evaluate import metrics
 from realishuman.evaluate.distances import CROP_SIDE, Extractor
-from realishuman.evaluate.pairs import BASELINES, HAND, Method, Repair
+from realishuman.evaluate.pairs import BASELINES, HAND, Method, Repair, true_part
+from realishuman.evaluate.scorer import Scores
 from realishuman.imaging.boxes import around, iou, square
 from realishuman.imaging.crop import Crop, extract
 from realishuman.progress import Progress
@@ -48,6 +49,8 @@ class Measures:
     outside       pixels changed outside of what may change; must be 0.
     detected, confidence  by the embedded detector; confidence 0 if no hand is seen there.
     keypoints     error of the detected joints, % of the hand's size; None if not detected.
+    malformed     how likely the scorer takes it for malformed, 0..1, given the true mesh.
+    counted, fingers  as the scorer counts them, and as the input picture has them.
     """
 
     seed: int
@@ -66,6 +69,9 @@ class Measures:
     detected: bool
     confidence: float
     keypoints: float | None
+    malformed: float | None = None
+    counted: int | None = None
+    fingers: int = 5
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ class Scope:
     harm    also give the methods the clean picture, which they should leave as good as it is.
     shown   pairs, the first ones, that go on the contact sheet.
     stages  show stage one's part and the pose there too.
+    scorer  judges hands and counts their fingers, if given.
     """
 
     methods: Sequence[Method]
@@ -127,6 +134,7 @@ class Scope:
     harm: bool = True
     shown: int = 24
     stages: bool = True
+    scorer: Scores | None = None
 
 
 def evaluate(
@@ -180,7 +188,7 @@ def _measure_pairs(
             (method, repairs[method.name + method.pose][place])
             for method in (*BASELINES, *scope.methods)
         ]
-        measures = [measure(pair, seed, *each, scope.detector) for each in own]
+        measures = [measure(pair, seed, *each, scope.detector, scope.scorer) for each in own]
         if goods:
             measures += [
                 measure(
@@ -189,6 +197,7 @@ def _measure_pairs(
                     method,
                     repairs[method.name + method.pose][len(pairs) + place],
                     scope.detector,
+                    scope.scorer,
                 )
                 for method in (BASELINES[1], *scope.methods)
             ]
@@ -203,13 +212,19 @@ def _measure_pairs(
 
 
 def measure(
-    pair: SyntheticSample, seed: int, method: Method, repair: Repair, detector: Detector
+    pair: SyntheticSample,
+    seed: int,
+    method: Method,
+    repair: Repair,
+    detector: Detector,
+    scorer: Scores | None = None,
 ) -> Measures:
     """Hold one repair against the truth."""
     image, truth = repair.image, pair.clean
-    hand = _hand(detector, image, pair)
+    hand = seen_hand(detector, image, pair)
     seen = hand is not None and hand.score >= CONFIDENCE
     touched = repair.allowed & (image != pair.malformed).any(axis=2)
+    score = scorer(image, true_part(pair), pair.mesh) if scorer else None
     return Measures(
         seed=seed,
         kind=pair.kind,
@@ -227,6 +242,9 @@ def measure(
         detected=seen,
         confidence=hand.score if hand is not None else 0.0,
         keypoints=metrics.keypoint_error(hand.keypoints, pair.joints) if hand and seen else None,
+        malformed=score.malformed if score else None,
+        counted=score.fingers if score else None,
+        fingers=pair.fingers,
     )
 
 
@@ -242,7 +260,7 @@ def _unspoilt(pair: SyntheticSample) -> SyntheticSample:
     return replace(pair, malformed=pair.clean, kind=CLEAN, changed=nowhere, fingers=5)
 
 
-def _hand(detector: Detector, image: Pixels, pair: SyntheticSample) -> Part | None:
+def seen_hand(detector: Detector, image: Pixels, pair: SyntheticSample) -> Part | None:
     """The detected hand that is the true one, if any."""
     box = around(pair.joints)
     hands = detector.detect(image, [HAND], confidence=CONFIDENCE)

@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from realishuman.evaluate.distances import Distance, distance
-from realishuman.evaluate.metrics import Interval, bootstrap
+from realishuman.evaluate.metrics import Interval, auc_interval, bootstrap
 from realishuman.evaluate.pairs import BASELINES
 from realishuman.evaluate.run import CLEAN, THIRDS, Measures, Run
-from realishuman.train.synthetic.malform import KINDS
+from realishuman.train.synthetic.malform import BONES, KINDS
 
 WORSE_KEYPOINTS = 3.0  # % of the hand's size by which joints may move before it counts as harm
 WORSE_COLOUR = 4.0  # Delta E of the hand's mean colour, likewise
+MALFORMED = 0.5  # the scorer's probability from which a hand counts as malformed
+COUNTABLE = tuple(BONES)  # kinds whose fingers somebody could count
+GOOD_COUNT = 5  # fingers a repaired hand should have
 ALL = "all kinds"
 INPUT, TRUTH = (method.name for method in BASELINES)
 
@@ -70,6 +73,10 @@ def _worse(ours: Measures, base: Measures) -> float | None:
     return float(moved > WORSE_KEYPOINTS or (ours.delta_e or 0.0) > WORSE_COLOUR)
 
 
+def _percent(which: bool | None) -> float | None:
+    return None if which is None else 100.0 * which
+
+
 COLUMNS: Mapping[str, Column] = {
     "refined": Column("refined, %", lambda m, _: 100.0 * m.refined, ""),
     "psnr_changed": Column("PSNR changed area, dB", lambda m, _: m.psnr_changed, "higher", 2),
@@ -80,6 +87,16 @@ COLUMNS: Mapping[str, Column] = {
     "seam": Column("seam, 1 = none", lambda m, _: m.seam, "lower", 2),
     "detected": Column("detected, %", lambda m, _: 100.0 * m.detected, ""),
     "confidence": Column("detector score", lambda m, _: m.confidence, "", 3),
+    "judged": Column(
+        "judged malformed, %",
+        lambda m, _: _percent(None if m.malformed is None else m.malformed >= MALFORMED),
+        "lower",
+    ),
+    "five": Column(
+        "five fingers counted, %",
+        lambda m, _: _percent(None if m.counted is None else m.counted == GOOD_COUNT),
+        "higher",
+    ),
     "worse": Column(
         "made worse, %",
         lambda m, b: None if (w := _worse(m, b)) is None else 100 * w,
@@ -107,6 +124,46 @@ def rows(measures: Iterable[Measures], groups: str) -> list[Row]:
                 }
                 made.append(Row(method, pose, group, values, max(m.outside for m in chosen)))
     return made
+
+
+@dataclass(frozen=True)
+class Skill:
+    """How far the scorer can be trusted, on pictures nobody repaired.
+
+    group    ALL, or a kind of malformation.
+    auc      of its probability, malformed against clean pictures of the same pairs.
+    counted  % of malformed pictures whose number of fingers it tells.
+    clean    % of the clean pictures of these pairs in which it counts five.
+    """
+
+    group: str
+    auc: Interval | None
+    counted: Interval | None
+    clean: Interval | None
+
+
+def skills(measures: Iterable[Measures]) -> list[Skill]:
+    """The scorer's skill overall and per kind; none without a scorer."""
+    scored = [m for m in measures if m.malformed is not None and m.kind != CLEAN]
+    found = []
+    for group in (ALL, *KINDS):
+        own = [m for m in scored if group in (ALL, m.kind)]
+        bad = [m for m in own if m.method == INPUT]
+        good = [m for m in own if m.method == TRUTH]
+        if bad:
+            found.append(
+                Skill(
+                    group,
+                    auc_interval(
+                        [m.malformed or 0.0 for m in bad], [m.malformed or 0.0 for m in good]
+                    ),
+                    bootstrap(
+                        [100.0 * (m.counted == m.fingers) for m in bad if m.kind in COUNTABLE]
+                    ),
+                    bootstrap([100.0 * (m.counted == GOOD_COUNT) for m in good]),
+                )
+            )
+    return found
 
 
 def distances(run: Run) -> dict[tuple[str, str], Distance]:

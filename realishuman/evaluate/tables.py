@@ -13,17 +13,19 @@ from realishuman.evaluate.report import Report, Table
 from realishuman.evaluate.run import CLEAN, CONFIDENCE, Run
 from realishuman.evaluate.summary import (
     COLUMNS,
+    MALFORMED,
     TRUTH,
     WORSE_COLOUR,
     WORSE_KEYPOINTS,
     Row,
     distances,
     rows,
+    skills,
 )
 
-PLOTTED = ("psnr_changed", "keypoints", "delta_e", "seam")
-OF_KINDS = ("psnr_changed", "gain", "delta_e", "keypoints", "detected")
-OF_CLEAN = ("refined", "psnr_hand", "delta_e", "keypoints", "detected", "worse")
+PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam")
+OF_KINDS = ("refined", "psnr_changed", "gain", "judged", "five", "delta_e", "keypoints", "detected")
+OF_CLEAN = ("refined", "psnr_hand", "judged", "five", "delta_e", "keypoints", "detected", "worse")
 NOTES = (
     f"Means ± half a 95 % bootstrap interval over pairs. PSNR of equal areas counts as "
     f"{PSNR_CAP:g} dB. ΔE is CIE76 between mean colours where the clean picture shows the hand.",
@@ -37,8 +39,11 @@ NOTES = (
     "where stage one is pasted directly), over the same of the clean picture.",
     f"A clean hand is made worse when it is no longer detected, its joints move by more than "
     f"{WORSE_KEYPOINTS:g} % of its size, or its mean colour by more than ΔE {WORSE_COLOUR:g}.",
-    "Not measured: a pose-conditioned judge and a finger counter (there is none yet), and FID and "
-    "KID, which need Inception's weights.",
+    f"Judged malformed: the scorer, a network that sees hand and true mesh, says {MALFORMED:.0%} "
+    "or more. Five fingers: it counts five. It was trained on other seeds than these pairs and the "
+    "judge that decides whether a repair is kept; how good it is stands in its own table.",
+    "The pipeline's check by re-detected keypoints is off here: the same detector scores.",
+    "Not measured: FID and KID, which need Inception's weights.",
 )
 
 
@@ -61,6 +66,15 @@ def pairs_report(
     ]
     if harmed:
         tables.append(_table("Given clean hands", harmed, OF_CLEAN, named=False))
+    if skilled := skills(run.measures):
+        tables.append(
+            Table(
+                "How good the scorer is, on pictures as they came",
+                ("group", "AUC", "malformed: fingers told, %", "clean: five told, %"),
+                [(s.group, s.auc, s.counted, s.clean) for s in skilled],
+                (0, 3, 1, 1),
+            )
+        )
     found = distances(run)
     if extractor is not None:
         tables.append(

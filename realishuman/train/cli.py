@@ -56,6 +56,13 @@ def add_parser(commands: Any) -> None:
             action="store_true",
             help="print parameters, memory, operations and the time of a step; keep nothing",
         )
+    for name, text in (
+        ("judge", "train the network that decides whether a repair is kept"),
+        ("scorer", "train evaluation's judge and finger counter"),
+    ):
+        command = _task(tasks, name, text, _critic)
+        command.add_argument("--steps", type=int, help="in place of the configuration's")
+        command.add_argument("--threads", type=int, help="of the CPU (default: all cores)")
     command = _task(tasks, "pack", "write a pack of what is trained so far", _pack)
     command.add_argument("-o", "--output", type=Path, required=True, help="the pack's file")
 
@@ -140,6 +147,29 @@ def _train(options: argparse.Namespace) -> int:
             or f"{options.task}: stopped at once. Checkpoints and latents made so far are "
             "kept; the same command goes on from the last checkpoint."
         )
+
+
+def _critic(options: argparse.Namespace) -> int:
+    _needs_accelerate()
+    import torch
+
+    from realishuman.places import try_folder
+    from realishuman.train.config import Critic, read_config
+    from realishuman.train.critics import train_critic
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = read_config(options.config)
+    critic: Critic = getattr(config, options.task)
+    if options.steps is not None:
+        critic = replace(critic, stage=replace(critic.stage, steps=options.steps))
+    try_folder(Path(config.output))
+    try:
+        path = train_critic(config, options.task, critic, _say)
+    except KeyboardInterrupt as stop:
+        return _stopped(str(stop) or f"{options.task}: stopped; the same command goes on.")
+    _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    return OK
 
 
 def _run(config: TrainConfig, task: str, stage: Stage) -> int:

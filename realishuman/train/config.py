@@ -141,6 +141,37 @@ class Stage:
     sample_every: int = 1000
 
 
+def critic_stage(seed: int) -> Stage:
+    """How a critic is trained where nothing is said."""
+    return Stage(
+        steps=1500,
+        batch=16,
+        learning_rate=2e-3,
+        warmup=50,
+        decay=0.8,
+        precision="bfloat16",
+        seed=seed,
+        save_every=100,
+    )
+
+
+@dataclass(frozen=True)
+class Critic:
+    """A small network that looks at crops: the judge that gates a run, or evaluation's scorer.
+
+    first, count  the crops it learns from; the judge's and the scorer's must not overlap.
+    estimated     of every so many-th crop the meshes are also estimated, as in use.
+    widths        of its levels, finest first; each halves the picture.
+    stage         how it is trained; one sample is a pair, so a batch has twice as many pictures.
+    """
+
+    first: int = 0
+    count: int = 4096
+    estimated: int = 3
+    widths: tuple[int, ...] = (24, 40, 80, 128)
+    stage: Stage = field(default_factory=lambda: critic_stage(seed=0))
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything a training run is told.
@@ -156,6 +187,8 @@ class TrainConfig:
     autoencoder: Stage = field(default_factory=lambda: Stage(steps=0))
     stage_one: Stage = field(default_factory=lambda: Stage(steps=50_000, batch=5))
     stage_two: Stage = field(default_factory=lambda: Stage(steps=20_000, batch=16))
+    judge: Critic = field(default_factory=Critic)
+    scorer: Critic = field(default_factory=lambda: Critic(first=4096, stage=critic_stage(seed=1)))
 
 
 def read_config(path: str | Path) -> TrainConfig:

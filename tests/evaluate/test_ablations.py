@@ -16,6 +16,7 @@ FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
 NAMES = [
     "as it is", "stage one pasted directly", "without m_e", "without reference attention",
     "without image tokens", "preset released", "preset paper", "2 steps", "3 steps",
+    "without the judge",
 ]  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def test_every_variant_has_its_row_and_its_own_setting(models_of):
     assert by_name["3 steps"].settings.steps == 3
     assert by_name["stage one pasted directly"].direct_paste
     assert by_name["as it is"].settings == FAST
+    assert not by_name["without the judge"].settings.judge
 
 
 def test_every_variant_repairs_and_those_of_the_networks_repair_otherwise(pair, models_of):

@@ -43,7 +43,7 @@ def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_pa
     rows = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["rows"]
     overall = [row for row in rows if row["group"] == "all kinds"]
     assert code == 0
-    assert len(overall) == 2 + 9
+    assert len(overall) == 2 + 10
     for row in overall[1:]:
         missing = {name for name, value in row["values"].items() if value is None}
         assert missing <= {"worse", "keypoints"}, row["method"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realishuman.train.cli import add_parser
-from realishuman.train.config import Data, Networks, PackConfig, Stage, TrainConfig
+from realishuman.train.config import Critic, Data, Networks, PackConfig, Stage, TrainConfig
 from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
 from realishuman.weights.shapes import SD15
 
@@ -23,6 +23,7 @@ TABLES = {  # heading of the page -> class, and where its defaults are taken fro
     "networks.image_encoder": (EncoderShape, SD15.image_encoder),
     "schedule": (ScheduleConstants, None),
     "autoencoder, stage_one, stage_two": (Stage, None),
+    "judge, scorer": (Critic, None),
 }
 
 

@@ -13,7 +13,7 @@ from realishuman.train.synthetic.face.subject import draw_face
 from realishuman.train.synthetic.hand import draw_hand
 from realishuman.train.synthetic.pair import Subject, SyntheticSample, pair
 
-__all__ = ["KINDS", "LEAST_CHANGED", "SyntheticSample", "sample"]
+__all__ = ["KINDS", "LEAST_CHANGED", "SyntheticSample", "first_kind", "sample"]
 
 LEAST_CHANGED = 0.05  # of the part's pixels; twins that differ less are drawn again
 ATTEMPTS = 6
@@ -55,3 +55,11 @@ def sample(
             if found is not None:
                 return found
         redraw += 1
+
+
+def first_kind(seed: int, part: str = "hand") -> str:
+    """What is wrong in sample(seed), unless its first subject could not show the defect.
+
+    Says so without painting; where a pair is drawn again, the kind may be another.
+    """
+    return str(np.random.default_rng((seed, 0)).choice(KINDS[part]))

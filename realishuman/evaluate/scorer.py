@@ -1,0 +1,53 @@
+"""Judges and counts fingers for reports; gates nothing, so its numbers are worth reading.
+
+One network with two answers, trained by `realishuman train scorer` on other seeds than the judge of
+the pipeline. It is always given the true mesh, whatever mesh a repair was asked to follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part
+from realishuman.judge.network import FOLDER, INPUTS, shown
+from realishuman.mesh.base import Mesh
+from realishuman.weights.onnx_session import Network, open_session
+
+FILE = FOLDER / "scorer-hand.onnx"
+FINGERS = (4, 5, 6)  # what it can count
+SCORER = Network(INPUTS, {"malformed": (None, 1), "fingers": (None, len(FINGERS))})
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely the hand is malformed, 0..1, and how many fingers it has."""
+
+    malformed: float
+    fingers: int
+
+
+class Scores(Protocol):
+    """What measures hands in a report."""
+
+    def __call__(self, picture: NDArray[np.uint8], part: Part, mesh: Mesh) -> Score:
+        """Score one hand of a picture (H, W, 3) uint8 RGB, given its true mesh."""
+
+
+class Scorer:
+    """The built-in scorer of hands.
+
+    Raises ModelError if the file is missing, damaged or another network.
+    """
+
+    def __init__(self, path: Path = FILE) -> None:
+        self._session = open_session(path, SCORER, provider="cpu")
+
+    def __call__(self, picture: NDArray[np.uint8], part: Part, mesh: Mesh) -> Score:
+        """Score one hand; see Scores."""
+        found = self._session.run(crop=shown(picture, part, mesh))
+        return Score(float(found["malformed"][0, 0]), FINGERS[int(found["fingers"][0].argmax())])

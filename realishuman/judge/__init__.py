@@ -1,0 +1,1 @@
+"""Decides whether a part needs repair, and whether a repair is better than what was there."""

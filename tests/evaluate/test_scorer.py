@@ -1,0 +1,129 @@
+"""What judges and counts for reports, and how its own skill is reported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realishuman.cli import main
+from realishuman.evaluate import summary
+from realishuman.evaluate.judges import Hearing, hear, judges_report
+from realishuman.evaluate.metrics import auc, auc_interval
+from realishuman.evaluate.pairs import true_part
+from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate
+from realishuman.evaluate.scorer import FILE, FINGERS, Score, Scorer
+from realishuman.progress import Silent
+from realishuman.train.synthetic.malform import KINDS
+from realishuman.weights.onnx_session import CPU
+
+
+def knows(pair):
+    """A scorer that compares with the truth."""
+
+    def score(picture, part, mesh):
+        good = np.array_equal(picture, pair.clean)
+        return Score(0.1 if good else 0.8, 5 if good else pair.fingers)
+
+    return score
+
+
+@pytest.mark.parametrize(
+    ("bad", "good", "expected"),
+    [
+        ([0.9, 0.8], [0.1, 0.2], 1.0),
+        ([0.1, 0.2], [0.9, 0.8], 0.0),
+        ([0.5, 0.5], [0.5], 0.5),
+        ([0.9, 0.1], [0.5, 0.0], 0.75),
+    ],
+)
+def test_auc_is_the_share_of_pairs_in_the_right_order(bad, good, expected):
+    assert auc(bad, good) == expected
+    interval = auc_interval(bad, good)
+    assert interval.low <= interval.mean == expected <= interval.high
+
+
+def test_auc_of_nothing_is_nothing():
+    assert auc_interval([], [0.1]) is None
+
+
+def test_judged_and_counted_stand_in_every_row_and_the_scorers_skill_beside_them(
+    few_pairs, detector, pair
+):
+    run = Run()
+    scope = Scope([], detector, scorer=knows(pair))
+    evaluate(run, range(len(KINDS)), scope, side=96, progress=Silent())
+
+    first, truth = summary.rows(run.measures, "all")
+    assert (first.values["judged"].mean, first.values["five"].mean) == (100, 0)
+    assert (truth.values["judged"].mean, truth.values["five"].mean) == (0, 100)
+    skills = {skill.group: skill for skill in summary.skills(run.measures)}
+    assert skills["all kinds"].auc.mean == 1
+    assert skills["missing finger"].counted.mean == 100
+    assert skills["missing finger"].clean.mean == 100
+    assert skills["melted"].counted is None
+    assert all(m.fingers == (5 if m.kind == CLEAN else 4) for m in run.measures)
+
+
+def test_without_a_scorer_nothing_is_claimed(few_pairs, detector):
+    run = Run()
+    evaluate(run, range(1), Scope([], detector), side=96, progress=Silent())
+
+    assert summary.skills(run.measures) == []
+    assert summary.rows(run.measures, "all")[0].values["judged"] is None
+
+
+def test_the_built_in_scorer_opens_and_answers(pair):
+    score = Scorer()(pair.clean, true_part(pair), pair.mesh)
+
+    assert 0 <= score.malformed <= 1
+    assert score.fingers in FINGERS
+    assert FILE.stat().st_size < 2e6
+    assert Scorer()._session.provider == CPU
+
+
+def test_every_network_is_asked_about_both_pictures_as_they_came_and_softened(
+    monkeypatch, pair, detector
+):
+    monkeypatch.setattr(
+        "realishuman.evaluate.judges.sample", lambda _seed, _side, kind: replace(pair, kind=kind)
+    )
+    score, hearing = knows(pair), Hearing()
+    networks = {"knows": lambda *one: score(*one).malformed}
+
+    hear(
+        hearing, range(2), networks, lambda *one: score(*one).fingers, detector, side=96,
+        progress=Silent(),
+    )  # fmt: skip
+    report = judges_report(hearing, {})
+
+    assert len(hearing.seen) == 2 * 2 * 2 * 3
+    assert hearing.missed == 0
+    rows = {(row[1], row[2], row[3]): row for row in report.tables[0].cells}
+    plain = rows["true", "as they came", "all kinds"]
+    assert (plain[4].mean, plain[5].mean) == (1, 100)  # AUC, and the clean one is preferred
+    assert (plain[6].mean, plain[7].mean) == (100, 0)
+    soft = rows["true", "softened", "all kinds"]  # which is not the clean picture
+    assert (soft[4].mean, soft[5].mean, soft[7].mean) == (0.5, 0, 100)
+    counts = {row[0]: row[1:] for row in report.tables[1].cells}
+    assert [each.mean for each in counts["missing finger"]] == [100, 100]
+
+
+def test_the_command_reports_judge_and_scorer(tmp_path, few_pairs, monkeypatch, pair):
+    monkeypatch.setattr(
+        "realishuman.evaluate.judges.sample", lambda _seed, _side, kind: replace(pair, kind=kind)
+    )
+
+    code = main(["evaluate", "judge", "-o", str(tmp_path), "--count", "1", "--quiet"])
+
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert code == 0
+    assert {one["network"] for one in content["seen"]} == {"judge", "scorer"}
+    assert content["facts"]["seeds"] == "1000000000 to 1000000000"
+
+
+def test_a_count_of_0_is_refused(tmp_path, capsys):
+    assert main(["evaluate", "judge", "-o", str(tmp_path), "--count", "0"]) == 2
+    assert "--count must be at least 1" in capsys.readouterr().err

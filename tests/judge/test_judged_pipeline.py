@@ -1,0 +1,126 @@
+"""The judge within a run: what is kept, what is skipped, and what the report says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realishuman.judge import verdict
+from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
+from realishuman.pipeline import refine
+from realishuman.settings import Settings
+from realishuman.weights.pack import Pack
+
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
+
+
+@pytest.fixture(autouse=True)
+def noise_is_credible(monkeypatch):
+    """The test pack paints noise; only the network is to decide here."""
+    monkeypatch.setattr(verdict, "COLOUR_LIMIT", 1e9)
+
+
+def test_a_better_repair_is_refined_and_the_report_has_both_probabilities(
+    picture, models_of, flat_hand, as_demo, says
+):
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.9, 0.1))
+
+    result = refine(picture, models, FAST)
+
+    assert result.parts[0].outcome == "refined"
+    assert result.parts[0].malformed == (0.9, 0.1)
+    assert result.seconds["judge"] > 0
+    assert (result.image != picture).any()
+
+
+def test_a_worse_repair_leaves_the_picture_bit_for_bit_and_says_why(
+    picture, models_of, flat_hand, as_demo, says
+):
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.2, 0.7))
+
+    result = refine(picture, models, FAST)
+
+    np.testing.assert_array_equal(result.image, picture)
+    assert result.parts[0].outcome == "kept"
+    assert "no better" in result.parts[0].reason
+    assert result.message.startswith("0 of 1 parts refined.")
+
+
+def test_a_part_that_is_kept_does_not_take_its_neighbour_along(
+    picture, models_of, flat_hand, as_demo, says
+):
+    hands = [flat_hand(60, 130, 60), flat_hand(180, 130, 60)]
+    models = as_demo(models_of(hands), says(0.2, 0.7, 0.9, 0.1))
+
+    result = refine(picture, models, FAST)
+
+    assert [part.outcome for part in result.parts] == ["kept", "refined"]
+    np.testing.assert_array_equal(result.image[:, :90], picture[:, :90])
+    assert (result.image[:, 150:] != picture[:, 150:]).any()
+
+
+def test_the_judge_can_be_switched_off(picture, models_of, flat_hand, as_demo, says):
+    network = says(0.2, 0.7)
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), network)
+
+    result = refine(picture, models, replace(FAST, judge=False))
+
+    assert result.parts[0].outcome == "refined"
+    assert result.parts[0].malformed is None
+    assert network.asked == []
+
+
+def test_random_weights_are_never_judged(picture, models_of, flat_hand, says):
+    models, network = models_of([flat_hand(120, 130, 120)]), says(0.2, 0.7)
+    models.judge = lambda kind: network
+
+    assert refine(picture, models, FAST).parts[0].outcome == "refined"
+    assert network.asked == []
+
+
+def test_good_parts_are_skipped_only_when_asked_and_nothing_is_sampled_for_them(
+    picture, models_of, flat_hand, as_demo, says
+):
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.01))
+
+    result = refine(picture, models, replace(FAST, skip_good=True))
+
+    np.testing.assert_array_equal(result.image, picture)
+    assert "looks right already" in result.parts[0].reason
+    assert "stage one" not in result.seconds
+
+
+def test_a_part_that_may_be_malformed_is_not_skipped(picture, models_of, flat_hand, as_demo, says):
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.9, 0.9, 0.1))
+
+    result = refine(picture, models, replace(FAST, skip_good=True))
+
+    assert result.parts[0].outcome == "refined"
+
+
+def test_the_built_in_judge_is_for_demo_packs_of_its_kind_alone(hand_pack):
+    header = Pack.open(hand_pack).header
+
+    assert built_in(replace(header, weights="demo")) == FOLDER / "hand.onnx"
+    for other in (header, replace(header, weights="trained")):
+        assert built_in(other) is None
+    assert built_in(replace(header, weights="demo", kind="foot")) is None
+
+
+def test_the_built_in_judge_opens_and_is_small(picture, prepared):
+    network = JudgeNetwork(FOLDER / "hand.onnx")
+
+    assert 0 <= network.malformed(picture, prepared.part, prepared.mesh) <= 1
+    assert (FOLDER / "hand.onnx").stat().st_size < 2e6
+
+
+def test_the_network_is_shown_crop_pose_and_mask(picture, prepared):
+    x = shown(picture, prepared.part, prepared.mesh)
+
+    assert x.shape == (1, *JUDGE.inputs["crop"][1:])
+    np.testing.assert_allclose(x[0, 0], 150 / 127.5 - 1, atol=1e-4)
+    assert set(np.unique(x[0, 6])) == {0, 1}
+    assert x[0, 3:6][:, x[0, 6] == 1].max() >= 0.4
+    assert 0.1 < x[0, 6].mean() < 0.5

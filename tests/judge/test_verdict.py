@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realishuman.judge.verdict import GOOD, compare, good_already
+
+
+@pytest.fixture
+def detector(prepared, finds_there):
+    return finds_there(prepared.part)
+
+
+def test_a_repair_the_judge_prefers_is_kept_with_both_probabilities(
+    picture, prepared, detector, says
+):
+    verdict = compare(picture, picture, prepared, detector, says(0.9, 0.2))
+
+    assert verdict.reason == ""
+    assert verdict.malformed == (0.9, 0.2)
+
+
+@pytest.mark.parametrize("after", [0.3, 0.8])
+def test_a_repair_that_is_no_better_is_not_kept_and_the_numbers_are_in_the_reason(
+    picture, prepared, detector, says, after
+):
+    verdict = compare(picture, picture, prepared, detector, says(0.3, after))
+
+    assert "no better" in verdict.reason
+    assert f"{after:.0%}" in verdict.reason
+    assert "30%" in verdict.reason
+
+
+def test_without_a_network_colour_and_keypoints_decide(picture, prepared, detector):
+    verdict = compare(picture, picture, prepared, detector, None)
+
+    assert (verdict.reason, verdict.malformed) == ("", None)
+
+
+def test_a_repair_in_another_colour_is_not_kept_and_no_network_is_asked(
+    picture, prepared, detector, says
+):
+    green, network = picture.copy(), says(0.9, 0.0)
+    green[..., 0] = 20
+
+    verdict = compare(picture, green, prepared, detector, network)
+
+    assert "another colour" in verdict.reason
+    assert network.asked == []
+
+
+def test_a_slightly_other_skin_tone_is_no_other_colour(picture, prepared, detector):
+    assert compare(picture, picture + np.uint8(8), prepared, detector, None).reason == ""
+
+
+@pytest.mark.parametrize(("moved", "kept"), [(0.0, True), (6.0, True), (40.0, False)])
+def test_keypoints_that_leave_the_mesh_are_not_kept(picture, prepared, finds_there, moved, kept):
+    verdict = compare(picture, picture, prepared, finds_there(prepared.part, moved), None)
+
+    assert (verdict.reason == "") is kept
+    assert kept or "does not follow the mesh" in verdict.reason
+
+
+def test_a_repair_in_which_nothing_is_found_is_not_kept(picture, prepared, finds_there):
+    verdict = compare(picture, picture, prepared, finds_there(prepared.part, None), None)
+
+    assert "no hand is found" in verdict.reason
+
+
+def test_keypoints_are_looked_for_where_the_part_was(picture, prepared, detector):
+    compare(picture, picture, prepared, detector, None)
+
+    (given,) = detector.given
+    assert (given.kind, given.box) == ("hand", prepared.part.box)
+
+
+def test_a_part_is_good_already_below_the_limit_only(picture, prepared, says):
+    assert "looks right already" in good_already(picture, prepared, says(GOOD / 2))
+    assert good_already(picture, prepared, says(GOOD)) == ""
