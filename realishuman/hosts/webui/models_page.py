@@ -24,7 +24,10 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "mediapipe/face_landmark.onnx": ("reads the outline of a face", "Apache-2.0"),
     "hand/template.npz": ("mesh of hands", "MIT"),
     "face/template.npz": ("mesh of faces", "Apache-2.0"),
+    "judge/hand.onnx": ("judges whether a repaired hand is better than before", "Apache-2.0"),
+    "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
 }
+_OTHER = "comes with the extension"
 _MEANING = {
     "trained": "trained weights",
     "demo": "DEMO weights: small, trained on synthetic pictures, for trying out",
@@ -78,7 +81,7 @@ def _shipped() -> list[ModelFile]:
     again = "install the extension again (Extensions page, or git checkout of its folder)"
     found = []
     for name, expected in listed.items():
-        path, (purpose, licence) = ASSETS / name, _PURPOSE.get(name, ("", "see THIRD_PARTY.md"))
+        path, (purpose, licence) = ASSETS / name, _PURPOSE.get(name, (_OTHER, "see THIRD_PARTY.md"))
         if not path.is_file():
             found.append(ModelFile(name, purpose, "missing", 0, licence, step=again))
             continue
