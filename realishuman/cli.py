@@ -348,7 +348,7 @@ def _models(_options: argparse.Namespace) -> int:
     from realishuman.weights.store import installed, models_folder
 
     packs, faults = installed()
-    print(f"Packs in {models_folder()}:")
+    print(f"Packs in {models_folder()}, and shipped ones:")
     for pack in packs:
         header, size = pack.header, pack.path.stat().st_size / 1e6
         print(

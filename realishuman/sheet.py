@@ -42,8 +42,8 @@ def contact_sheet(
 
 
 def before_after(before: Pixels, after: Pixels) -> Pixels:
-    """Two pictures (H, W, 3) uint8 RGB side by side, each at least TILE high, named above."""
-    scale = max(1, -(-TILE // before.shape[0]))
+    """Two pictures (H, W, 3) uint8 RGB side by side, each at least 2 TILE high, named above."""
+    scale = max(1, -(-2 * TILE // before.shape[0]))
     views = [image.repeat(scale, 0).repeat(scale, 1) for image in (before, after)]
     height, width = views[0].shape[:2]
     sheet = np.full((height + 28 + MARGIN, 2 * width + 3 * MARGIN, 3), PAPER, np.uint8)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from realishuman import cli
+from realishuman.weights import store
 
 
 @pytest.fixture
@@ -21,6 +23,7 @@ def picture(tmp_path):
 @pytest.fixture(autouse=True)
 def no_installed_packs(tmp_path, monkeypatch):
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(store, "EMBEDDED", tmp_path)
 
 
 def run(*arguments):
@@ -332,3 +335,17 @@ def test_intermediate_pictures_are_saved_in_a_folder_of_the_pictures_name(
     assert code == cli.OK
     saved = sorted(path.stem for path in (tmp_path / "steps/in/1-hand").iterdir())
     assert saved == ["1-crop", "2-pose", "3-ring", "4-stage-one", "5-stage-two"]
+
+
+def test_the_shipped_pack_refines_the_example(tmp_path, monkeypatch, capsys):
+    monkeypatch.undo()  # with the packs as they are shipped
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    example = Path(__file__).parents[1] / "examples/hand.png"
+
+    assert run("refine", example, "-o", tmp_path / "out.png", "--compare", "--quiet") == cli.OK
+
+    assert "demo weights, small and trained on rendered hands" in capsys.readouterr().err
+    with Image.open(example) as before, Image.open(tmp_path / "out.png") as after:
+        changed = (np.asarray(before) != np.asarray(after)).any(axis=2)
+    assert 0.03 < changed.mean() < 0.5
+    assert (tmp_path / "out-compare.png").exists()

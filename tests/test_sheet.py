@@ -54,6 +54,6 @@ def test_before_and_after_stand_side_by_side_and_small_ones_are_enlarged_by_whol
 
     sheet = before_after(before, after)
 
-    assert sheet.shape == (300 + 28 + 8, 2 * 180 + 3 * 8, 3)
-    assert (sheet[28:328, 8:188] == 0).all()
-    assert (sheet[28:328, 196:376] == 255).all()
+    assert sheet.shape == (600 + 28 + 8, 2 * 360 + 3 * 8, 3)
+    assert (sheet[28:628, 8:368] == 0).all()
+    assert (sheet[28:628, 376:736] == 255).all()

@@ -5,6 +5,7 @@ import torch
 
 from realishuman.errors import PackError, SettingsError
 from realishuman.hosts import standalone
+from realishuman.weights import store
 from realishuman.weights.pack import Pack
 
 
@@ -61,6 +62,7 @@ def test_random_packs_are_made_for_the_run_and_gone_after_it():
 
 def test_no_pack_at_all_is_said_with_the_ways_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path))
+    monkeypatch.setattr(store, "EMBEDDED", tmp_path)
 
     with pytest.raises(PackError, match=r"convert .*--pack"):
         with standalone.packs_for([], ("hand", "face")):

@@ -71,7 +71,10 @@ def test_every_picture_gives_crops_that_training_reads_or_a_reason(pictures, to)
         assert crop.m.any()
         assert not (crop.m_e & ~crop.m).any()
         assert crop.pose.any()
-        assert np.array_equal(crop.clean[~crop.m_d], crop.malformed[~crop.m_d])
+        # damage reaches two pixels over the true part, which a moved mesh need not cover
+        reached = cv2.dilate(crop.shown.astype(np.uint8), np.ones((5, 5))).astype(bool)
+        far = ~(crop.m_d | reached)
+        assert np.array_equal(crop.clean[far], crop.malformed[far])
     about = {Path(line["file"]).name: line for line in lines(config)}
     assert "damaged or cut off" in about["cut.png"]["error"]
     assert "0 bytes" in about["empty.jpg"]["error"]
