@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -45,7 +45,7 @@ def service(engine_of, flat_hand, turns):
     return Service(
         engine=lambda: engine,
         exclusive=turns,
-        progress=Silent,
+        progress=lambda: nullcontext(Silent()),
         schema=lambda: {"steps": {"minimum": 1}},
         models=lambda: {"folder": "models", "models": []},
         doctor=lambda: {"healthy": True, "lines": []},

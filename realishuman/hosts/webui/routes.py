@@ -48,7 +48,7 @@ class Service:
 
     engine: Callable[[], Engine]
     exclusive: Exclusive
-    progress: Callable[[], Progress]
+    progress: Callable[[], AbstractContextManager[Progress]]
     schema: Answer
     models: Answer
     doctor: Answer
@@ -98,7 +98,8 @@ def _post(name: str, service: Service) -> Callable[[Request], dict[str, Any]]:
             with service.exclusive():
                 if name == "detect":
                     return api.detect(understood, service.engine())
-                return api.refine(understood, service.engine(), service.progress())
+                with service.progress() as progress:
+                    return api.refine(understood, service.engine(), progress)
         except api.RefusedError as error:
             raise HTTPException(error.status, error.detail()) from error
         except RealisHumanError as error:

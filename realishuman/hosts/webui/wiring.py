@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from html import escape
 from typing import Any
 
@@ -17,9 +17,9 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import fields, infotext
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.options import PREVIEW, option
-from realishuman.hosts.webui.progress import HostProgress
+from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.sending import TAB, Sending
-from realishuman.settings import Settings
+from realishuman.settings import PART_KINDS, Settings
 
 TITLE = "RealisHuman"
 log = logging.getLogger("realishuman")
@@ -66,11 +66,15 @@ def added(source: str, pairs: Mapping[str, str]) -> str:
     return infotext.added(source, pairs, quote)
 
 
-def progress() -> HostProgress:
-    """Our progress on the host's bar."""
+@contextmanager
+def progress() -> Iterator[HostProgress]:
+    """Our progress on the host's bar, with room for both stages of every kind of part."""
     from modules import shared
 
-    return HostProgress(shared.state, preview=option(PREVIEW))
+    stages = STAGES * len(PART_KINDS)
+    reserve(shared.state, stages)
+    with HostProgress(shared.state, stages, preview=option(PREVIEW)) as made:
+        yield made
 
 
 class TabHost:
@@ -94,7 +98,7 @@ class TabHost:
 
         return not shared.cmd_opts.hide_ui_dir_config
 
-    def progress(self) -> HostProgress:
+    def progress(self) -> AbstractContextManager[HostProgress]:
         """Our progress on the host's bar."""
         return progress()
 

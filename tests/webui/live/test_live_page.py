@@ -130,7 +130,8 @@ def test_another_picture_takes_the_old_preview_away(page, file):
     load(page, file)
     find(page)
 
-    page.locator("#realishuman_image button").locator("visible=true").last.click()
+    named = ["lear", "emove"]  # Clear in gradio 3, Remove Image in gradio 4
+    page.locator(", ".join(f"#realishuman_image [aria-label*={n}]" for n in named)).first.click()
 
     page.wait_for_selector(".rh-stage", state="detached")
     assert boxes(page) == ""
@@ -171,12 +172,14 @@ def test_there_is_a_button_beside_the_hosts_own(page):
 
 @pytest.mark.parametrize("time", [1, 2, 3])
 def test_the_tab_is_there_after_the_ui_was_reloaded(browser, client, time):
+    """The page stays open, as a user's would: it loads itself anew once the host is back."""
     page = opened(browser)
+    page.evaluate("window.before_reload = true")
     page.evaluate(
         "Array.from(document.querySelectorAll('button'))"
         ".find((b) => b.textContent.trim() === 'Reload UI').click()"
     )
-    page.wait_for_timeout(8000)
+    page.wait_for_function("window.before_reload === undefined", timeout=WAIT)
     page.close()
 
     again = opened(browser)
