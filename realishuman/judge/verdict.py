@@ -2,7 +2,7 @@
 
 Three questions, cheapest first: is the colour still that of this part, do the keypoints that are
 found in the repair still fit the mesh that was asked for, and does the judge network, where there
-is one, prefer the repair? A detector's score is not asked: it cannot tell malformed from good.
+is one, find the part malformed and the repair less so? A detector's score is not asked: it cannot tell malformed from good.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from realishuman.prepare import PreparedPart
 
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
 DRIFT_LIMIT = 0.12  # of the part's size by which keypoints may fit the mesh worse than before
+SUSPECT = 0.5  # a part that is malformed with less than this probability needs no repair
 GOOD = 0.1  # a part that is malformed with less than this probability looks right
 
 
@@ -57,7 +58,12 @@ def compare(
     if network is None:
         return Verdict("")
     first, second = (network.malformed(p, one.part, one.mesh) for p in (before, after))
-    if second >= first:
+    if first < SUSPECT:
+        reason = (
+            f"the judge finds nothing wrong with it as it was (malformed {first:.0%}); switch "
+            "judge off to keep the repair"
+        )
+    elif second >= first:
         reason = (
             f"the judge finds the repair no better: malformed {second:.0%}, before {first:.0%}; "
             "switch judge off to keep it"
