@@ -2,7 +2,8 @@
 
 Three questions, cheapest first: is the colour still that of this part, do the keypoints that are
 found in the repair still fit the mesh that was asked for, and does the judge network, where there
-is one, find the part malformed and the repair less so? A detector's score is not asked: it cannot tell malformed from good.
+is one, find the part malformed and the repair less so? A detector's score is not asked: it cannot
+tell malformed from good.
 """
 
 from __future__ import annotations

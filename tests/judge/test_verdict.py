@@ -20,15 +20,24 @@ def test_a_repair_the_judge_prefers_is_kept_with_both_probabilities(
     assert verdict.malformed == (0.9, 0.2)
 
 
-@pytest.mark.parametrize("after", [0.3, 0.8])
+@pytest.mark.parametrize("after", [0.6, 0.8])
 def test_a_repair_that_is_no_better_is_not_kept_and_the_numbers_are_in_the_reason(
     picture, prepared, detector, says, after
 ):
-    verdict = compare(picture, picture, prepared, detector, says(0.3, after))
+    verdict = compare(picture, picture, prepared, detector, says(0.6, after))
 
     assert "no better" in verdict.reason
     assert f"{after:.0%}" in verdict.reason
-    assert "30%" in verdict.reason
+    assert "60%" in verdict.reason
+
+
+def test_a_part_that_looked_right_is_not_changed_even_for_a_better_one(
+    picture, prepared, detector, says
+):
+    verdict = compare(picture, picture, prepared, detector, says(0.4, 0.1))
+
+    assert "nothing wrong" in verdict.reason
+    assert verdict.malformed == (0.4, 0.1)
 
 
 def test_without_a_network_colour_and_keypoints_decide(picture, prepared, detector):
