@@ -8,6 +8,7 @@ Whatever goes wrong, the picture comes out as it went in and a sentence says why
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ TITLE = "RealisHuman"
 JOB = "_realishuman_job"  # attribute of p: the Job, None when switched off
 AXES = "_realishuman_axes"  # attribute of p: what an X/Y/Z grid sets, by field name
 STOPPED = "Not refined: Interrupt or Skip was pressed."
+# of a path with a root: all up to its last name; addresses of the web do not begin like this
+FOLDERS = re.compile(r"""(?<![^\s"'(])(?:[A-Za-z]:)?[\\/](?:[^\\/:*?"<>|\n]+[\\/])+""")
 log = logging.getLogger("realishuman")
 
 
@@ -199,7 +202,15 @@ def pixels_of(image: Image.Image) -> Any:
 
 
 def told(error: Exception) -> str:
-    """The sentence about an error; one that is not the user's to mend goes to the log in full."""
+    """The sentence about an error, without folders; the log has more.
+
+    It is saved with the picture, and pictures are shared: nobody's folder names belong there.
+    """
+    return FOLDERS.sub("", _logged(error))
+
+
+def _logged(error: Exception) -> str:
+    """The sentence; an error that is not the user's to mend goes to the log in full."""
     if isinstance(error, RealisHumanError):
         log.warning("RealisHuman: %s", error)
         return str(error)

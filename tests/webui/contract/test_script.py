@@ -92,6 +92,26 @@ def test_whatever_fails_the_picture_stays_and_one_sentence_says_why(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("/home/ann b/models/x.safetensors: damaged.", "x.safetensors: damaged."),
+        (r"C:\Users\Ann B\models\x.safetensors: damaged.", "x.safetensors: damaged."),
+        ("No pack in /home/ann/models; there: a.safetensors.", "No pack in models; there: a.safe"),
+        ("Fetch https://example.org/a/b by hand.", "Fetch https://example.org/a/b by hand."),
+        ("hands and/or faces, 1/2", "hands and/or faces, 1/2"),
+    ],
+)
+def test_a_picture_is_not_saved_with_names_of_folders(message, said, host, generation, painting):
+    def fail():
+        raise PackError(message)
+
+    painting.fails = ("stage one", 0, fail)
+    done = host.process_images(generation(batch_size=1, n_iter=1))
+
+    assert done.infotexts[1]["RealisHuman result"].startswith(f"Not refined: {said}")
+
+
 @pytest.mark.parametrize("stage", ["stage one", "stage two"])
 def test_an_interrupt_at_any_step_returns_the_picture_as_it_was(
     stage, host, generation, painting, shared
