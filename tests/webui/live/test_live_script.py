@@ -12,7 +12,7 @@ import pytest
 
 from tests.webui.live.conftest import as_base64, as_pixels
 
-CORNER = 16  # pixels
+CORNER = 128  # pixels
 
 
 def inpainted(client, pixels, arguments=None, **more):
@@ -26,10 +26,12 @@ def inpainted(client, pixels, arguments=None, **more):
         "mask_blur": 0,
         "inpainting_fill": 1,
         "inpaint_full_res": True,  # so that only the corner is sampled, at 64 pixels
-        "inpaint_full_res_padding": 0,
+        "inpaint_full_res_padding": 8,
         "denoising_strength": 0.3,
-        "prompt": "x",
+        "prompt": "a person",
         "steps": 4,
+        "cfg_scale": 1,
+        "sampler_name": "Euler",
         "seed": 11,
         "width": 64,
         "height": 64,
