@@ -58,6 +58,6 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path):
 def test_the_demo_configuration_makes_a_pack_of_its_own_sampling():
     config = read_config(ROOT / "examples/demo.toml")
 
-    assert header(config).steps == 2
+    assert header(config).steps == 1
     assert header(config).weights == "demo"
     assert config.pack.resolution // config.networks.factor == 16
