@@ -25,6 +25,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "backbones": BASIS | {"weights", "diffusion"},
     "kinds": BASIS | {"mesh", "render"},
     "judge": BELOW | {"kinds", "prepare"},
+    "official": BELOW,  # nothing that runs imports it: what runs is ONNX
     "models": BELOW | {"kinds", "judge"},
     "prepare": BELOW | {"kinds"},
     "pipeline": BELOW | {"kinds", "models", "prepare", "judge"},
