@@ -18,7 +18,6 @@ from email.message import Message
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from realishuman import __version__
 from realishuman.errors import ModelError
 from realishuman.progress import Progress
 from realishuman.weights.partial import Origin, Partial
@@ -118,7 +117,7 @@ def _usable(url: str, part: Partial, wanted: Wanted) -> int:
 
 def _open(url: str, part: Partial, have: int, silence: float) -> Any:
     request = urllib.request.Request(url)  # noqa: S310 - the list holds https only
-    request.add_header("User-Agent", f"realishuman/{__version__}")
+    request.add_header("User-Agent", "realishuman")
     request.add_header("Accept-Encoding", "identity")
     if have:
         origin = part.origin()
