@@ -19,7 +19,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from realishuman import __version__
+from realishuman import __version__, cli_models
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.evaluate import cli as evaluate_cli
 from realishuman.settings import PART_KINDS, PER_KIND, Settings
@@ -74,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_convert(commands)
     train_cli.add_parser(commands)
     evaluate_cli.add_parser(commands)
-    command = commands.add_parser("models", help="list the packs that are installed")
-    command.set_defaults(run=_models)
+    cli_models.add_parser(commands)
     command = commands.add_parser("doctor", help="say what works here and what is missing")
     command.set_defaults(run=_doctor)
     return parser
@@ -342,25 +341,6 @@ def _convert(options: argparse.Namespace) -> int:
         use = "will use it" if found else f"uses it with --pack {target}"
         bar.say(f"{target} is ready; `realishuman refine` {use}.")
     return OK
-
-
-def _models(_options: argparse.Namespace) -> int:
-    from realishuman.weights.store import installed, models_folder
-
-    packs, faults = installed()
-    print(f"Packs in {models_folder()}, and shipped ones:")
-    for pack in packs:
-        header, size = pack.header, pack.path.stat().st_size / 1e6
-        print(
-            f"  {pack.path.name:32} {header.kind:6} {header.weights:8} {size:8.1f} MB  "
-            f"{header.licence}"
-        )
-    for fault in faults:
-        print(f"  not usable: {fault}")
-    missing = sorted(set(PART_KINDS) - {pack.header.kind for pack in packs})
-    for kind in missing:
-        print(f"  none for {kind}s: they are found but left alone. See `realishuman convert -h`.")
-    return BAD_MODEL if faults else OK
 
 
 def _doctor(_options: argparse.Namespace) -> int:

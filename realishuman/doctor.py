@@ -21,7 +21,7 @@ PACKAGES = (  # distribution names, and what each is for
 def report(folder: Path | None = None) -> tuple[list[str], bool]:
     """Lines for the terminal, and whether pictures can be refined here.
 
-    folder  where packs lie; weights.store.models_folder() if not given.
+    folder  where packs and model files lie; weights.store.models_folder() if not given.
     """
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     healthy = True
@@ -37,7 +37,10 @@ def report(folder: Path | None = None) -> tuple[list[str], bool]:
             line, good = check()
             lines.append(line)
             healthy &= good
-        lines += _packs(folder)
+        from realishuman.weights.store import models_folder
+
+        folder = folder or models_folder()
+        lines += _packs(folder) + _features(folder)
     return lines, healthy
 
 
@@ -70,19 +73,42 @@ def _detector() -> tuple[str, bool]:
     return f"ok       embedded detector, run by {detector.provider} {detector.note}".rstrip(), True
 
 
-def _packs(folder: Path | None) -> list[str]:
-    from realishuman.weights.store import installed, models_folder
+def _packs(folder: Path) -> list[str]:
+    """Which pack each kind of part gets, and how to get a better one."""
+    from realishuman.weights.inventory import features, states
+    from realishuman.weights.store import installed
 
-    folder = folder or models_folder()
     packs, faults = installed(folder)
+    steps = {one.feature.name: one.next_step for one in features(states(folder))}
     lines = [f"BROKEN   {fault}" for fault in faults]
     for kind in PART_KINDS:
-        fitting = [pack for pack in packs if pack.header.kind == kind]
-        if fitting:
-            lines.append(f"ok       {kind}s: {fitting[0].path} ({fitting[0].header.weights})")
+        weights = [pack.header.weights for pack in packs if pack.header.kind == kind]
+        step = steps[f"{kind}-pack"]
+        if weights:
+            first = next(pack for pack in packs if pack.header.kind == kind)
+            lines.append(f"ok       {kind}s: {first.path} ({first.header.weights})")
         else:
             lines.append(
-                f"missing  {kind}s: no pack in {folder}; they are found but left alone. "
-                "`realishuman convert -h` says how to make one."
+                f"missing  {kind}s: no pack in {folder}; they are found but left alone "
+                "(`realishuman convert -h` makes one)"
             )
+        if "trained" not in weights and step:
+            lines.append(f"         next, for the released weights: {step}")
+    return lines
+
+
+def _features(folder: Path) -> list[str]:
+    """The paper's own detectors and meshes: what runs, and the next step for what does not."""
+    from realishuman.weights.inventory import features, states
+
+    lines = []
+    for one in features(states(folder)):
+        name = one.feature.name
+        if name.endswith("-pack"):
+            continue  # told with the packs
+        if one.ready:
+            lines.append(f"ok       {name}: {one.feature.gives}")
+        else:
+            lines.append(f"without  {name}: {one.feature.without}")
+            lines.append(f"         next, to have it: {one.next_step}")
     return lines

@@ -12,7 +12,9 @@ import torch
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.models import Models
+from realishuman.weights import fetch, inventory, manifest
 from realishuman.weights.random_pack import random_pack
+from tests.file_server import FileServer, short_list
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +77,18 @@ def models_of(hand_pack):
         return Models(packs, lambda pack: PackedBackbone(pack, "cpu"), FixedDetector(parts))
 
     return make
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A server of files, and a short list of model files that lie there, in place of the real."""
+    for name in (fetch.OFFLINE, fetch.ENDPOINT, "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with FileServer(b"weights" * 50_000).running() as server:
+        listed = short_list(server)
+        for module in (manifest, inventory):
+            monkeypatch.setattr(module, "manifest", lambda: listed)
+        yield server
 
 
 @pytest.fixture

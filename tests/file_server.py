@@ -6,7 +6,10 @@ import re
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from realishuman.weights.manifest import Feature, KnownFile, Licence, Manifest
 
 
 @dataclass
@@ -87,3 +90,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[start:end])
         if what == "stall":
             self.owner.released.wait(10)
+
+
+def short_list(server):
+    """Two features: "net" is one free file, "mesh" needs agreement, the user and this machine."""
+    free = Licence("MIT", "MIT License", "https://example.com/mit", "do as you like", False)
+    asks = Licence("Rail", "Rail licence", "https://example.com/rail", "no harm", True)
+    rest = {"about": None, "page": "https://example.com", "by_hand": ""}
+    size, right = len(server.content), sha256(server.content).hexdigest()
+    files = [
+        KnownFile("net/net.onnx", ("net",), "auto", (server.url("/net"),), size,
+                  sha256=right, licence=free, what="finds", **rest),
+        KnownFile("mesh/a.pth", ("mesh",), "auto", (server.url("/a"),), None,
+                  sha256=None, licence=asks, what="fits", **rest),
+        KnownFile("mesh/own.pkl", ("mesh",), "user", (), 5, sha256=sha256(b"right").hexdigest(),
+                  licence=asks, what="the mesh", **{**rest, "by_hand": "Register at the page."}),
+        KnownFile("mesh/mesh.onnx", ("mesh",), "made", (), None,
+                  sha256=None, licence=asks, what="runs", **rest),
+    ]  # fmt: skip
+    features = [
+        Feature("net", "a net finds them", "nothing finds them", ""),
+        Feature("mesh", "a mesh is fitted", "no mesh is fitted", "realishuman make mesh"),
+    ]
+    return Manifest({one.name: one for one in files}, {one.name: one for one in features})

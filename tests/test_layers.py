@@ -30,6 +30,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "prepare": BELOW | {"kinds"},
     "pipeline": BELOW | {"kinds", "models", "prepare", "judge"},
     "doctor": BELOW,
+    "cli_models": BASIS | {"weights"},
     "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
     "places": BASIS | {"imaging"},
     "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "places", "sheet"},
