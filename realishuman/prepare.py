@@ -125,7 +125,11 @@ def _pose_image(mesh: Mesh, raster: Raster, crop: Crop, part: Part, pose: str) -
         pixels = depth_image(raster)
     else:
         vertices, faces = _in_crop(mesh, crop)
-        normals = interpolate(raster, faces, vertex_normals(vertices, faces))
+        if mesh.normals is None:
+            of_vertices = vertex_normals(vertices, faces)
+        else:  # a crop turns nothing
+            of_vertices = torch.from_numpy(mesh.normals)
+        normals = interpolate(raster, faces, of_vertices)
         pixels = KINDS[part.kind].shade(normals, raster.coverage, part.side)
     return pixels.permute(2, 0, 1).float() / 255
 

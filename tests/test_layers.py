@@ -18,7 +18,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "result": {"imaging"},  # a report names boxes
     "imaging": BASIS,
     "detect": BASIS | {"imaging", "weights"},
-    "mesh": BASIS | {"imaging", "detect"},
+    "mesh": BASIS | {"imaging", "detect", "weights"},
     "render": BASIS | {"imaging", "mesh"},
     "weights": BASIS | {"imaging"},
     "diffusion": BASIS | {"imaging", "render", "weights"},

@@ -21,11 +21,14 @@ class Mesh:
               This frame is right-handed.
     faces     (F, 3) int32; (v1 - v0) x (v2 - v0) points outwards, so a visible face's has z < 0.
     joints    (K, 3) float32 in the frame of vertices: the keypoints this mesh was asked to have.
+    normals   (V, 3) float32, unit, outwards, axes as vertices: what it is shaded with; None takes
+              those of the surface.
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
     joints: NDArray[np.float32]
+    normals: NDArray[np.float32] | None = None
 
 
 class MeshRegressor(Protocol):

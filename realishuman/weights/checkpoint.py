@@ -46,10 +46,11 @@ class Checkpoint:
         return {n[len(prefix) :]: s for n, s in self.shapes.items() if n.startswith(prefix)}
 
 
-def open_checkpoint(path: str | Path, expected: str) -> Checkpoint:
+def open_checkpoint(path: str | Path, expected: str, *, inside: str = "state_dict") -> Checkpoint:
     """Open a safetensors file or what torch.save wrote; a `module.` before all names is dropped.
 
     expected  the file that was asked for, in words for the message.
+    inside    key of the table of tensors, where torch.save wrote more than that table.
     Raises    PackError when it is missing, damaged, of another kind, or asks to run code.
     """
     path = Path(path)
@@ -61,7 +62,7 @@ def open_checkpoint(path: str | Path, expected: str) -> Checkpoint:
         if start[8:9] == b"{":
             checkpoint = _open_safetensors(path)
         elif start.startswith(_ZIP):
-            checkpoint = _open_torch(path, expected)
+            checkpoint = _open_torch(path, expected, inside)
         else:
             raise PackError(f"{path} {_unknown(start)} Expected: {expected}")
     except (SafetensorError, *_DAMAGED) as error:
@@ -80,7 +81,7 @@ def _open_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(path, shapes, file.get_tensor)
 
 
-def _open_torch(path: Path, expected: str) -> Checkpoint:
+def _open_torch(path: Path, expected: str, inside: str) -> Checkpoint:
     try:
         raw: Any = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
@@ -89,7 +90,7 @@ def _open_torch(path: Path, expected: str) -> Checkpoint:
             f"the file ({_line(error)}). Use the unchanged official file: {expected}"
         ) from error
     step = raw.get("global_step", 0) if isinstance(raw, dict) else 0
-    tensors = raw.get("state_dict", raw) if isinstance(raw, dict) else raw
+    tensors = raw.get(inside, raw) if isinstance(raw, dict) else raw
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise PackError(f"{path} holds no table of tensors by name. Expected: {expected}")
     shapes = {str(name): tuple(tensor.shape) for name, tensor in tensors.items()}
