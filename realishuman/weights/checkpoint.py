@@ -20,7 +20,10 @@ from realishuman.errors import PackError
 from realishuman.weights.shapes import Shape
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
-_DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError)
+_DAMAGED = (
+    *(RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError),
+    *(AttributeError, AssertionError),  # torch's reader, of a pickle that makes no sense
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,15 @@ class Checkpoint:
         return {n[len(prefix) :]: s for n, s in self.shapes.items() if n.startswith(prefix)}
 
 
-def open_checkpoint(path: str | Path, expected: str, *, inside: str = "state_dict") -> Checkpoint:
+def open_checkpoint(
+    path: str | Path, expected: str, *, inside: str = "state_dict", reader: Any = None
+) -> Checkpoint:
     """Open a safetensors file or what torch.save wrote; a `module.` before all names is dropped.
 
     expected  the file that was asked for, in words for the message.
     inside    key of the table of tensors, where torch.save wrote more than that table.
+    reader    what torch.load takes as pickle_module, if its own safe reader will not do; must be as
+              safe.
     Raises    PackError when it is missing, damaged, of another kind, or asks to run code.
     """
     path = Path(path)
@@ -62,7 +69,7 @@ def open_checkpoint(path: str | Path, expected: str, *, inside: str = "state_dic
         if start[8:9] == b"{":
             checkpoint = _open_safetensors(path)
         elif start.startswith(_ZIP):
-            checkpoint = _open_torch(path, expected, inside)
+            checkpoint = _open_torch(path, expected, inside, reader)
         else:
             raise PackError(f"{path} {_unknown(start)} Expected: {expected}")
     except (SafetensorError, *_DAMAGED) as error:
@@ -81,9 +88,15 @@ def _open_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(path, shapes, file.get_tensor)
 
 
-def _open_torch(path: Path, expected: str, inside: str) -> Checkpoint:
+def _open_torch(path: Path, expected: str, inside: str, reader: Any) -> Checkpoint:
     try:
-        raw: Any = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
+        raw: Any = torch.load(
+            str(path),
+            map_location="cpu",
+            weights_only=reader is None,
+            pickle_module=reader,
+            mmap=True,
+        )
     except pickle.UnpicklingError as error:
         raise PackError(
             f"{path} was refused: it holds more than tensors, and to read that would run code from "
