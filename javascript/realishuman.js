@@ -63,6 +63,17 @@
         resting = setTimeout(() => byName("redraw").click(), WAIT);
     });
 
+    // While something is downloaded, its progress is asked for.
+
+    let downloading = false;
+    setInterval(() => {
+        const state = byName("download_state");
+        const before = downloading;
+        downloading = Boolean(state && state.querySelector(".rh-running"));
+        const button = byName(downloading ? "download_tick" : "download_ended");
+        if (button && (downloading || before)) button.click();
+    }, 1000);
+
     // Boxes on the preview, in pixels of the picture.
 
     const boxesOf = (stage) => JSON.parse(stage.dataset.boxes || "[]");

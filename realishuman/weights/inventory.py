@@ -68,7 +68,6 @@ def state(
     """Look at one file.
 
     hashed  read all of it and compare its hash; otherwise only its size is compared.
-    Raises  ModelError if it cannot be read.
     """
     path = file.path(folder)
     if not path.is_file():
@@ -84,7 +83,7 @@ def state(
     try:
         found = digest(path, progress)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}): allow it.") from error
+        return State(file, path, "wrong", size, note=f"it cannot be read ({error.strerror})")
     expected = file.sha256 or recorded(path)
     if expected is None:
         note = "nobody published a hash, and it was not downloaded by us: compare it yourself"
@@ -98,7 +97,7 @@ def state(
 def states(
     folder: Path, *, hashed: bool = False, progress: Progress | None = None
 ) -> dict[str, State]:
-    """All listed files by name. Raises ModelError if one cannot be read."""
+    """All listed files by name."""
     return {
         file.name: state(file, folder, hashed=hashed, progress=progress)
         for file in manifest().files.values()

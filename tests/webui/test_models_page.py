@@ -55,6 +55,48 @@ def test_a_random_pack_is_called_random_and_the_trained_one_stays_wanted(tmp_pat
         assert part in text
 
 
+def test_listed_files_stand_under_their_feature_with_licence_and_step(tmp_path, served):
+    found = inventory(tmp_path)
+    files, text = by_name(found), page(found)
+
+    assert files["net/net.onnx"].group == "net: a net finds them. Until then nothing finds them."
+    assert "press Download" in files["net/net.onnx"].step
+    assert served.url("/net") in files["net/net.onnx"].by_hand
+    assert "Register at the page." in files["mesh/own.pkl"].step
+    assert files["mesh/own.pkl"].by_hand == ""
+    assert "realishuman make mesh" in files["mesh/mesh.onnx"].step
+    assert files["mesh/a.pth"].licence == "Rail licence"
+    assert text.count("rh-group") == 4  # packs, two features, what is shipped
+    assert '<a href="https://example.com" target="_blank"' in text
+
+
+def test_a_cut_a_changed_and_an_interrupted_file_are_told_apart(tmp_path, served):
+    for name, content in {"mesh/own.pkl": b"wrong", "net/.net.onnx.part": b"x"}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(content)
+
+    looked, hashed = by_name(inventory(tmp_path)), by_name(inventory(tmp_path, hashed=True))
+
+    assert looked["net/net.onnx"].status == "partial"
+    assert looked["mesh/own.pkl"].status == "unchecked"
+    assert hashed["mesh/own.pkl"].status == "wrong"
+    assert "SHA-256" in hashed["mesh/own.pkl"].step
+    (tmp_path / "mesh/own.pkl").write_bytes(b"cut")
+    assert by_name(inventory(tmp_path))["mesh/own.pkl"].status == "wrong"
+
+
+def test_a_feature_that_works_is_said_to_be_ready(tmp_path, served):
+    (tmp_path / "mesh").mkdir()
+    (tmp_path / "mesh/mesh.onnx").write_bytes(b"x")
+
+    assert by_name(inventory(tmp_path))["mesh/a.pth"].group == "mesh: a mesh is fitted. Ready."
+
+
+def test_before_the_first_picture_it_says_what_onnxruntime_offers(tmp_path):
+    assert "offers" in page(inventory(tmp_path))
+    assert "offers" not in page(inventory(tmp_path, "CUDAExecutionProvider"))
+
+
 def test_names_are_escaped(tmp_path):
     (tmp_path / "<b>.safetensors").write_bytes(b"x")
 

@@ -1,19 +1,22 @@
 """Which model files there are: what each is for, its licence and size, what is wrong or missing.
 
-Nothing is downloaded. What is missing comes with the exact next step.
+Nothing is downloaded here. What is missing comes with the exact next step.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from realishuman.settings import PART_KINDS
+from realishuman.weights.fetch import by_hand
+from realishuman.weights.inventory import FeatureState, State, advice, features, states
 from realishuman.weights.store import EMBEDDED, installed
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -28,6 +31,10 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
 }
 _OTHER = "comes with the extension"
+SHIPPED = "Comes with the extension"
+PACKS = tuple(f"{kind}.safetensors" for kind in PART_KINDS)
+_ADDRESS = re.compile(r"https://[^\s&<>\"']*[^\s&<>\"'.,;:)]")
+_STATE = {"unchecked": "there, hash not compared", "partial": "download was interrupted"}
 _MEANING = {
     "trained": "trained weights",
     "demo": "DEMO weights: small, trained on synthetic pictures, for trying out",
@@ -39,9 +46,13 @@ _MEANING = {
 class ModelFile:
     """One line of the page.
 
-    status   "there", "missing" or "wrong".
+    status   "there", "unchecked" (there, but its hash was not compared), "partial" (its download
+             was interrupted), "missing" or "wrong".
+    size     bytes; 0 if unknown.
     weights  "trained", "demo" or "random" of a pack, else empty.
     step     what to do next, empty if nothing.
+    by_hand  how to do without a download by us, empty where step says it or none is needed.
+    group    the heading it stands under.
     """
 
     name: str
@@ -51,6 +62,8 @@ class ModelFile:
     licence: str
     weights: str = ""
     step: str = ""
+    by_hand: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,9 +84,56 @@ class Inventory:
         return asdict(self)
 
 
-def inventory(folder: Path, provider: str = "", host: str = "") -> Inventory:
-    """Look at every shipped file and at the packs in `folder`; hashes about 10 MB."""
-    return Inventory(str(folder), (*_packs(folder), *_shipped()), provider, host)
+def inventory(
+    folder: Path, provider: str = "", host: str = "", *, hashed: bool = False
+) -> Inventory:
+    """Look at every shipped file, whose about 45 MB are hashed, at packs and at listed files.
+
+    hashed  also compare the hashes of listed files, which may be several GB.
+    """
+    files = (*_packs(folder), *_listed(folder, hashed), *_shipped())
+    return Inventory(str(folder), files, provider, host)
+
+
+def _listed(folder: Path, hashed: bool) -> list[ModelFile]:
+    """The files of the manifest under the features they are first named for.
+
+    The packs that are made of them stand with the packs.
+    """
+    found = states(folder, hashed=hashed)
+    groups = {one.feature.name: _heading(one) for one in features(found)}
+    return [
+        ModelFile(
+            one.file.name,
+            one.file.what,
+            one.status,
+            one.size or one.file.size,
+            one.file.licence.title,
+            step=_step(one, folder),
+            by_hand="" if one.present or one.file.how != "auto" else by_hand(one.file, folder),
+            group=groups[one.file.features[0]],
+        )
+        for one in found.values()
+        if one.file.name not in PACKS
+    ]
+
+
+def _heading(one: FeatureState) -> str:
+    feature = one.feature
+    if one.ready:
+        return f"{feature.name}: {feature.gives}. Ready."
+    return f"{feature.name}: {feature.gives}. Until then {feature.without}."
+
+
+def _step(one: State, folder: Path) -> str:
+    """The next step for one file, on this page."""
+    if one.present or one.file.how != "auto":
+        return one.note or advice(one, folder)
+    step = {
+        "partial": "Choose it above and press Download to go on.",
+        "wrong": f"{one.note}. Choose it above and press Download to fetch it anew.",
+    }
+    return step.get(one.status, "Choose it above and press Download.")
 
 
 def _shipped() -> list[ModelFile]:
@@ -88,7 +148,7 @@ def _shipped() -> list[ModelFile]:
         right = hashlib.sha256(path.read_bytes()).hexdigest() == expected
         status, step = ("there", "") if right else ("wrong", f"its content was changed: {again}")
         found.append(ModelFile(name, purpose, status, path.stat().st_size, licence, step=step))
-    return found
+    return [replace(one, group=SHIPPED) for one in found]
 
 
 def _packs(folder: Path) -> list[ModelFile]:
@@ -110,7 +170,7 @@ def _packs(folder: Path) -> list[ModelFile]:
     for kind in PART_KINDS:
         if best.get(kind) != "trained":
             found.append(_wanted(kind, best.get(kind, ""), folder))
-    return found
+    return [replace(one, group="Packs") for one in found]
 
 
 def _wanted(kind: str, weights: str, folder: Path) -> ModelFile:
@@ -133,23 +193,44 @@ def _wanted(kind: str, weights: str, folder: Path) -> ModelFile:
 
 
 def page(found: Inventory) -> str:
-    """The page as HTML."""
-    rows = "".join(map(_row, found.files))
+    """The page as HTML: a table with a heading for each group."""
     heads = ("file", "for", "state", "size", "licence", "next step")
-    head = "".join(f"<th>{name}</th>" for name in heads)
+    rows = ["<tr>" + "".join(f"<th>{name}</th>" for name in heads) + "</tr>"]
+    group = ""
+    for one in found.files:
+        if one.group != group:
+            group = one.group
+            rows.append(
+                f'<tr class="rh-group"><td colspan="{len(heads)}">{escape(group)}</td></tr>'
+            )
+        rows.append(_row(one))
     lines = [
         f"Models folder: {found.folder}",
-        f"Detector runs on: {found.provider or 'not opened yet; it opens with the first picture'}",
+        f"Detector runs on: {found.provider or _offered()}",
         *([found.host] if found.host else []),
     ]
     return (
         "".join(f"<p>{escape(line)}</p>" for line in lines)
-        + f'<table class="rh-table rh-models"><tr>{head}</tr>{rows}</table>'
+        + f'<table class="rh-table rh-models">{"".join(rows)}</table>'
+    )
+
+
+def _offered() -> str:
+    """What onnxruntime could run networks on; which it really uses shows once one is open."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return "nothing: onnxruntime is missing; restart the WebUI without --skip-install"
+    names = ", ".join(onnxruntime.get_available_providers())
+    return (
+        f"not opened yet; it opens with the first picture (onnxruntime {onnxruntime.__version__} "
+        f"offers {names})"
     )
 
 
 def _row(one: ModelFile) -> str:
-    state = one.status + (f", {_MEANING.get(one.weights, one.weights)}" if one.weights else "")
+    state = _STATE.get(one.status, one.status)
+    state += f", {_MEANING.get(one.weights, one.weights)}" if one.weights else ""
     cells: Sequence[str] = (
         one.name,
         one.purpose,
@@ -159,9 +240,16 @@ def _row(one: ModelFile) -> str:
         one.step,
     )
     mark = "demo" if one.weights in ("demo", "random") else one.status
-    return (
-        f'<tr class="rh-{mark}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-    )
+    shown = [_linked(cell) for cell in cells]
+    if one.by_hand:
+        shown[-1] += f"<details><summary>By hand</summary>{_linked(one.by_hand)}</details>"
+    return f'<tr class="rh-{mark}">' + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
+
+
+def _linked(text: str) -> str:
+    """The text as HTML, its web addresses as links."""
+    link = r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>'
+    return _ADDRESS.sub(link, escape(text))
 
 
 def _size(count: int) -> str:

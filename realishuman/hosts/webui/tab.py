@@ -11,6 +11,7 @@ from typing import Any
 
 from realishuman.hosts.webui.actions import Actions, View
 from realishuman.hosts.webui.fields import FIELDS, SETTINGS
+from realishuman.hosts.webui.models_tab import ModelsTab
 from realishuman.hosts.webui.panel import GROUPS, laid_out
 from realishuman.hosts.webui.sending import TAB
 
@@ -92,6 +93,7 @@ class Page:
         self.actions, self.wrapped, self.host = actions, wrapped, host
         self.made: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
+        self.models = ModelsTab(host, name_of)
 
     def build(self) -> None:
         """Lay everything out and connect it."""
@@ -108,7 +110,7 @@ class Page:
                 with gradio.TabItem("Folder", elem_id=name_of("folder_tab")):
                     self._folder()
             with gradio.TabItem("Models", elem_id=name_of("models_tab")):
-                self._models()
+                self.made |= self.models.build()
         for component in (*self.made.values(), *self.settings.values()):
             component.do_not_save_to_config = True  # ranges and start values are ours
         self._connect()
@@ -228,20 +230,6 @@ class Page:
             made["folder_list"] = gradio.HTML("", elem_id=name_of("folder_list"))
         made["folder_note"] = gradio.HTML("", elem_id=name_of("folder_note"))
 
-    def _models(self) -> None:
-        import gradio
-
-        made = self.made
-        with gradio.Row(elem_classes=["rh-buttons"]):
-            made["refresh"] = gradio.Button("Refresh", elem_id=name_of("refresh"))
-            made["doctor"] = gradio.Button("Run doctor", elem_id=name_of("doctor"))
-        made["models"] = gradio.HTML(
-            "<p>Press Refresh to look at the model files.</p>", elem_id=name_of("models")
-        )
-        made["doctor_text"] = gradio.Textbox(
-            label="Doctor", lines=8, interactive=False, elem_id=name_of("doctor_text")
-        )
-
     def _connect(self) -> None:
         made, actions = self.made, self.actions
         made["token"] = self.host.state()
@@ -297,16 +285,9 @@ class Page:
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
         packs = [self.settings[name] for name in ("hand_pack", "face_pack")]
-        made["refresh"].click(self._refreshed, inputs=[], outputs=[made["models"], *packs])
-        made["doctor"].click(self.host.doctor_text, inputs=[], outputs=[made["doctor_text"]])
+        self.models.connect(packs)
         if "run_folder" in made:
             self._connect_folder(values, named)
-
-    def _refreshed(self) -> list[Any]:
-        import gradio
-
-        page, files = self.host.models_page()
-        return [page, *(gradio.update(choices=files) for _ in ("hand", "face"))]
 
     def _connect_folder(
         self, values: list[Any], named: Callable[[Sequence[Any]], dict[str, Any]]

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -20,6 +21,9 @@ from realishuman.hosts.webui.options import PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.sending import TAB, Sending
 from realishuman.settings import PART_KINDS, Settings
+
+if TYPE_CHECKING:
+    from realishuman.hosts.webui.downloads import Downloads
 
 TITLE = "RealisHuman"
 log = logging.getLogger("realishuman")
@@ -134,11 +138,23 @@ class TabHost:
         )
         return note(f"Saved: {path}")
 
-    def models_page(self) -> tuple[str, list[str]]:
+    def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
         """The Models page as HTML, and the packs one may choose."""
         from realishuman.hosts.webui.models_page import page
 
-        return page(inventory()), [fields.AUTO, *engine().pack_files()]
+        return page(inventory(hashed)), [fields.AUTO, *engine().pack_files()]
+
+    def models_folder(self) -> Path:
+        """Where model files lie."""
+        from realishuman.hosts.webui.host import current
+
+        return current().models_folder()
+
+    def downloads(self) -> Downloads:
+        """The downloads of this process."""
+        from realishuman.hosts.webui.downloads import downloads
+
+        return downloads()
 
     def doctor_text(self) -> str:
         """What `realishuman doctor` says."""
@@ -180,12 +196,13 @@ class TabHost:
         return f"<ul>{rest}</ul>", note(lines[0])
 
 
-def inventory() -> Any:
+def inventory(hashed: bool = False) -> Any:
     """All model files, with the detector's provider if it has run."""
     from realishuman.hosts.webui.host import current
     from realishuman.hosts.webui.models_page import inventory as look
 
-    return look(current().models_folder(), engine().provider(), current().describe())
+    host = current()
+    return look(host.models_folder(), engine().provider(), host.describe(), hashed=hashed)
 
 
 def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
