@@ -61,6 +61,7 @@ def refine_files(
             try_folder(folder)
     stems = Counter(source.stem for source, _ in pairs)
     reports: list[dict[str, Any]] = []
+    noted: set[str] = set()
     try:
         for source, target in pairs:
             name = source.stem if stems[source.stem] == 1 else source.name
@@ -77,6 +78,10 @@ def refine_files(
                 continue
             if models.detector.note and not any("output" in one for one in reports):
                 say(models.detector.note)
+            for note in result.notes:
+                if note not in noted:
+                    noted.add(note)
+                    say(note)
             say(f"{source} -> {target}: {result.message}")
             for line in _remarks(result, boxes):
                 say(line)
@@ -164,7 +169,7 @@ def inspect_files(
             rgb = load_picture(source).rgb
             found = find(rgb, models, settings, boxes)
             parts = [part for part, _ in found]
-            meshes = reconstruct(rgb, parts, models)
+            meshes = reconstruct(rgb, parts, models, settings.mesh)
             chosen = [index for index, (_, why) in enumerate(found, start=1) if not why]
             ready = []
             for kind in settings.parts:

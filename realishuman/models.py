@@ -12,7 +12,9 @@ from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import MeshRegressor
+from realishuman.regressors import AUTO, OFFICIAL, Choice, choose, open_regressor
 from realishuman.weights.pack import Pack
+from realishuman.weights.store import models_folder
 
 OpenBackbone = Callable[[Pack], Backbone]
 
@@ -24,6 +26,9 @@ class Models:
                    meshed but not refined.
     open_backbone  builds the networks of a pack on the device of the host's choice; needed with
                    packs only.
+    folder         the models folder, where the paper's mesh regressors lie;
+                   weights.store.models_folder() if not given.
+    provider       what runs them, as onnx_session takes it.
     checks_keypoints  whether the pipeline's judge may ask the detector about a repair; a report in
                    which the detector measures repairs switches it off.
     Raises         PackError if a file is no pack or two are for the same kind.
@@ -34,6 +39,9 @@ class Models:
         packs: Iterable[str | Path] = (),
         open_backbone: OpenBackbone | None = None,
         detector: Detector | None = None,
+        *,
+        folder: Path | None = None,
+        provider: str = "auto",
     ) -> None:
         self.packs: dict[str, Pack] = {}
         for pack in map(Pack.open, packs):
@@ -50,7 +58,8 @@ class Models:
         self.detector: Detector = detector or EmbeddedDetector()
         self._open_backbone = open_backbone
         self._backbones: dict[str, Backbone] = {}
-        self._regressors: dict[str, MeshRegressor] = {}
+        self._folder, self._provider = folder or models_folder(), provider
+        self._regressors: dict[tuple[str, str], MeshRegressor] = {}
         self.checks_keypoints = True
         self._judges: dict[str, JudgeNetwork] = {}
 
@@ -62,11 +71,22 @@ class Models:
             self._backbones[kind] = self._open_backbone(self.packs[kind])
         return self._backbones[kind]
 
-    def regressor(self, kind: str) -> MeshRegressor:
-        """The mesh regressor of this kind."""
-        if kind not in self._regressors:
-            self._regressors[kind] = KINDS[kind].regressor()
-        return self._regressors[kind]
+    def mesh_choice(self, kind: str, wish: str = AUTO) -> Choice:
+        """Which mesh regressor this kind gets; without a pack, what the released one wants.
+
+        wish    the setting `mesh`.
+        Raises  ModelError if it is not installed.
+        """
+        trained_with = self.packs[kind].header.mesh if kind in self.packs else OFFICIAL
+        return choose(kind, wish, trained_with, self._folder)
+
+    def regressor(self, kind: str, wish: str = AUTO) -> MeshRegressor:
+        """The mesh regressor of this kind; arguments and errors as of mesh_choice."""
+        choice = self.mesh_choice(kind, wish)
+        key = (kind, choice.name)
+        if key not in self._regressors:
+            self._regressors[key] = open_regressor(kind, choice, self._folder, self._provider)
+        return self._regressors[key]
 
     def judge(self, kind: str) -> JudgeNetwork | None:
         """The judge network of this kind's pack; None where it has none."""

@@ -25,6 +25,7 @@ from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, prepare
 from realishuman.progress import Progress, Silent, Viewer
+from realishuman.regressors import AUTO
 from realishuman.result import PartReport, Result
 from realishuman.settings import PRESETS, Settings
 from realishuman.weights.header import PackHeader
@@ -157,7 +158,8 @@ def _begin(
         with run.timed("detect"):
             parts = find(run.rgb, run.models, run.settings, boxes, run.progress)
         with run.timed("mesh"):
-            meshes = reconstruct(run.rgb, [one for one, _ in parts], run.models)
+            some = [one for one, _ in parts]
+            meshes = reconstruct(run.rgb, some, run.models, run.settings.mesh)
         found = Found(tuple(parts), tuple(meshes))
     run.parts, run.meshes = [part for part, _ in found.parts], list(found.meshes)
     run.kept = {number: why for number, (_, why) in enumerate(found.parts, start=1) if why}
@@ -183,7 +185,8 @@ def look(
 ) -> Found:
     """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is sampled."""
     parts = find(rgb, models, settings, boxes, progress)
-    return Found(tuple(parts), tuple(reconstruct(rgb, [part for part, _ in parts], models)))
+    some = [part for part, _ in parts]
+    return Found(tuple(parts), tuple(reconstruct(rgb, some, models, settings.mesh)))
 
 
 def find(
@@ -213,12 +216,12 @@ def _by_confidence(settings: Settings) -> dict[float, list[str]]:
     return kinds
 
 
-def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models) -> list[Mesh]:
-    """One mesh per part, in the same order."""
+def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = AUTO) -> list[Mesh]:
+    """One mesh per part, in the same order; `mesh` is the setting of that name."""
     meshes: dict[int, Mesh] = {}
     for kind in dict.fromkeys(part.kind for part in parts):
         places = [i for i, part in enumerate(parts) if part.kind == kind]
-        found = models.regressor(kind).regress(rgb, [parts[i] for i in places])
+        found = models.regressor(kind, mesh).regress(rgb, [parts[i] for i in places])
         meshes.update(zip(places, found, strict=True))
     return [meshes[i] for i in range(len(parts))]
 
@@ -400,11 +403,17 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
 def _result(alpha: Pixels | None, run: _Run) -> Result:
     kinds = dict.fromkeys(part.part.kind for part in run.refined.values())
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
+    meshes = {
+        kind: run.models.mesh_choice(kind, run.settings.mesh)
+        for kind in dict.fromkeys(part.kind for part in run.parts)
+    }
     return Result(
         image=run.output if alpha is None else np.dstack([run.output, alpha]),
         parts=tuple(_report(number, part, run) for number, part in enumerate(run.parts, start=1)),
         message=_message(run, weights),
         weights=weights,
+        meshes={kind: choice.name for kind, choice in meshes.items()},
+        notes=tuple(choice.note for choice in meshes.values() if choice.note),
         provider=run.models.detector.provider,
         seconds=run.seconds,
         steps=run.steps,

@@ -43,6 +43,8 @@ class Result:
     parts     one report per part, in the order of their numbers.
     message   one sentence: what was done, or why nothing was.
     weights   "trained", "demo" or "random" per part kind that was refined.
+    meshes    what made the meshes, per part kind that was found: "built-in", "HaMeR", "3DDFA-V3".
+    notes     sentences on what stood in for something else.
     provider  what ran the detector's networks.
     seconds   wall time per stage.
     steps     pictures of the intermediate steps by name, only when asked for.
@@ -54,6 +56,8 @@ class Result:
     parts: tuple[PartReport, ...]
     message: str
     weights: dict[str, str] = field(default_factory=dict)
+    meshes: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     provider: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -65,6 +69,8 @@ class Result:
             "message": self.message,
             "parts": [asdict(part) for part in self.parts],
             "weights": dict(self.weights),
+            "meshes": dict(self.meshes),
+            "notes": list(self.notes),
             "provider": self.provider,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }

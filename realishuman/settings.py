@@ -124,6 +124,12 @@ class Settings:
     colour_match: bool = setting(
         True, "match the refined crop's colour to the picture's in the ring"
     )
+    mesh: str = setting(
+        "auto",
+        "what makes the meshes: built in, or the paper's own HaMeR and 3DDFA-V3; auto: those the "
+        "pack was trained with, where they are installed",
+        choices=("auto", "embedded", "official"),
+    )
     judge: bool = setting(True, "keep the original where the repair is not better")
     skip_good: bool = setting(
         False, "leave alone what the pack's judge network, if it has one, takes for good already"

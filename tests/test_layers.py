@@ -26,9 +26,10 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "kinds": BASIS | {"mesh", "render"},
     "judge": BELOW | {"kinds", "prepare"},
     "official": BELOW,  # nothing that runs imports it: what runs is ONNX
-    "models": BELOW | {"kinds", "judge"},
+    "regressors": BELOW | {"kinds"},
+    "models": BELOW | {"kinds", "judge", "regressors"},
     "prepare": BELOW | {"kinds"},
-    "pipeline": BELOW | {"kinds", "models", "prepare", "judge"},
+    "pipeline": BELOW | {"kinds", "models", "regressors", "prepare", "judge"},
     "doctor": BELOW,
     "cli_models": BASIS | {"weights"},
     "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},

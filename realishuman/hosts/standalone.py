@@ -67,8 +67,8 @@ def open_models(
         return PackedBackbone(pack, target, dtype, keep_loaded=keep)
 
     named = "cuda" if device.startswith("cuda") else "auto"  # the user hears of a fallback
-    detector = EmbeddedDetector("cpu" if target.type == "cpu" else named)
-    return Models(packs, open_backbone, detector)
+    provider = "cpu" if target.type == "cpu" else named
+    return Models(packs, open_backbone, EmbeddedDetector(provider), provider=provider)
 
 
 def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype | None) -> bool:

@@ -21,6 +21,7 @@ from realishuman.mesh.face_basis import COUNT, SIDE, FaceBasis, posed, read_basi
 from realishuman.weights.onnx_session import Network, OnnxSession, open_session
 
 REGRESSOR, BASIS = "face3d/net_recon.onnx", "face3d/face_model.npz"  # in the models folder
+WEIGHTS = f"{REGRESSOR}.data"  # of the regressor
 NETWORK = Network({"crop": (None, 3, SIDE, SIDE)}, {"coefficients": (None, COUNT)})
 BATCH = 8  # faces that go through the network together
 

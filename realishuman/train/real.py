@@ -20,6 +20,7 @@ from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.pipeline import find, reconstruct
 from realishuman.prepare import PreparedPart, prepare
+from realishuman.regressors import EMBEDDED
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels, TrainingCrop, noisy, pack_crop, pixels
@@ -76,7 +77,7 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
     kind, outcome = job.config.pack.kind, Outcome(job.path)
     found = find(rgb, models, job.settings)
     parts = [part for part, _ in found]
-    meshes = reconstruct(rgb, parts, models)
+    meshes = reconstruct(rgb, parts, models, EMBEDDED)  # what the pack will be used with
     for index, (part, why) in enumerate(found, start=1):
         if part.kind != kind:
             continue

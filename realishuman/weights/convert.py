@@ -99,6 +99,7 @@ def convert(
         kind=kind,
         weights="trained",
         pose="shaded",
+        mesh="official",
         preset="released",
         resolution=assumed.resolution,
         unet=unet,

@@ -70,6 +70,8 @@ class PackHeader:
     kind        part kind it repairs.
     weights     "trained", "demo" (small, on synthetic data) or "random" (paints noise).
     pose        pose condition it expects: "shaded" render or "depth".
+    mesh        whose meshes it was trained with: the "embedded" regressors' or the "official" ones,
+                HaMeR and 3DDFA-V3.
     preset      whose constants it runs with unless the user says otherwise.
     resolution  side of the crop in pixels.
     steps, guidance, margin  of sampling and of the crop, where the user says nothing; None
@@ -93,6 +95,7 @@ class PackHeader:
     steps: int | None = None
     guidance: float | None = None
     margin: float | None = None
+    mesh: str = "embedded"
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -17,9 +17,9 @@ from realishuman.errors import ModelError
 from realishuman.imaging.boxes import around
 from realishuman.mesh.face3d import BASIS, NETWORK, REGRESSOR, OfficialFace
 from realishuman.mesh.face_alignment import FIVE, STANDARD, align_face, five_points
-from realishuman.mesh.face_basis import FaceBasis, posed, read_basis, save_basis
+from realishuman.mesh.face_basis import FaceBasis, posed, read_basis
+from realishuman.official.export_face import convert_face_model, export_face
 from realishuman.official.face_model import read_face_model
-from realishuman.official.onnx_export import export_onnx
 from realishuman.official.resnet import FaceRegressor, load_face_regressor, shapes_of
 from realishuman.render.shade import shade_face
 from realishuman.weights.onnx_session import open_session
@@ -67,12 +67,8 @@ def folder(tmp_path_factory):
     """A models folder with a tiny regressor and face model."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "face3d").mkdir()
-    network = load_face_regressor(write_weights(folder / "net_recon.pth"))
-    export_onnx(
-        network, {"crop": torch.zeros(2, 3, 224, 224)}, "coefficients", folder / REGRESSOR, "tiny"
-    )
-    with (folder / BASIS).open("wb") as file:
-        save_basis(read_face_model(write_model(folder / "face_model.npy")), file)
+    assert export_face(write_weights(folder / "net_recon.pth"), folder / REGRESSOR) < 1e-5
+    convert_face_model(write_model(folder / "face_model.npy"), folder / BASIS)
     return folder
 
 

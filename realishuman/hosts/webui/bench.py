@@ -151,7 +151,7 @@ def edited(
             part, mesh = there.parts[0][0], there.meshes[0]
             if line.side and part.side and line.side != part.side:
                 part = replace(part, side=line.side)
-                (mesh,) = reconstruct(bench.rgb, [part], engine.models())
+                (mesh,) = reconstruct(bench.rgb, [part], engine.models(), settings.mesh)
             twins = [n for n, other in enumerate(parts, 1) if _twins(part, other)]
             if twins:
                 missed.append(f"The box of line {number} holds the {line.kind} of part {twins[0]}.")

@@ -105,7 +105,13 @@ class Engine:
             if self._models is None or key != self._key:
                 self.release()
                 host = self._host()
-                self._models = Models(paths, host.open_backbone, self._detector(detector))
+                self._models = Models(
+                    paths,
+                    host.open_backbone,
+                    self._detector(detector),
+                    folder=host.models_folder(),
+                    provider=DETECTORS[detector],
+                )
                 self._key = key
             return self._models
 

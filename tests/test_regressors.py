@@ -1,0 +1,84 @@
+"""A pack's own mesh regressor is used where it is installed, and a sentence says when it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realishuman.errors import ModelError
+from realishuman.mesh.embedded_face import EmbeddedFace
+from realishuman.mesh.face3d import BASIS, REGRESSOR, OfficialFace
+from realishuman.models import Models
+from realishuman.pipeline import refine
+from realishuman.regressors import BUILT_IN, PAPER, choose
+from realishuman.settings import PART_KINDS, Settings
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A models folder with the names of all files the paper's regressors run from."""
+    for paper in PAPER.values():
+        for name in paper.files:
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", PART_KINDS)
+def test_auto_follows_the_pack(installed, kind):
+    assert choose(kind, "auto", "official", installed).name == PAPER[kind].name
+    assert choose(kind, "auto", "embedded", installed).name == BUILT_IN
+    assert choose(kind, "embedded", "official", installed).name == BUILT_IN
+    assert choose(kind, "official", "embedded", installed).name == PAPER[kind].name
+
+
+@pytest.mark.parametrize("kind", PART_KINDS)
+def test_what_stands_in_is_said_with_the_missing_files(tmp_path, kind):
+    choice = choose(kind, "auto", "official", tmp_path)
+
+    assert choice.name == BUILT_IN
+    assert PAPER[kind].name in choice.note
+    assert all(name in choice.note for name in PAPER[kind].files)
+    assert "setup official" in choice.note
+    assert choose(kind, "auto", "embedded", tmp_path).note == ""
+
+
+def test_a_regressor_that_was_asked_for_by_name_must_be_there(installed):
+    (installed / BASIS).unlink()
+
+    with pytest.raises(ModelError, match=r"3DDFA-V3 is not installed.*face_model\.npz"):
+        choose("face", "official", "embedded", installed)
+
+
+def test_each_choice_has_its_own_regressor_and_keeps_it(installed):
+    models = Models(folder=installed)
+
+    paper, built_in = models.regressor("face"), models.regressor("face", "embedded")
+
+    assert isinstance(paper, OfficialFace)
+    assert isinstance(built_in, EmbeddedFace)
+    assert models.regressor("face", "auto") is paper
+
+
+def test_a_damaged_regressor_stops_the_run_and_names_its_file(installed, models_of):
+    models = Models(folder=installed)
+    part = models_of([])  # any detector will do
+
+    with pytest.raises(ModelError, match=REGRESSOR.split("/")[1]):
+        keypoints = np.random.default_rng(0).random((468, 3)).astype(np.float32) * 50
+        face = type("Face", (), {"keypoints": keypoints})
+        models.regressor("face").regress(np.zeros((64, 64, 3), np.uint8), [face])
+    assert part.mesh_choice("face").name == BUILT_IN
+
+
+def test_reports_name_what_made_the_meshes(models_of, flat_hand):
+    result = refine(
+        np.zeros((96, 96, 3), np.uint8),
+        models_of([flat_hand(48, 48, 60)], packs=()),
+        Settings(mesh="embedded"),
+    )
+
+    assert result.meshes == {"hand": BUILT_IN}
+    assert result.report()["meshes"] == {"hand": BUILT_IN}
+    assert result.notes == ()
