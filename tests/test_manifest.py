@@ -68,6 +68,7 @@ def test_the_published_hashes_of_dwpose_are_the_known_ones():
         ({"for": ["something"]}, "not listed"),
         ({"licence": "unknown"}, "unknown"),
         ({"colour": "blue"}, "colour"),
+        ({"name": "hamer/hamer.onnx"}, "listed 2 times"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_named(entry, problem, tmp_path):

@@ -6,6 +6,7 @@ manifest.json is the only list. A size or hash stands in it only where somebody 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -116,6 +117,9 @@ def read_manifest(path: Path) -> Manifest:
         files = [_file(dict(entry), licences) for entry in raw["files"]]
         for file in files:
             _check(file, features)
+        for name, count in Counter(file.name for file in files).items():
+            if count > 1:
+                raise ValueError(f"{name} is listed {count} times")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"the list of model files {path} cannot be used ({error!r}); "
