@@ -12,7 +12,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from realishuman.render.raster import interpolate, rasterise, vertex_normals
+from realishuman.mesh.normals import vertex_normals
+from realishuman.render.raster import interpolate, rasterise
 from realishuman.render.shade import shade_hand
 
 SIZE = 512

@@ -17,7 +17,8 @@ from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.masks import Masks, make_masks, mesh_mask
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
-from realishuman.render.raster import Raster, interpolate, rasterise, vertex_normals
+from realishuman.mesh.normals import vertex_normals
+from realishuman.render.raster import Raster, interpolate, rasterise
 from realishuman.render.shade import depth_image
 from realishuman.settings import PRESETS, MaskRule, Settings
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realishuman.errors import ModelError
+from realishuman.mesh.normals import vertex_normals
 from realishuman.render import raster as module
-from realishuman.render.raster import interpolate, rasterise, vertex_normals
+from realishuman.render.raster import interpolate, rasterise
 
 UPPER = [[0, 0, 1], [0, 4, 1], [4, 0, 1]]  # upper left half of a 4 x 4 picture, faces the viewer
 FIELDS = ("coverage", "depth", "face", "weights")

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.hamer_frame import HandFrame, hand_crop, hand_frame, in_picture
+from realishuman.mesh.normals import vertex_normals
 from realishuman.weights.onnx_session import Network, open_session
 
 VERTICES, FACES = 778, 1538
@@ -107,8 +109,21 @@ def _mesh(
             f"HaMeR puts hand {number} behind the camera (scale {hand['camera'][0]:.3g}): leave "
             "this part out; if it does so with every hand, export the network again"
         )
+    faces = np.ascontiguousarray(faces[:, ::-1] if frame.left else faces)
     return Mesh(
         vertices.astype(np.float32),
-        np.ascontiguousarray(faces[:, ::-1] if frame.left else faces),
+        faces,
         joints.astype(np.float32),
+        _normals(hand["vertices"], faces, frame.left),
     )
+
+
+def _normals(
+    vertices: NDArray[np.float32], faces: NDArray[np.int32], left: bool
+) -> NDArray[np.float32]:
+    """Unit normals (V, 3) before the camera: in the picture perspective has tilted the surface."""
+    placed = vertices * np.array([-1.0 if left else 1.0, 1.0, 1.0], np.float32)
+    normals: NDArray[np.float32] = vertex_normals(
+        torch.from_numpy(placed), torch.from_numpy(faces)
+    ).numpy()
+    return normals

@@ -116,6 +116,28 @@ def test_a_left_hand_is_a_right_one_in_the_mirror(hamer, picture):
     assert np.array_equal(left.faces, right.faces[:, ::-1])
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_hand_at_the_border_is_shaded_as_before_the_camera(hamer, picture, side):
+    """The released renders take normals in metres; the picture's perspective tilts the surface."""
+    part = hand(5, 5, 200, 260, side)
+    (mesh,) = hamer.regress(picture, [part])
+    crop = hand_crop(picture, hand_frame(part.box, side == "left"))
+
+    own = hamer._session.run(crop=crop[None])["vertices"][0] * (-1 if side == "left" else 1, 1, 1)
+
+    a, b, c = (own[mesh.faces[:, corner]] for corner in range(3))
+    for vertex in (0, 400, 777):
+        total = np.zeros(3)
+        for place, corners in enumerate(((a, b, c), (b, c, a), (c, a, b))):
+            mine = mesh.faces[:, place] == vertex
+            one, two = (corners[k][mine] - corners[0][mine] for k in (1, 2))
+            cross = np.cross(one, two)
+            length = np.linalg.norm(cross, axis=1)
+            angle = np.arctan2(length, (one * two).sum(1))
+            total += (angle / length * cross.T).sum(1)
+        np.testing.assert_allclose(mesh.normals[vertex], total / np.linalg.norm(total), atol=1e-4)
+
+
 def test_many_hands_are_the_same_as_one_at_a_time(hamer, picture):
     parts = [hand(50 * i, 20 * i, 50 * i + 90, 20 * i + 120) for i in range(AT_ONCE + 2)]
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from realishuman.render.raster import interpolate, rasterise, vertex_normals
+from realishuman.mesh.normals import vertex_normals
+from realishuman.render.raster import interpolate, rasterise
 from realishuman.train.synthetic.light import lit
 from realishuman.train.synthetic.posed import Surface
 from realishuman.train.synthetic.scene import Camera, Scene

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from realishuman.mesh.hand_template import Floats
-from realishuman.render.raster import vertex_normals
+from realishuman.mesh.normals import vertex_normals
 from realishuman.train.synthetic.body import grid, subdivide
 from realishuman.train.synthetic.face.head import head
 from realishuman.train.synthetic.face.organs import HAIR, surface
