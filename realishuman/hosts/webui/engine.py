@@ -116,8 +116,17 @@ class Engine:
             return self._models
 
     def provider(self) -> str:
-        """What really runs the detectors' networks; empty before the first picture."""
-        return ", ".join(sorted({one.provider for one in self._detectors.values()} - {""}))
+        """What really runs the detectors' networks, and why if it is not what was asked for.
+
+        Empty before the first picture.
+        """
+        return ", ".join(
+            sorted(
+                f"{one.provider} ({one.note})" if one.note else one.provider
+                for one in self._detectors.values()
+                if one.provider
+            )
+        )
 
     def release(self) -> None:
         """Let go of all networks, in RAM and on the device; they load again when needed."""

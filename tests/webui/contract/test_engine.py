@@ -181,3 +181,11 @@ def test_a_press_stops_at_the_next_step_and_everything_is_left_as_it_was(made, p
     assert host.within == 0
     assert (state.textinfo, state.current_latent) == ("theirs", "theirs")
     assert state.job_no == state.job_count
+
+
+def test_the_provider_comes_with_the_reason_why_it_is_not_the_one_asked_for(made):
+    engine, _ = made
+    for name, provider, note in (("a", "CUDA", ""), ("b", "CPU", "CUDA failed"), ("c", "", "")):
+        engine._detectors[name] = type("One", (), {"provider": provider, "note": note})
+
+    assert engine.provider() == "CPU (CUDA failed), CUDA, none"
