@@ -46,8 +46,9 @@ def hand_frame(box: Box, left: bool) -> HandFrame:
     """
     corners = np.array([box.x0, box.y0, box.x1, box.y1], np.float32)
     x, y = (corners[2:] + corners[:2]) / 2
-    width, height = GROW * (corners[2:] - corners[:2]) / 200 * 200
-    return HandFrame(float(x), float(y), float(max(height, width * SIDE / WIDTH)), left)
+    size = GROW * (corners[2:] - corners[:2]) / 200 * 200  # arrays stay float32, also in numpy 1
+    side = np.maximum(size[1:], size[:1] * SIDE / WIDTH)[0]
+    return HandFrame(float(x), float(y), float(side), left)
 
 
 def hand_crop(picture: Picture, frame: HandFrame) -> NDArray[np.float32]:

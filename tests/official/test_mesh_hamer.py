@@ -55,7 +55,7 @@ def test_crops_are_those_of_the_public_definition(golden, picture, case):
     assert (frame.x, frame.y, frame.side) == tuple(golden["squares"][case][:3])
     # One grey level is 0.017; other versions of OpenCV round their interpolation otherwise.
     np.testing.assert_allclose(crop[:, ::16, ::16], golden["crops_stride16"][case], atol=0.04)
-    np.testing.assert_allclose(crop.mean((1, 2)), golden["crop_means"][case], atol=2e-3)
+    np.testing.assert_allclose(crop.mean((1, 2)), golden["crop_means"][case], atol=5e-3)
 
 
 @pytest.mark.parametrize("case", range(7))
