@@ -352,6 +352,16 @@ def test_two_downloads_of_one_file_do_not_meet(file, tmp_path, server):
     assert left(tmp_path) == ["net.onnx"]
 
 
+def test_a_drive_without_locks_is_said_so_and_works(file, tmp_path, monkeypatch, caplog):
+    def unsupported(*_arguments, **_options):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", unsupported)
+
+    assert get(file, tmp_path).new
+    assert "has no file locks" in caplog.text
+
+
 def test_a_full_disk_keeps_what_was_written_for_later(file, tmp_path, monkeypatch):
     def full_after(out, block, _write=partial._write):
         if out.tell() > 300_000:

@@ -5,6 +5,7 @@ Until then it is a hidden partial file beside its place; the next attempt goes o
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from realishuman.weights.transfer import Patience, RefusedError, Wanted, transfe
 
 OFFLINE = "REALISHUMAN_OFFLINE"  # environment variable: 1 forbids every download
 ENDPOINT = "HF_ENDPOINT"  # environment variable: another address for huggingface.co
+log = logging.getLogger(__name__)
 _HUB = "https://huggingface.co"
 
 
@@ -147,6 +149,8 @@ def _alone(part: Partial) -> Iterator[None]:
             f"{part.final.name} is being downloaded already, by this or another program: wait for "
             "it, or stop it there."
         ) from error
+    except NotImplementedError:  # a network drive without locks: nobody can be kept out
+        log.warning("%s has no file locks: run one download at a time", part.final.parent)
     try:
         yield
     finally:

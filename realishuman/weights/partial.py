@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -60,7 +61,9 @@ class Partial:
         self._origin.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Give it its final name. Raises OSError."""
+        """Give it its final name, once it is safely on the disk. Raises OSError."""
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
         self.path.replace(self.final)
         self._origin.unlink(missing_ok=True)
 
