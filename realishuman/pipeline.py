@@ -255,6 +255,7 @@ def as_packed(
         pose=header.pose,
         resolution=header.resolution,
         margin=None if named else header.margin,
+        erode=None if named else header.erode,
     )
 
 

@@ -59,6 +59,7 @@ def prepare(
     pose: str,
     resolution: int,
     margin: float | None = None,
+    erode: int | None = None,
 ) -> list[PreparedPart]:
     """Crop, render and mask each part on its own; parts of one picture do not touch each other.
 
@@ -71,6 +72,8 @@ def prepare(
     resolution  side R of the crops in pixels.
     margin      side of the crops, in longer sides of the part, unless settings say; None takes
                 the preset's.
+    erode       kernel that makes m_e, in pixels of a 512 crop, unless settings say; None takes
+                the preset's rule.
     """
     side = settings.margin or margin or PRESETS[preset].margin
     prepared = []
@@ -79,6 +82,8 @@ def prepare(
         crop = Crop(crop_box(part, side), resolution)
         condition, m = pose_and_mask(mesh, part, crop, preset, pose)
         rule = PRESETS[preset].masks[part.kind]
+        if erode is not None:
+            rule = replace(rule, erode=erode, erode_of="kernel")
         own = settings.of(part.kind)
         masks = make_masks(m, rule, own.dilate, own.erode)
         others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)

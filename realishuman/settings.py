@@ -205,7 +205,8 @@ class MaskRule:
                 None takes the mesh's own coverage.
     dilate      side of the square kernel that makes m_d, in pixels.
     erode       side of the kernel that makes m_e, as a share of `erode_of`.
-    erode_of    "side": longest side of the largest contour's box; "perimeter": of that contour.
+    erode_of    "side": longest side of the largest contour's box; "perimeter": of that contour;
+                "kernel": `erode` is the side itself, in pixels.
     """
 
     threshold: float | None

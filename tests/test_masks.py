@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,16 @@ def test_kernels_scale_with_the_crop():
 
     assert large.m_d.sum() / 512**2 == pytest.approx(small.m_d.sum() / 256**2, rel=0.02)
     assert large.m_e.sum() / 512**2 == pytest.approx(small.m_e.sum() / 256**2, rel=0.04)
+
+
+def test_a_rule_may_name_its_eroding_kernel_in_pixels_of_the_512_crop():
+    rule = replace(HAND, erode=12, erode_of="kernel")
+
+    masks = make_masks(disc(128, 25), rule)
+
+    np.testing.assert_array_equal(masks.m_e, make_masks(disc(128, 25), HAND, erode=12).m_e)
+    assert masks.m.any(axis=0).sum() - masks.m_e.any(axis=0).sum() == 2  # of a kernel of 3
+    assert make_masks(disc(128, 25), rule, erode=40).m_e.sum() < masks.m_e.sum()
 
 
 def test_the_papers_erosion_follows_the_perimeter():

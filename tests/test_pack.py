@@ -131,6 +131,7 @@ def test_a_wrong_header_is_refused(made, tmp_path, changed, message):
         (("steps",), 5000),
         (("guidance",), 0.5),
         (("margin",), 1e5),
+        (("erode",), -1),
         (("unet", "channels"), "abc"),
         (("unet", "channels"), []),
         (("unet", "groups"), 7),

@@ -16,13 +16,21 @@ from realishuman.settings import Settings
 
 @pytest.fixture
 def ready(models_of):
-    def make(hands, pose="shaded", preset="released", **changes):
+    def make(hands, pose="shaded", preset="released", packs_erode=None, **changes):
         picture = np.full((300, 400, 3), 100, np.uint8)
         meshes = reconstruct(picture, hands, models_of(hands))
         chosen = range(1, len(hands) + 1)
         settings = Settings(**changes)
         return prepare(
-            picture, hands, meshes, chosen, settings, preset=preset, pose=pose, resolution=256
+            picture,
+            hands,
+            meshes,
+            chosen,
+            settings,
+            preset=preset,
+            pose=pose,
+            resolution=256,
+            erode=packs_erode,
         )
 
     return make
@@ -62,6 +70,15 @@ def test_sliders_override_the_preset(ready, flat_hand):
     assert not none.masks.m_f.any()
     assert some.masks.m_f.any()
     assert some.masks.m_e.sum() < none.masks.m_e.sum()
+
+
+def test_a_packs_eroding_kernel_holds_unless_the_user_names_one(ready, flat_hand):
+    hand = flat_hand(200, 150, 120)
+    (preset,), (packs,) = ready([hand]), ready([hand], packs_erode=4)
+    (users,), (same,) = ready([hand], packs_erode=4, erode=10), ready([hand], erode=10)
+
+    assert packs.masks.m_e.sum() > preset.masks.m_e.sum()
+    np.testing.assert_array_equal(users.masks.m_e, same.masks.m_e)
 
 
 def test_the_paper_preset_has_a_thin_outer_ring(ready, flat_hand):

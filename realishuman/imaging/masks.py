@@ -64,6 +64,8 @@ def make_masks(
     """
     per_kernel = m.shape[0] / kernels_at
     grown = round((rule.dilate if dilate is None else dilate) * per_kernel)
+    if erode is None and rule.erode_of == "kernel":
+        erode = round(rule.erode)
     shrunk = erosion_size(m, rule) if erode is None else round(erode * per_kernel)
     m_d = _morphed(m, cv2.MORPH_DILATE, grown)
     m_e = _morphed(m, cv2.MORPH_ERODE, shrunk)
@@ -71,7 +73,7 @@ def make_masks(
 
 
 def erosion_size(m: Mask, rule: MaskRule) -> int:
-    """Return the side of the kernel that makes m_e, in pixels; 0 is none.
+    """Return the side of the kernel that makes m_e by the part's size, in pixels; 0 is none.
 
     Measured on the outer contour whose bounding box is largest.
     """

@@ -42,6 +42,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         steps=pack.steps,
         guidance=pack.guidance,
         margin=pack.margin,
+        erode=pack.erode,
     )
     return read_header(made.to_json(), "the configuration")
 

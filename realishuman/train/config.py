@@ -39,6 +39,7 @@ class PackConfig:
     steps: int | None = None
     guidance: float | None = None
     margin: float | None = None
+    erode: int | None = None
     licence: str = "Apache-2.0"
     source: str = "trained with realishuman train"
 
@@ -81,6 +82,8 @@ class Data:
     pose_noise  of the mesh the network is shown, standard deviation of each joint in hand sizes;
                 an estimated mesh is never exact, and must not be copied as if it were.
     pose_exact  share of the crops whose mesh is exact.
+    estimated   share of rendered crops whose mesh is instead estimated from the malformed picture,
+                as in use; it follows the defect, and the networks learn what to make of that.
     variants    of each crop: even ones as they are, odd ones mirrored, from the third on also
                 recoloured.
     held_out    crops, the last ones, that training never sees.
@@ -92,6 +95,7 @@ class Data:
     shift: float = 0.05
     pose_noise: float = 0.02
     pose_exact: float = 0.5
+    estimated: float = 0.0
     variants: int = 2
     held_out: int = 16
 
@@ -114,6 +118,8 @@ class Stage:
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
     prompt        prompt embeddings of stage two, made by tools/make_prompt_embeddings.py.
+    painter       pack whose stage one paints what stage two is shown; without one it is shown
+                  good parts, a little changed.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
     """
 
@@ -135,6 +141,7 @@ class Stage:
     initial: str | None = None
     encoder: str | None = None
     prompt: str | None = None
+    painter: str | None = None
     train_encoder: bool = False
     seed: int = 0
     save_every: int = 1000

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.base import Part
-from realishuman.imaging.boxes import around
+from realishuman.detect.embedded import EmbeddedDetector
+from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import extract
-from realishuman.mesh.base import Mesh
+from realishuman.kinds import KINDS
+from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
@@ -22,6 +25,7 @@ Mask = NDArray[np.bool_]
 MASKS = ("m", "m_d", "m_e", "shown")  # bit 0 to 3 of a packed crop's last channel
 CHANNELS = 10
 CONTROLS = 40  # a mesh of more joints than this moves with every so many of them
+CONFIDENCE = 0.3  # the least at which a user could look for parts
 REACH = 0.12  # of a joint over the mesh, in part sizes: about half a finger's distance to the next
 
 
@@ -53,21 +57,20 @@ def synthetic_crop(seed: int, config: TrainConfig) -> TrainingCrop:
 def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) -> TrainingCrop:
     """Draw where to crop and how wrong the mesh is, then crop, render and mask."""
     data, pack = config.data, config.pack
-    mesh = pair.mesh if rng.random() < data.pose_exact else noisy(pair.mesh, data.pose_noise, rng)
+    part, mesh = _seen(pair, config, rng)
     margin = float(rng.uniform(*data.margin))
-    box = around(mesh.joints)
-    shift = rng.uniform(-data.shift, data.shift, 2) * margin * box.longer_side
-    places = np.concatenate([mesh.joints[:, :2] + shift, mesh.joints[:, 2:]], axis=1)
-    part = Part(pack.kind, pair.part, around(places), 1.0, mesh.joints, None)
+    dx, dy = rng.uniform(-data.shift, data.shift, 2) * margin * part.box.longer_side
+    box = Box(part.box.x0 + dx, part.box.y0 + dy, part.box.x1 + dx, part.box.y1 + dy)
     (ready,) = prepare(
         pair.malformed,
-        [part],
+        [replace(part, box=box)],
         [mesh],
         [1],
         Settings(margin=margin),
         preset=pack.preset,
         pose=pack.pose,
         resolution=pack.resolution,
+        erode=pack.erode,
     )
     shown = np.repeat(pair.mask[..., None].astype(np.uint8) * 255, 3, axis=2)
     return TrainingCrop(
@@ -79,6 +82,32 @@ def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) ->
         m_e=ready.masks.m_e,
         shown=extract(shown, ready.crop, "zeros")[0].numpy() > 0.5,
     )
+
+
+def _seen(
+    pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator
+) -> tuple[Part, Mesh]:
+    """The part and its mesh as they would be found: estimated, exact, or exact but for noise."""
+    data, kind = config.data, config.pack.kind
+    if data.estimated and rng.random() < data.estimated:
+        image = np.ascontiguousarray(pair.malformed)
+        parts = _detector().detect(image, [kind], confidence=CONFIDENCE)
+        if parts:
+            (mesh,) = _regressor(kind).regress(image, parts[:1])
+            return parts[0], mesh
+    mesh = pair.mesh if rng.random() < data.pose_exact else noisy(pair.mesh, data.pose_noise, rng)
+    return Part(kind, pair.part, around(mesh.joints), 1.0, mesh.joints, None), mesh
+
+
+@lru_cache(maxsize=1)
+def _detector() -> EmbeddedDetector:
+    """A process's own; several processes share the cores, so one thread each."""
+    return EmbeddedDetector("cpu", threads=1)
+
+
+@lru_cache
+def _regressor(kind: str) -> MeshRegressor:
+    return KINDS[kind].regressor()
 
 
 def noisy(mesh: Mesh, spread: float, rng: np.random.Generator) -> Mesh:

@@ -21,11 +21,10 @@ from realishuman.kinds import KINDS
 from realishuman.mesh.base import MeshRegressor
 from realishuman.prepare import pose_and_mask
 from realishuman.train.config import Critic, TrainConfig
-from realishuman.train.crops import Mask, Pixels, pixels
+from realishuman.train.crops import CONFIDENCE, Mask, Pixels, pixels
 from realishuman.train.guard import room
 from realishuman.train.shards import Crops
 
-CONFIDENCE = 0.3  # the least at which a user could look for parts
 PER_FILE = 256
 SHADED = "shaded"  # what every judge is shown, whatever its pack is steered by
 

@@ -14,18 +14,28 @@ from realishuman.files import whole_file
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import TrainingCrop
 from realishuman.train.guard import room
+from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops, stored
 from realishuman.train.views import i_f, part, reference, repaired, view
+
+AT_ONCE = 16  # crops that are encoded together
 
 
 class Latents:
     """Latents of what a stage paints and of what it is shown, of every crop and variant.
 
     Made once and kept in files, one per file of crops, so that an interruption costs one file.
+    painter  paints what stage two is shown; None shows it good parts, a little changed.
     """
 
     def __init__(
-        self, crops: Crops, config: TrainConfig, stage: str, autoencoder: Autoencoder, folder: Path
+        self,
+        crops: Crops,
+        config: TrainConfig,
+        stage: str,
+        autoencoder: Autoencoder,
+        folder: Path,
+        painter: Painter | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._arrays: list[NDArray[np.float16]] = []
@@ -38,11 +48,12 @@ class Latents:
             path = folder / shard.name.replace("crops", "latents")
             if stored(path) < count:
                 rows = [
-                    _encoded(crops[i], i, config, stage, autoencoder)
-                    for i in range(start, start + count)
+                    _encoded(crops, range(first, last), config, stage, autoencoder, painter)
+                    for first in range(start, start + count, AT_ONCE)
+                    for last in [min(first + AT_ONCE, start + count)]
                 ]
                 with room(folder), whole_file(path) as file:
-                    np.save(file, np.stack(rows))
+                    np.save(file, np.concatenate(rows))
             self._arrays.append(np.load(path, mmap_mode="r"))
             self._starts.append(start)
             start += count
@@ -58,17 +69,36 @@ class Latents:
 
 
 def _encoded(
-    crop: TrainingCrop, index: int, config: TrainConfig, stage: str, autoencoder: Autoencoder
+    crops: Crops,
+    chosen: range,
+    config: TrainConfig,
+    stage: str,
+    autoencoder: Autoencoder,
+    painter: Painter | None,
 ) -> NDArray[np.float16]:
-    """Every variant's latents of one crop, (variants, 2, C, h, w)."""
-    images = []
-    for variant in range(config.data.variants):
-        one = view(crop, index, variant)
-        if stage == "stage-one":
-            images += [part(one) * 2 - 1, reference(one) * 2 - 1]
-        else:
-            images += [repaired(one) * 2 - 1, i_f(one, np.random.default_rng((index, variant, 2)))]
+    """Every variant's latents of some crops, (crops, variants, 2, C, h, w)."""
+    variants = config.data.variants
+    places = [(index, variant) for index in chosen for variant in range(variants)]
+    views = [view(crops[index], index, variant) for index, variant in places]
+    if stage == "stage-one":
+        images = [one for crop in views for one in (part(crop) * 2 - 1, reference(crop) * 2 - 1)]
+    else:
+        images = _for_stage_two(views, places, painter)
     with torch.no_grad():
         latents = autoencoder.encode(torch.stack(images)).cpu()
-    pairs: NDArray[np.float16] = latents.reshape(-1, 2, *latents.shape[1:]).half().numpy()
+    pairs: NDArray[np.float16] = (
+        latents.reshape(len(chosen), variants, 2, *latents.shape[1:]).half().numpy()
+    )
     return pairs
+
+
+def _for_stage_two(
+    views: list[TrainingCrop], places: list[tuple[int, int]], painter: Painter | None
+) -> list[Tensor]:
+    """Target and I_f of each crop, one after the other."""
+    numbers = [index + (variant << 24) for index, variant in places]
+    painted = painter(views, numbers) if painter else [None] * len(views)
+    images = []
+    for crop, place, core in zip(views, places, painted, strict=True):
+        images += [repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2)), core)]
+    return images

@@ -148,6 +148,7 @@ def _prepared(
         preset=pack.preset,
         pose=pack.pose,
         resolution=pack.resolution,
+        erode=pack.erode,
     )
     return ready
 

@@ -130,7 +130,7 @@ def description(config: TrainConfig) -> dict[str, object]:
         json.dumps(
             data
             | {"kind": pack.kind, "pose": pack.pose, "preset": pack.preset}
-            | {"resolution": pack.resolution}
+            | {"resolution": pack.resolution, "erode": pack.erode}
         )
     )
 

@@ -29,6 +29,7 @@ from realishuman.train.folder import RunFolder
 from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
+from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops
 from realishuman.train.views import AUTOENCODED, autoencoded, grid, part, repaired, tensor
 
@@ -55,10 +56,15 @@ def trainee(
         return _autoencoder(config, crops)
     autoencoder, mark = load_trained_autoencoder(config)
     say(f"{stage}: making latents where they are missing")
-    folder = Path(config.output) / stage / f"latents-{mark}"
-    latents = Latents(crops, config, stage, autoencoder, folder)
+    folder = Path(config.output) / stage
     if stage == "stage-one":
+        latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}")
         return _stage_one(config, crops, latents, autoencoder)
+    painter = None
+    if named := config.stage_two.painter:
+        painter = Painter(Path(named), config.pack)
+        mark += f"-{painter.mark}"
+    latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}", painter)
     return _stage_two(config, crops, latents, autoencoder)
 
 

@@ -74,8 +74,8 @@ class PackHeader:
                 HaMeR and 3DDFA-V3.
     preset      whose constants it runs with unless the user says otherwise.
     resolution  side of the crop in pixels.
-    steps, guidance, margin  of sampling and of the crop, where the user says nothing; None
-                takes the preset's.
+    steps, guidance, margin, erode  of sampling, of the crop and of m_e, where the user says
+                nothing; None takes the preset's.
     """
 
     name: str
@@ -96,6 +96,7 @@ class PackHeader:
     guidance: float | None = None
     margin: float | None = None
     mesh: str = "embedded"
+    erode: int | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -141,7 +141,12 @@ def _misfit(header: PackHeader) -> str:
             f"{schedule.offset} of {schedule.train_steps} steps are impossible"
         )
     try:  # a pack may wish for what a user may
-        Settings(steps=header.steps, guidance=header.guidance, margin=header.margin)
+        Settings(
+            steps=header.steps,
+            guidance=header.guidance,
+            margin=header.margin,
+            erode=header.erode,
+        )
     except SettingsError as error:
         return str(error)
     return ""

@@ -9,13 +9,15 @@ import torch
 
 from realishuman.errors import SettingsError
 from realishuman.train.config import Stage
-from realishuman.train.crops import mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
+from realishuman.train.crops import cut, mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
 from realishuman.train.latents import Latents
+from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops, synthesise
 from realishuman.train.synthetic.sample import sample
 from realishuman.train.views import i_f, part
 from realishuman.weights.header import ScheduleConstants
+from realishuman.weights.random_pack import random_pack
 
 
 def equal(one, other):
@@ -60,6 +62,38 @@ def test_pose_noise_moves_the_mesh_with_its_joints():
     assert np.isfinite(moved.vertices).all()
 
 
+def test_crops_may_show_the_mesh_that_is_estimated_from_the_malformed_picture(make_config):
+    config = make_config("none")
+    exact = replace(config, data=replace(config.data, side=192, pose_exact=1.0))
+    estimated = replace(exact, data=replace(exact.data, estimated=1.0))
+    blank = replace(sample(2, 192), malformed=np.zeros((192, 192, 3), np.uint8))
+
+    told, found = (synthetic_crop(2, one) for one in (exact, estimated))
+    assert 0.4 < (told.m & found.m).sum() / (told.m | found.m).sum() < 0.98
+    assert (told.shown & found.m).sum() > 0.6 * told.shown.sum()
+    kept = cut(blank, estimated, np.random.default_rng(0))  # nothing to find: the true mesh
+    assert (kept.m & kept.shown).sum() > 0.7 * kept.shown.sum()
+
+
+def test_stage_two_is_shown_what_a_packs_stage_one_paints(crops, make_config, tmp_path):
+    config, squeezed = make_config(tmp_path), Squeezed()
+    path = tmp_path / "p.safetensors"
+    random_pack(path, "hand", sizes=config.networks.sizes(), resolution=32, sampled=(1, 1.0))
+    painter = Painter(path, config.pack)
+    plain = Latents(crops, config, "stage-two", squeezed, tmp_path / "a")
+    latents = Latents(crops, config, "stage-two", squeezed, tmp_path / "b", painter)
+
+    first, again = painter([crops[0]], [3])[0], painter([crops[0]], [3])[0]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, painter([crops[0]], [4])[0])
+    targets = [torch.equal(plain[i, v][0], latents[i, v][0]) for i in range(12) for v in (0, 1)]
+    shown = [torch.equal(plain[i, v][1], latents[i, v][1]) for i in range(12) for v in (0, 1)]
+    assert all(targets)
+    assert 0 < sum(shown) < 12  # most, but not all, are painted
+    with pytest.raises(SettingsError, match="has resolution 32, the configuration 64"):
+        Painter(path, replace(config.pack, resolution=64))
+
+
 def test_a_folder_is_made_once_and_only_for_its_configuration(crops, make_config, tmp_path):
     config = make_config(tmp_path)
     assert synthesise(config, 12, workers=1) == 0
@@ -79,7 +113,7 @@ def test_i_f_shows_the_malformed_picture_around_the_ring_and_the_clean_part_insi
     np.testing.assert_array_equal(shown[~crop.m_d], crop.malformed[~crop.m_d])
     np.testing.assert_array_equal(shown[crop.m_e], crop.clean[crop.m_e])
     assert (shown[crop.m_d & ~crop.m_e] == 128).all()
-    assert (part(crop)[:, torch.from_numpy(~crop.shown.copy())] == 0).all()
+    assert (part(crop)[:, torch.from_numpy(~(crop.shown | crop.m))] == 0).all()
 
 
 class Squeezed:
@@ -123,7 +157,7 @@ def test_latents_are_made_once(crops, make_config, tmp_path):
     for _ in range(2):
         latents = Latents(crops, config, "stage-one", squeezed, tmp_path / "latents")
 
-    assert squeezed.calls == len(crops)
+    assert squeezed.calls == 1  # of all crops, which are fewer than are encoded together
     clean, reference = latents[5, 1]
     expected = Squeezed().encode(part(mirrored(crops[5]))[None] * 2 - 1)[0]
     torch.testing.assert_close(clean, expected, atol=2e-3, rtol=0)
