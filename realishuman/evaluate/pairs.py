@@ -15,6 +15,7 @@ from realishuman.detect.parts import select
 from realishuman.imaging.boxes import around
 from realishuman.imaging.crop import restore_mask
 from realishuman.imaging.paste import Patch, paste
+from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.pipeline import Found, look, refine_all
 from realishuman.result import Result
@@ -39,6 +40,7 @@ class Repair:
     allowed    (H, W) bool, the pixels that may differ from the input; a seam could show around it.
     refined    whether a part was repainted; `reason` says why not.
     shown      the pose image where it lies in the picture, black around it; None without one.
+    followed   part and mesh that were asked for; None where none was found.
     """
 
     image: Pixels
@@ -47,6 +49,7 @@ class Repair:
     refined: bool
     reason: str = ""
     shown: Pixels | None = None
+    followed: tuple[Part, Mesh] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,11 @@ class PipelineRepair:
         """Refine the malformed pictures, all together."""
         blind = copy(self.models)
         blind.checks_keypoints = False  # the same detector measures what comes out
+        founds = [self._found(pair) for pair in pairs]
         results = refine_all(
-            [pair.malformed for pair in pairs],
-            blind,
-            self.settings,
-            found=[self._found(pair) for pair in pairs],
-            keep_steps=True,
+            [pair.malformed for pair in pairs], blind, self.settings, found=founds, keep_steps=True
         )
-        return [self._repair(pair, one) for pair, one in zip(pairs, results, strict=True)]
+        return [self._repair(*each) for each in zip(pairs, founds, results, strict=True)]
 
     def _found(self, pair: SyntheticSample) -> Found:
         if self.pose == "estimated":
@@ -116,7 +116,7 @@ class PipelineRepair:
         chosen = select([true_part(pair)], self.settings, pair.mask.shape)
         return Found(tuple(chosen), (pair.mesh,))
 
-    def _repair(self, pair: SyntheticSample, result: Result) -> Repair:
+    def _repair(self, pair: SyntheticSample, found: Found, result: Result) -> Repair:
         refined = bool(result.patches)
         stage_one, shown = pair.malformed, np.zeros_like(pair.malformed)
         allowed = np.zeros_like(pair.mask)
@@ -134,6 +134,7 @@ class PipelineRepair:
             refined,
             "" if refined else reasons or result.message,
             shown if refined else None,
+            (found.parts[0][0], found.meshes[0]) if found.parts else None,
         )
 
 

@@ -50,6 +50,7 @@ class Measures:
     detected, confidence  by the embedded detector; confidence 0 if no hand is seen there.
     keypoints     error of the detected joints, % of the hand's size; None if not detected.
     malformed     how likely the scorer takes it for malformed, 0..1, given the true mesh.
+    as_asked      the same given the mesh that the repair was asked to follow.
     counted, fingers  as the scorer counts them, and as the input picture has them.
     """
 
@@ -72,6 +73,7 @@ class Measures:
     malformed: float | None = None
     counted: int | None = None
     fingers: int = 5
+    as_asked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def measure(
     seen = hand is not None and hand.score >= CONFIDENCE
     touched = repair.allowed & (image != pair.malformed).any(axis=2)
     score = scorer(image, true_part(pair), pair.mesh) if scorer else None
+    asked = scorer(image, *repair.followed) if scorer and repair.followed else None
     return Measures(
         seed=seed,
         kind=pair.kind,
@@ -245,6 +248,7 @@ def measure(
         malformed=score.malformed if score else None,
         counted=score.fingers if score else None,
         fingers=pair.fingers,
+        as_asked=asked.malformed if asked else None,
     )
 
 

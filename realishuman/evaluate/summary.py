@@ -92,6 +92,11 @@ COLUMNS: Mapping[str, Column] = {
         lambda m, _: _percent(None if m.malformed is None else m.malformed >= MALFORMED),
         "lower",
     ),
+    "asked": Column(
+        "malformed for the mesh followed, %",
+        lambda m, _: _percent(None if m.as_asked is None else m.as_asked >= MALFORMED),
+        "lower",
+    ),
     "five": Column(
         "five fingers counted, %",
         lambda m, _: _percent(None if m.counted is None else m.counted == GOOD_COUNT),

@@ -24,8 +24,28 @@ from realishuman.evaluate.summary import (
 )
 
 PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam")
-OF_KINDS = ("refined", "psnr_changed", "gain", "judged", "five", "delta_e", "keypoints", "detected")
-OF_CLEAN = ("refined", "psnr_hand", "judged", "five", "delta_e", "keypoints", "detected", "worse")
+OF_KINDS = (
+    "refined",
+    "psnr_changed",
+    "gain",
+    "judged",
+    "asked",
+    "five",
+    "delta_e",
+    "keypoints",
+    "detected",
+)
+OF_CLEAN = (
+    "refined",
+    "psnr_hand",
+    "judged",
+    "asked",
+    "five",
+    "delta_e",
+    "keypoints",
+    "detected",
+    "worse",
+)
 NOTES = (
     f"Means ± half a 95 % bootstrap interval over pairs. PSNR of equal areas counts as "
     f"{PSNR_CAP:g} dB. ΔE is CIE76 between mean colours where the clean picture shows the hand.",
@@ -40,7 +60,9 @@ NOTES = (
     f"A clean hand is made worse when it is no longer detected, its joints move by more than "
     f"{WORSE_KEYPOINTS:g} % of its size, or its mean colour by more than ΔE {WORSE_COLOUR:g}.",
     f"Judged malformed: the scorer, a network that sees hand and true mesh, says {MALFORMED:.0%} "
-    "or more. Five fingers: it counts five. It was trained on other seeds than these pairs and the "
+    "or more; with an estimated mesh, a well-formed hand in another pose counts as malformed, too. "
+    "Malformed for the mesh followed: the same network is shown the mesh that was asked for. Five "
+    "fingers: it counts five. It was trained on other seeds than these pairs and the "
     "judge that decides whether a repair is kept; how good it is stands in its own table.",
     "The pipeline's check by re-detected keypoints is off here: the same detector scores.",
     "Not measured: FID and KID, which need Inception's weights.",

@@ -7,8 +7,16 @@ import pytest
 
 from realishuman.evaluate import summary
 from realishuman.evaluate.metrics import PSNR_CAP, psnr
-from realishuman.evaluate.pairs import BASELINES, Method, Repair, do_nothing, perfect
+from realishuman.evaluate.pairs import (
+    BASELINES,
+    Method,
+    Repair,
+    do_nothing,
+    perfect,
+    true_part,
+)
 from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate, measure, third
+from realishuman.evaluate.scorer import Score
 from realishuman.progress import Silent
 from realishuman.train.synthetic.malform import KINDS
 
@@ -55,6 +63,21 @@ def test_a_repair_that_spills_is_counted_pixel_by_pixel(pair, detector):
     found = measure(pair, 0, Method("spills", "", spill), spill([pair])[0], detector)
 
     assert found.outside == (pair.malformed[pair.mask] != 0).any(axis=1).sum() > 100
+
+
+def test_the_scorer_is_shown_the_true_mesh_and_the_one_that_was_followed(pair, detector):
+    other = replace(pair.mesh, vertices=pair.mesh.vertices + 1)
+    (repair,) = do_nothing([pair])
+
+    def score(picture, part, mesh):
+        return Score(0.9 if mesh is other else 0.1, 5)
+
+    told = measure(pair, 0, NOTHING, repair, detector, score)
+    asked = measure(
+        pair, 0, NOTHING, replace(repair, followed=(true_part(pair), other)), detector, score
+    )
+    assert (told.malformed, told.as_asked) == (0.1, None)
+    assert (asked.malformed, asked.as_asked) == (0.1, 0.9)
 
 
 def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand):
