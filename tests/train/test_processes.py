@@ -97,5 +97,7 @@ def test_split_networks_have_the_curve_of_whole_ones_go_on_and_are_written_whole
     assert weights[0].keys() == weights[1].keys()
     for name, tensor in weights[0].items():
         assert tensor.shape == weights[1][name].shape
-        assert (tensor - weights[1][name]).abs().max() < 2e-3, name
+        apart = (tensor - weights[1][name]).abs()
+        assert apart.mean() < 5e-5, name
+        assert apart.max() < 5e-3, name  # Adam turns a rounded gradient's sign into half a step
     assert (two / "stage-one/samples/0000003.png").is_file()
