@@ -18,6 +18,7 @@ from realishuman.detect.parts import select
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
+from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture
 from realishuman.judge.verdict import Verdict, compare, good_already
@@ -311,6 +312,8 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
         refined, good_two = stage_two.run(
             backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, progress
         )
+    if header.keep_core:
+        refined = with_core(refined, repaired, m_e)
     _keep("5-stage-two", refined, todo)
     _show(refined, progress)
     for (run, one), result, good in zip(todo, refined, good_one & good_two, strict=True):

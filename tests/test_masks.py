@@ -17,6 +17,7 @@ from realishuman.imaging.masks import (
     make_masks,
     masked_image,
     mesh_mask,
+    with_core,
 )
 from realishuman.settings import PRESETS, MaskRule
 
@@ -160,6 +161,20 @@ def test_i_f_is_grey_in_the_ring_and_repaired_inside():
     assert (i_f[~m_d] == -0.5).all()
     assert (i_f[m_d & ~m_e] == 0).all()
     assert (i_f[m_e] == 1).all()
+
+
+def test_stage_ones_part_fades_in_from_the_edge_of_m_e():
+    m_e = torch.zeros(2, 1, 200, 200, dtype=torch.bool)
+    m_e[0, :, 50:150, 50:150] = True
+    m_e[1] = True
+    refined, repaired = torch.zeros(2, 3, 200, 200), torch.ones(2, 3, 200, 200)
+
+    mixed = with_core(refined, repaired, m_e)
+
+    assert (mixed[0][:, ~m_e[0, 0]] == 0).all()
+    assert (mixed[1] == 1).all()
+    row = mixed[0, 0, 100, 48:56]
+    torch.testing.assert_close(row, torch.tensor([0, 0, 1, 2, 2.4, 2.4, 2.4, 2.4]) / 2.4)
 
 
 def test_the_latent_mask_takes_the_first_pixel_of_each_block():

@@ -23,6 +23,7 @@ from realishuman.imaging.crop import RELEASED_SIZE
 from realishuman.settings import MaskRule
 
 Mask = NDArray[np.bool_]
+CORE_FADE = 0.012  # of the crop's side
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,19 @@ def masked_image(image: Tensor, repaired: Tensor, m_d: Tensor, m_e: Tensor) -> T
     """
     filled = torch.where(m_e, repaired, image) * 2 - 1
     return torch.where(m_d & ~m_e, torch.zeros_like(filled), filled)
+
+
+def with_core(refined: Tensor, repaired: Tensor, m_e: Tensor) -> Tensor:
+    """Return what stage two painted with stage one's part in m_e, faded in over a few pixels.
+
+    refined, repaired  (P, 3, size, size) float32.
+    m_e                (P, 1, size, size) bool; the crop's border counts as inside.
+    """
+    width = CORE_FADE * m_e.shape[-1]
+    padded = np.pad(m_e[:, 0].cpu().numpy().astype(np.uint8), ((0, 0), (1, 1), (1, 1)), "edge")
+    away = [cv2.distanceTransform(one, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for one in padded]
+    weight = torch.from_numpy(np.stack(away))[:, None, 1:-1, 1:-1].div(width).clamp(max=1)
+    return torch.lerp(refined, repaired, weight.to(refined))
 
 
 def latent_mask(mask: Tensor, factor: int) -> Tensor:

@@ -43,6 +43,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         guidance=pack.guidance,
         margin=pack.margin,
         erode=pack.erode,
+        keep_core=pack.keep_core,
     )
     return read_header(made.to_json(), "the configuration")
 

@@ -40,6 +40,7 @@ class PackConfig:
     guidance: float | None = None
     margin: float | None = None
     erode: int | None = None
+    keep_core: bool = False
     licence: str = "Apache-2.0"
     source: str = "trained with realishuman train"
 
@@ -79,6 +80,8 @@ class Data:
     side        of the rendered pictures the crops are cut from, in pixels.
     margin      range of the crop's side, in longer sides of the part.
     shift       of the crop's centre, at most, in crop sides.
+    erode       range of the kernel that makes m_e, in pixels of a 512 crop; None keeps to what the
+                pack or its preset says. A user may move it, so stage two should know more than one.
     pose_noise  of the mesh the network is shown, standard deviation of each joint in hand sizes;
                 an estimated mesh is never exact, and must not be copied as if it were.
     pose_exact  share of the crops whose mesh is exact.
@@ -93,6 +96,7 @@ class Data:
     side: int = 256
     margin: tuple[float, float] = (1.5, 2.2)
     shift: float = 0.05
+    erode: tuple[int, int] | None = None
     pose_noise: float = 0.02
     pose_exact: float = 0.5
     estimated: float = 0.0

@@ -17,7 +17,7 @@ from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
-from realishuman.train.config import TrainConfig
+from realishuman.train.config import Data, TrainConfig
 from realishuman.train.synthetic.sample import SyntheticSample, sample
 
 Pixels = NDArray[np.uint8]
@@ -66,7 +66,7 @@ def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) ->
         [replace(part, box=box)],
         [mesh],
         [1],
-        Settings(margin=margin),
+        Settings(margin=margin, erode=eroding(data, rng)),
         preset=pack.preset,
         pose=pack.pose,
         resolution=pack.resolution,
@@ -108,6 +108,11 @@ def _detector() -> EmbeddedDetector:
 @lru_cache
 def _regressor(kind: str) -> MeshRegressor:
     return KINDS[kind].regressor()
+
+
+def eroding(data: Data, rng: np.random.Generator) -> int | None:
+    """A kernel for m_e from the range of the configuration, if it has one."""
+    return None if data.erode is None else int(rng.integers(data.erode[0], data.erode[1] + 1))
 
 
 def noisy(mesh: Mesh, spread: float, rng: np.random.Generator) -> Mesh:

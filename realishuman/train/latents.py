@@ -18,7 +18,8 @@ from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops, stored
 from realishuman.train.views import i_f, part, reference, repaired, view
 
-AT_ONCE = 16  # crops that are encoded together
+AT_ONCE = 16  # crops that are painted together
+TOGETHER = 8  # pictures that are encoded together; a CPU's caches hold no more
 
 
 class Latents:
@@ -85,7 +86,8 @@ def _encoded(
     else:
         images = _for_stage_two(views, places, painter)
     with torch.no_grad():
-        latents = autoencoder.encode(torch.stack(images)).cpu()
+        encoded = [autoencoder.encode(some).cpu() for some in torch.stack(images).split(TOGETHER)]
+    latents = torch.cat(encoded)
     pairs: NDArray[np.float16] = (
         latents.reshape(len(chosen), variants, 2, *latents.shape[1:]).half().numpy()
     )

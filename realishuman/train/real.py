@@ -23,7 +23,7 @@ from realishuman.prepare import PreparedPart, prepare
 from realishuman.regressors import EMBEDDED
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
-from realishuman.train.crops import Pixels, TrainingCrop, noisy, pack_crop, pixels
+from realishuman.train.crops import Pixels, TrainingCrop, eroding, noisy, pack_crop, pixels
 from realishuman.train.spoil import spoil
 
 
@@ -116,10 +116,11 @@ def cut_real(
     box = Box(part.box.x0 + dx, part.box.y0 + dy, part.box.x1 + dx, part.box.y1 + dy)
     placed = list(parts)
     placed[index - 1] = replace(part, box=box)
-    exact = seen = _prepared(rgb, placed, others, index, config, margin)
+    settings = Settings(margin=margin, erode=eroding(data, rng))
+    exact = seen = _prepared(rgb, placed, others, index, config, settings)
     if rng.random() >= data.pose_exact:
         others[index - 1] = noisy(others[index - 1], data.pose_noise, rng)
-        seen = _prepared(rgb, placed, others, index, config, margin)
+        seen = _prepared(rgb, placed, others, index, config, settings)
     clean = pixels(exact.image)
     joints = exact.crop.to_crop(exact.mesh.joints).astype(np.float32)
     malformed, damage = spoil(clean, exact.masks.m, joints, rng)
@@ -136,7 +137,7 @@ def _prepared(
     meshes: Sequence[Mesh],
     index: int,
     config: TrainConfig,
-    margin: float,
+    settings: Settings,
 ) -> PreparedPart:
     pack = config.pack
     (ready,) = prepare(
@@ -144,7 +145,7 @@ def _prepared(
         parts,
         meshes,
         [index],
-        Settings(margin=margin),
+        settings,
         preset=pack.preset,
         pose=pack.pose,
         resolution=pack.resolution,

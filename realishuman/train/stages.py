@@ -93,7 +93,8 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str
             "configuration or choose another output."
         ) from error
     mark = hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
-    return module.requires_grad_(False).eval(), mark
+    module.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # faster on a CPU
+    return module, mark
 
 
 def keep_autoencoder(config: TrainConfig) -> Path:

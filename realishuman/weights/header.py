@@ -76,6 +76,8 @@ class PackHeader:
     resolution  side of the crop in pixels.
     steps, guidance, margin, erode  of sampling, of the crop and of m_e, where the user says
                 nothing; None takes the preset's.
+    keep_core   whether the picture gets stage one's part itself in m_e; without, as released, what
+                stage two makes of it while it paints the ring.
     """
 
     name: str
@@ -97,6 +99,7 @@ class PackHeader:
     margin: float | None = None
     mesh: str = "embedded"
     erode: int | None = None
+    keep_core: bool = False
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -75,6 +75,20 @@ def test_crops_may_show_the_mesh_that_is_estimated_from_the_malformed_picture(ma
     assert (kept.m & kept.shown).sum() > 0.7 * kept.shown.sum()
 
 
+def test_the_eroding_kernel_may_vary_from_crop_to_crop(make_config):
+    config = make_config("none")
+    wide = replace(config, data=replace(config.data, erode=(0, 40)))
+
+    left = []
+    for seed in range(4):
+        crop = synthetic_crop(seed, wide)
+        assert not (crop.m_e & ~crop.m).any()
+        left.append(crop.m_e.sum() / crop.m.sum())
+    assert max(left) > min(left) + 0.1
+    none = replace(config, data=replace(config.data, erode=(0, 0)))
+    np.testing.assert_array_equal(synthetic_crop(0, none).m_e, synthetic_crop(0, none).m)
+
+
 def test_stage_two_is_shown_what_a_packs_stage_one_paints(crops, make_config, tmp_path):
     config, squeezed = make_config(tmp_path), Squeezed()
     path = tmp_path / "p.safetensors"
@@ -157,7 +171,7 @@ def test_latents_are_made_once(crops, make_config, tmp_path):
     for _ in range(2):
         latents = Latents(crops, config, "stage-one", squeezed, tmp_path / "latents")
 
-    assert squeezed.calls == 1  # of all crops, which are fewer than are encoded together
+    assert squeezed.calls == 6  # 12 crops, 2 variants, 2 pictures each, 8 at a time
     clean, reference = latents[5, 1]
     expected = Squeezed().encode(part(mirrored(crops[5]))[None] * 2 - 1)[0]
     torch.testing.assert_close(clean, expected, atol=2e-3, rtol=0)
