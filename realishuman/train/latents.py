@@ -86,7 +86,8 @@ def _encoded(
     else:
         images = _for_stage_two(views, places, painter)
     with torch.no_grad():
-        encoded = [autoencoder.encode(some).cpu() for some in torch.stack(images).split(TOGETHER)]
+        few = torch.split(torch.stack(images), TOGETHER)
+        encoded = [autoencoder.encode(some).cpu() for some in few]
     latents = torch.cat(encoded)
     pairs: NDArray[np.float16] = (
         latents.reshape(len(chosen), variants, 2, *latents.shape[1:]).half().numpy()

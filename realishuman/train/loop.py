@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from realishuman.errors import SettingsError, TrainingError
-from realishuman.train.compute import accelerator_of, attention, moved
+from realishuman.train.compute import accelerator_of, attention, channels_last, moved
 from realishuman.train.config import Stage
 from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
@@ -106,7 +106,7 @@ class _Run:
         optimizer = torch.optim.AdamW(live, lr=stage.learning_rate, weight_decay=stage.weight_decay)
         self.module, self.optimizer = trainee.module, optimizer
         if not sharded:
-            trainee.module.to(memory_format=torch.channels_last)  # a third faster on a CPU
+            channels_last(trainee.module)
             self.module, self.optimizer = accelerator.prepare(trainee.module, optimizer)
         self.plain, self.live = trainee.module, live
         self.average = Average(self.plain, stage.ema)

@@ -22,6 +22,7 @@ from realishuman.errors import SettingsError
 from realishuman.imaging.masks import latent_mask
 from realishuman.progress import Silent
 from realishuman.settings import PRESETS
+from realishuman.train.compute import channels_last
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData, trained
@@ -93,8 +94,8 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str
             "configuration or choose another output."
         ) from error
     mark = hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
-    module.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # faster on a CPU
-    return module, mark
+    channels_last(module)
+    return module.requires_grad_(False).eval(), mark
 
 
 def keep_autoencoder(config: TrainConfig) -> Path:
