@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from realishuman.pipeline import find, prepare, refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 
+NAMES = ("4-stage-one", "5-stage-two", "3-ring")
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
 
 
@@ -43,6 +47,23 @@ def test_each_kind_is_looked_for_with_its_own_confidence(picture, models_of):
     find(picture, models, Settings())
 
     assert asked == [(("hand",), 0.5), (("face",), 0.8), (("hand", "face"), 0.5)]
+
+
+def test_a_pack_may_keep_stage_ones_part_inside_the_ring(picture, models_of, flat_hand):
+    def painted(keep_core):
+        models = models_of([flat_hand(210, 150, 160)])
+        pack = models.packs["hand"]
+        models.packs["hand"] = replace(pack, header=replace(pack.header, keep_core=keep_core))
+        settings = replace(FAST, erode=0, dilate=120)
+        steps = refine(picture, models, settings, keep_steps=True).steps
+        one, two, ring = (steps[f"1-hand/{name}"] for name in NAMES)
+        inside = cv2.erode((ring[..., 0] == 0).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        m = (steps["1-hand/2-pose"].max(axis=2) > 110) & inside
+        assert m.sum() > 300
+        return np.abs(one[m].astype(int) - two[m]).mean()
+
+    assert painted(keep_core=True) < 0.5
+    assert painted(keep_core=False) > 5
 
 
 def test_the_ring_of_a_kind_follows_that_kinds_own_dilation(picture, models_of, flat_hand):
