@@ -156,6 +156,7 @@ def _fetch(options: argparse.Namespace) -> int:
     try:
         for file in files:
             _agree(file, folder, agreed)
+        for file in files:
             with Bytes() as progress:
                 fetched = fetch(
                     file, folder, agreed=agreed, no_network=options.offline, progress=progress
@@ -212,15 +213,21 @@ def _known_licences(names: Sequence[str]) -> None:
 
 
 def _agree(file: KnownFile, folder: Path, agreed: set[str]) -> None:
-    """Ask for agreement where a licence wants it and somebody is there to ask."""
+    """Before anything is downloaded: ask for agreement where a licence wants it.
+
+    Raises ModelError if it is refused, or nobody is there to ask.
+    """
+    from realishuman.weights.fetch import check_allowed
     from realishuman.weights.inventory import state
 
-    wanted = file.how == "auto" and file.licence.ask and file.licence.name not in agreed
-    if wanted and not state(file, folder).present and _somebody_there():
+    if file.how != "auto" or state(file, folder).present:
+        return
+    if file.licence.ask and file.licence.name not in agreed and _somebody_there():
         _show(file.licence, file)
         if input("Do you agree? [y/N] ").strip().lower() not in ("y", "yes"):
             raise ModelError(f"without your agreement {file.name} is not downloaded.")
         agreed.add(file.licence.name)
+    check_allowed(file, folder, agreed)
 
 
 def _somebody_there() -> bool:

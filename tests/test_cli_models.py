@@ -63,6 +63,11 @@ def test_a_script_must_name_the_licence(served, capsys):
     assert "Next for mesh: get mesh/own.pkl yourself" in captured.err
 
 
+def test_a_missing_agreement_is_noticed_before_the_first_download(served):
+    assert run("fetch", "net", "mesh") == cli.BAD_MODEL
+    assert served.asked == []
+
+
 @pytest.mark.parametrize(("text", "code"), [("y", cli.OK), ("", cli.BAD_MODEL), ("n", 3)])
 def test_whoever_sits_at_the_terminal_is_asked(text, code, answer, served, capsys):
     answer(text)

@@ -80,7 +80,7 @@ def fetch(
     try:
         if (found := _there(file, folder, progress)) is not None:
             return found
-        _allowed(file, folder, agreed, no_network)
+        check_allowed(file, folder, agreed, no_network)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(part):
             if (found := _there(file, folder, progress)) is not None:
@@ -92,6 +92,23 @@ def fetch(
     except OSError as error:
         raise disk_error(error, path.parent) from error
     return Fetched(path, sha256, True, _note(file, path, sha256))
+
+
+def check_allowed(
+    file: KnownFile, folder: Path, agreed: Collection[str], no_network: bool = False
+) -> None:
+    """Raise ModelError if the user or the licence is against its download."""
+    if offline(no_network):
+        raise ModelError(
+            f"{file.name} is missing and downloads are switched off (--offline or {OFFLINE}). "
+            f"On a machine with a network: {by_hand(file, folder)}"
+        )
+    if file.licence.ask and file.licence.name not in agreed:
+        raise ModelError(
+            f"{file.name} comes under {file.licence.title}: {file.licence.says} "
+            f"({file.licence.url}). Agree to it first; a script does so with "
+            f"--accept-licence {file.licence.name}."
+        )
 
 
 def _instead(file: KnownFile, folder: Path) -> str:
@@ -121,21 +138,6 @@ def _note(file: KnownFile, path: Path, sha256: str) -> str:
         f"checked. Its SHA-256 is {sha256}; it is recorded in {record_path(path).name} beside it, "
         "and later checks compare with that."
     )
-
-
-def _allowed(file: KnownFile, folder: Path, agreed: Collection[str], no_network: bool) -> None:
-    """Raise ModelError if the user or the licence is against a download."""
-    if offline(no_network):
-        raise ModelError(
-            f"{file.name} is missing and downloads are switched off (--offline or {OFFLINE}). "
-            f"On a machine with a network: {by_hand(file, folder)}"
-        )
-    if file.licence.ask and file.licence.name not in agreed:
-        raise ModelError(
-            f"{file.name} comes under {file.licence.title}: {file.licence.says} "
-            f"({file.licence.url}). Agree to it first; a script does so with "
-            f"--accept-licence {file.licence.name}."
-        )
 
 
 @contextmanager
