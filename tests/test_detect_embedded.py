@@ -62,7 +62,7 @@ def textured(height=600, width=800):
 def test_detections_of_the_whole_picture_are_mediapipes(
     detector, sample, name, kind, key, threshold
 ):
-    picture, search = sample(name), detector._search(kind)
+    picture, search = sample(name), detector.search(kind)
     whole = plan(1024, 1360)[:1]
 
     found = settle(scan(search.finder, search.family.finder, picture, whole), whole, threshold)
@@ -75,7 +75,7 @@ def test_detections_of_the_whole_picture_are_mediapipes(
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_hand_landmarks_of_one_pass_are_mediapipes(detector, sample, name):
-    recorded, search = GOLDEN[name], detector._search("hand")
+    recorded, search = GOLDEN[name], detector.search("hand")
     regions = [Region(*values) for values in recorded["hand_regions"]]
 
     readings = read(search.reader, search.family.reader, sample(name), regions)
@@ -89,7 +89,7 @@ def test_hand_landmarks_of_one_pass_are_mediapipes(detector, sample, name):
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_face_landmarks_of_one_pass_are_mediapipes(detector, sample, name):
-    recorded, search = GOLDEN[name], detector._search("face")
+    recorded, search = GOLDEN[name], detector.search("face")
     regions = [Region(*values) for values in recorded["face_regions"]]
 
     (reading,) = read(search.reader, search.family.reader, sample(name), regions)
@@ -155,7 +155,7 @@ def test_small_people_in_a_large_picture_are_found_in_the_windows(detector, samp
 
 def test_a_region_reads_the_same_alone_and_among_others(detector, sample):
     name = "4c82eec2d38678dd5c379b9e09876d69"
-    picture, search = sample(name), detector._search("hand")
+    picture, search = sample(name), detector.search("hand")
     regions = [Region(*values) for values in GOLDEN[name]["hand_regions"]]
     others = [Region(100.0 * i, 90.0 * i, 200.0) for i in range(20)]
 
@@ -269,12 +269,12 @@ def test_networks_are_opened_on_first_use_and_kept():
     assert detector.provider == ""
 
     detector.detect(textured(30, 30), ["face"], confidence=0.5)
-    opened = detector._search("face")
+    opened = detector.search("face")
     detector.detect(textured(30, 30), ["face"], confidence=0.5)
 
     assert detector.provider == "CPUExecutionProvider"
     assert detector.note == ""
-    assert detector._search("face") is opened
+    assert detector.search("face") is opened
 
 
 def test_a_missing_network_file_is_a_model_error(tmp_path):

@@ -24,9 +24,11 @@ class Part:
     score      0..1, how sure the detector is that this is a part at all.
     keypoints  (K, 3) float32: x, y in picture pixels, z in the same unit, away from the viewer.
                K = 21 for a hand (wrist, then thumb to little finger, four each, base to tip),
-               468 for a face (MediaPipe's order).
+               468 for a face (MediaPipe's order), or the 68 of iBUG's order without depth
+               where a detector could not complete them.
     world      (21, 3) float32, metres, axes as keypoints, origin at the hand's centre; None if
                there is no such estimate, as for a face.
+    person     number of the person, from 0, where the detector tells people apart, else None.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Part:
     score: float
     keypoints: NDArray[np.float32]
     world: NDArray[np.float32] | None = None
+    person: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Detector(Protocol):
     @property
     def note(self) -> str:
         """A sentence when the networks run elsewhere than asked, else empty."""
+
+    def release(self) -> None:
+        """Let go of the networks' memory; they open again at the next use."""
 
     def detect(
         self,

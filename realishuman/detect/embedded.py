@@ -21,6 +21,17 @@ from realishuman.weights.onnx_session import OnnxSession, open_session
 FOLDER = Path(__file__).parents[1] / "assets" / "mediapipe"
 
 
+def check_picture(picture: Picture) -> None:
+    """Raise PictureError unless this is an (H, W, 3) uint8 array with pixels."""
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise PictureError(
+            f"the detector got an array {picture.shape} of {picture.dtype}; "
+            "expected (height, width, 3) uint8 RGB"
+        )
+    if not picture.size:
+        raise PictureError(f"the picture has no pixels: its shape is {picture.shape}")
+
+
 class EmbeddedDetector:
     """Finds hands and faces; opens its networks on first use and keeps them.
 
@@ -65,16 +76,10 @@ class EmbeddedDetector:
         Raises PictureError on anything but such an array, ModelError on an unknown kind or when a
         network cannot be opened.
         """
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-            raise PictureError(
-                f"the detector got an array {picture.shape} of {picture.dtype}; "
-                "expected (height, width, 3) uint8 RGB"
-            )
-        if not picture.size:
-            raise PictureError(f"the picture has no pixels: its shape is {picture.shape}")
+        check_picture(picture)
         parts: list[Part] = []
         for kind in kinds:
-            search = self._search(kind)
+            search = self.search(kind)
             boxes = [named.box for named in given if named.kind == kind]
             if boxes:
                 found = [search_box(search, picture, box) for box in boxes]
@@ -83,7 +88,13 @@ class EmbeddedDetector:
                 parts += search.everywhere(picture, confidence)
         return parts
 
-    def _search(self, kind: str) -> Search:
+    def release(self) -> None:
+        """Let go of the networks' memory; they open again at the next use."""
+        for session in self._sessions():
+            session.release()
+
+    def search(self, kind: str) -> Search:
+        """Return the networks of one kind of part. Raises ModelError on an unknown kind."""
         if kind not in FAMILIES:
             raise ModelError(
                 f"the embedded detector does not know parts of kind {kind!r}; "

@@ -70,23 +70,31 @@ def cut(picture: Picture, region: Region, size: int, *, repeat_edge: bool) -> Pi
     x1, y1 = (_clamp(v + 3, n) for v, n in zip(corners.max(axis=0), (width, height), strict=True))
     # Only the needed part goes to OpenCV, which refuses pictures over 32767 pixels.
     patch = picture[y0 : y1 + 1, x0 : x1 + 1]
-    scale_x = scale_y = 1.0
-    if region.side > MAX_STRIDE * size:
-        factor = int(region.side / size * 2 / MAX_STRIDE)
-        small = (max(patch.shape[1] // factor, 1), max(patch.shape[0] // factor, 1))
-        patch = patch[: small[1] * factor, : small[0] * factor]  # whole factors shrink faster
-        scale_x, scale_y = patch.shape[1] / small[0], patch.shape[0] / small[1]
-        patch = cv2.resize(patch, small, interpolation=cv2.INTER_AREA)
+    patch, scale_x, scale_y = shrunk(patch, region.side / size)
     axes = region.turn(np.eye(2)) * (region.side / size)  # one output pixel right, and down
     ticks = np.arange(size)
     first = corners[0] - (x0, y0)
     columns = (first[0] + 0.5 + axes[0, 0] * ticks + axes[1, 0] * ticks[:, None]) / scale_x - 0.5
     rows = (first[1] + 0.5 + axes[0, 1] * ticks + axes[1, 1] * ticks[:, None]) / scale_y - 0.5
-    return _sample(patch, columns, rows, repeat_edge)
+    return sample(patch, columns, rows, repeat_edge=repeat_edge)
 
 
-def _sample(
-    patch: Picture, columns: NDArray[np.float64], rows: NDArray[np.float64], repeat_edge: bool
+def shrunk(patch: Picture, stride: float) -> tuple[Picture, float, float]:
+    """Average the patch to fewer pixels if samples will be more than MAX_STRIDE pixels apart.
+
+    Returns  the patch and how many of its former pixels one has now, in x and in y.
+    """
+    if stride <= MAX_STRIDE:
+        return patch, 1.0, 1.0
+    factor = int(stride * 2 / MAX_STRIDE)
+    small = (max(patch.shape[1] // factor, 1), max(patch.shape[0] // factor, 1))
+    patch = patch[: small[1] * factor, : small[0] * factor]  # whole factors shrink faster
+    scale_x, scale_y = patch.shape[1] / small[0], patch.shape[0] / small[1]
+    return cv2.resize(patch, small, interpolation=cv2.INTER_AREA), scale_x, scale_y
+
+
+def sample(
+    patch: Picture, columns: NDArray[np.float64], rows: NDArray[np.float64], *, repeat_edge: bool
 ) -> Picture:
     """Sample `patch` at pixel indices, bilinear in steps of 1/32 pixel.
 
