@@ -76,8 +76,6 @@ def refine_files(
                 say(_about(source, error))
                 reports.append({"input": str(source), "error": str(error)})
                 continue
-            if models.detector.note and not any("output" in one for one in reports):
-                say(models.detector.note)
             for note in result.notes:
                 if note not in noted:
                     noted.add(note)

@@ -131,7 +131,16 @@ def _add_inspect(commands: Any) -> None:
         "or the released ones, want them)",
     )
     _add_boxes(command)
-    names = ("parts", "min_size", "min_area", "max_area", "max_parts", "margin", "preset")
+    names = (
+        "parts",
+        "detector",
+        "min_size",
+        "min_area",
+        "max_area",
+        "max_parts",
+        "margin",
+        "preset",
+    )
     own = [f"{kind}_{name}" for kind in PART_KINDS for name in PER_KIND]
     _add_settings(command, [*names, "mesh", *PER_KIND, *own])
     command.set_defaults(run=_inspect)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from realishuman.detect.base import Detector
-from realishuman.detect.embedded import EmbeddedDetector
+from realishuman.detect.choice import EMBEDDED, open_detector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
@@ -26,9 +26,13 @@ class Models:
                    meshed but not refined.
     open_backbone  builds the networks of a pack on the device of the host's choice; needed with
                    packs only.
-    folder         the models folder, where the paper's mesh regressors lie;
+    detector       what finds parts where the settings say "embedded"; the built-in one if not
+                   given.
+    folder         the models folder, where the paper's detector and mesh regressors lie;
                    weights.store.models_folder() if not given.
     provider       what runs them, as onnx_session takes it.
+    spare          whether the networks of detectors and meshes give their memory back before
+                   the diffusion networks need it; they open again when they are used.
     checks_keypoints  whether the pipeline's judge may ask the detector about a repair; a report in
                    which the detector measures repairs switches it off.
     Raises         PackError if a file is no pack or two are for the same kind.
@@ -42,6 +46,7 @@ class Models:
         *,
         folder: Path | None = None,
         provider: str = "auto",
+        spare: bool = False,
     ) -> None:
         self.packs: dict[str, Pack] = {}
         for pack in map(Pack.open, packs):
@@ -55,13 +60,40 @@ class Models:
                     f"{pack.path} and {self.packs[kind].path} are both for {kind}s: name one."
                 )
             self.packs[kind] = pack
-        self.detector: Detector = detector or EmbeddedDetector()
         self._open_backbone = open_backbone
         self._backbones: dict[str, Backbone] = {}
         self._folder, self._provider = folder or models_folder(), provider
+        self.detector = detector or open_detector(EMBEDDED, self._folder, provider)
+        self._others: dict[str, Detector] = {}
+        self._spare = spare
         self._regressors: dict[tuple[str, str], MeshRegressor] = {}
         self.checks_keypoints = True
         self._judges: dict[str, JudgeNetwork] = {}
+
+    def detector_for(self, name: str) -> Detector:
+        """The detector that the setting `detector` names."""
+        if name == EMBEDDED:
+            return self.detector
+        if name not in self._others:
+            self._others[name] = open_detector(name, self._folder, self._provider)
+        return self._others[name]
+
+    @property
+    def detectors(self) -> list[Detector]:
+        """All detectors that were asked for, the one for "embedded" first."""
+        return [self.detector, *self._others.values()]
+
+    def release_onnx(self) -> None:
+        """Let go of the memory of detectors and mesh regressors; they open again when used."""
+        for detector in self.detectors:
+            detector.release()
+        for regressor in self._regressors.values():
+            regressor.release()
+
+    def make_room(self) -> None:
+        """Before the diffusion networks run: release the others where memory is short."""
+        if self._spare:
+            self.release_onnx()
 
     def backbone(self, kind: str) -> Backbone:
         """The networks of this kind's pack; raises KeyError when there are none."""

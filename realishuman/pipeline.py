@@ -204,7 +204,9 @@ def find(
     (progress or Silent()).begin("detect", 1)
     parts: list[Part] = []
     for confidence, kinds in _by_confidence(settings).items():
-        parts += models.detector.detect(rgb, kinds, confidence=confidence, given=boxes)
+        parts += models.detector_for(settings.detector).detect(
+            rgb, kinds, confidence=confidence, given=boxes
+        )
     (progress or Silent()).step()
     return select(parts, settings, rgb.shape[:2])
 
@@ -285,6 +287,7 @@ def _prepared(kind: str, run: _Run) -> list[PreparedPart]:
 def _repaint(todo: Todo, header: PackHeader) -> None:
     """Run both stages on parts of one kind and paste them into their pictures."""
     first = todo[0][0]
+    first.models.make_room()
     settings, progress, backbone = (
         first.settings,
         first.progress,
@@ -335,7 +338,7 @@ def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool, header: Pa
         )
     if settings.judge and header.weights != "random":  # those only try the wiring
         models = run.models
-        detector = models.detector if models.checks_keypoints else None
+        detector = models.detector_for(settings.detector) if models.checks_keypoints else None
         with run.timed("judge"):
             verdict = compare(run.output, output, one, detector, models.judge(header.kind))
         run.verdicts[one.index] = verdict
@@ -405,6 +408,7 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
 
 
 def _result(alpha: Pixels | None, run: _Run) -> Result:
+    detector = run.models.detector_for(run.settings.detector)
     kinds = dict.fromkeys(part.part.kind for part in run.refined.values())
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
     meshes = {
@@ -417,8 +421,8 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
         message=_message(run, weights),
         weights=weights,
         meshes={kind: choice.name for kind, choice in meshes.items()},
-        notes=tuple(choice.note for choice in meshes.values() if choice.note),
-        provider=run.models.detector.provider,
+        notes=tuple(filter(None, (detector.note, *(one.note for one in meshes.values())))),
+        provider=detector.provider,
         seconds=run.seconds,
         steps=run.steps,
         patches=tuple(run.patches),

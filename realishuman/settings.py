@@ -13,6 +13,7 @@ from typing import Any
 from realishuman.errors import SettingsError
 
 PART_KINDS = ("hand", "face")
+DETECTORS = ("embedded", "dwpose", "dwpose-released")
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 
 
@@ -48,6 +49,12 @@ class Settings:
     """
 
     parts: tuple[str, ...] = setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
+    detector: str = setting(
+        "embedded",
+        "what finds the parts: built in, or the paper's DWPose, whose files must be downloaded; "
+        "dwpose-released takes, as the released code does, the largest person only and BGR for RGB",
+        choices=DETECTORS,
+    )
     confidence: float = setting(0.5, "lowest detection score that counts", low=0.0, high=1.0)
     min_size: int = setting(
         20,

@@ -28,6 +28,9 @@ class FixedDetector:
     def __init__(self, parts=()):
         self.parts = list(parts)
 
+    def release(self):
+        pass
+
     def detect(self, picture, kinds, *, confidence, given=()):
         return [part for part in self.parts if part.kind in kinds]
 

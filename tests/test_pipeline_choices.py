@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from realishuman.errors import ModelError
 from realishuman.pipeline import find, prepare, refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
@@ -96,3 +97,28 @@ def test_a_progress_that_can_show_pictures_is_shown_every_stages_crops(
     refine(picture, models_of(hands), FAST, progress=watching)
 
     assert watching.seen == [((128, 256, 3), np.uint8)] * 2
+
+
+def test_the_setting_names_the_detector_and_a_missing_one_is_not_replaced(
+    picture, models_of, flat_hand
+):
+    models = models_of([flat_hand(210, 150, 160)])
+
+    with pytest.raises(ModelError, match=r"yolox_l.onnx .*realishuman models fetch dwpose"):
+        find(picture, models, Settings(detector="dwpose"))
+    assert find(picture, models, Settings())
+
+
+def test_where_memory_is_short_detectors_and_meshes_give_theirs_back_before_sampling(
+    picture, models_of, flat_hand
+):
+    models = models_of([flat_hand(210, 150, 160)])
+    released = []
+    models.detector.release = lambda: released.append(len(released))
+
+    refine(picture, models, FAST)
+    assert not released
+    models._spare = True
+    refine(picture, models, FAST)
+
+    assert released == [0]

@@ -27,14 +27,16 @@ def test_the_precision_is_the_one_asked_for(hand_pack):
     assert backbone.dtype is torch.bfloat16
 
 
-def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch):
-    monkeypatch.setattr(standalone, "EmbeddedDetector", lambda provider: provider)
-    assert standalone.open_models([hand_pack], "cpu").detector == "cpu"
+@pytest.mark.parametrize("name", ["embedded", "dwpose"])
+def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch, name):
+    def wanted(device):
+        return standalone.open_models([hand_pack], device).detector_for(name)._wanted
+
+    assert wanted("cpu") == "cpu"
 
     monkeypatch.setattr(standalone, "pick_device", lambda _name: torch.device("cuda"))
     monkeypatch.setattr(standalone, "_free_memory", lambda _device: 0)
-    assert standalone.open_models([hand_pack], "cuda").detector == "cuda"
-    assert standalone.open_models([hand_pack], "auto").detector == "auto"
+    assert [wanted(device) for device in ("cuda", "cuda:1", "auto")] == ["cuda", "cuda:1", "auto"]
 
 
 def test_an_unknown_precision_is_refused_with_the_known_ones(hand_pack):

@@ -24,6 +24,7 @@ POINTS = 133
 PER_PIXEL = 2  # values
 PADDING = 1.25
 MEAN, SPREAD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, RGB, 0..255
+FINE = 1024  # steps per pixel
 MOST = 8  # people at a time
 
 NETWORK = Network(
@@ -65,8 +66,11 @@ class View:
 
         Pixel indices are taken as coordinates, as in the network's training.
         """
-        columns = np.arange(WIDTH) * (self.width / WIDTH) + self.x - self.width / 2
-        rows = np.arange(HEIGHT) * (self.height / HEIGHT) + self.y - self.height / 2
+        columns = np.arange(WIDTH) * (self.width / WIDTH)
+        rows = np.arange(HEIGHT) * (self.height / HEIGHT) + (self.y - self.height / 2)
+        # OpenCV 4's warpAffine rounds so; OpenCV 5's samples otherwise.
+        columns = np.rint(columns * FINE) + np.rint((self.x - self.width / 2) * FINE)
+        columns, rows = (np.floor((line + 16) / 32) / 32 for line in (columns, np.rint(rows * FINE)))
         height, width = picture.shape[:2]
         x0, x1 = (_within(edge, width) for edge in (columns[0] - 2, columns[-1] + 3))
         y0, y1 = (_within(edge, height) for edge in (rows[0] - 2, rows[-1] + 3))

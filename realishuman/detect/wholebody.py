@@ -48,7 +48,7 @@ class People:
     def stored(self, width: int, height: int) -> Stored:
         """What the released code would write for a picture of this size."""
         placed = self.points / (width, height)
-        bodies = placed[:, BODY].reshape(-1, 2)
+        bodies = placed[:, BODY].reshape(-1, 2).copy()
         placed[self.scores < FOUND] = -1
         hands = np.concatenate([placed[:, LEFT_HAND], placed[:, RIGHT_HAND]])
         hands_score = np.concatenate([self.scores[:, LEFT_HAND], self.scores[:, RIGHT_HAND]])

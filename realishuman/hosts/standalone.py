@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from realishuman.backbones.packed import PackedBackbone
-from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
 from realishuman.models import Models
@@ -66,9 +65,9 @@ def open_models(
     def open_backbone(pack: Pack) -> Backbone:
         return PackedBackbone(pack, target, dtype, keep_loaded=keep)
 
-    named = "cuda" if device.startswith("cuda") else "auto"  # the user hears of a fallback
+    named = device if device.startswith("cuda") else "auto"  # the user hears of a fallback
     provider = "cpu" if target.type == "cpu" else named
-    return Models(packs, open_backbone, EmbeddedDetector(provider), provider=provider)
+    return Models(packs, open_backbone, provider=provider, spare=not keep)
 
 
 def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype | None) -> bool:

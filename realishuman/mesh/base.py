@@ -36,3 +36,6 @@ class MeshRegressor(Protocol):
 
     def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
         """Return one mesh per part, in the same order."""
+
+    def release(self) -> None:
+        """Let go of the memory of networks, if there are any; they open again at the next use."""

@@ -64,6 +64,9 @@ class EmbeddedFace:
         """
         return [self._mesh(number, part) for number, part in enumerate(parts)]
 
+    def release(self) -> None:
+        """There is nothing to let go of."""
+
     def _mesh(self, number: int, part: Part) -> Mesh:
         points = _checked(number, part)
         face = self._template

@@ -39,6 +39,9 @@ class EmbeddedHand:
         """
         return [self._mesh(number, part) for number, part in enumerate(parts)]
 
+    def release(self) -> None:
+        """There is nothing to let go of."""
+
     def _mesh(self, number: int, part: Part) -> Mesh:
         target, unit = metric(number, part)
         left = part.side == "left"

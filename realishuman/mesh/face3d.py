@@ -48,6 +48,11 @@ class OfficialFace:
         """A sentence when that is not what was asked for, else empty."""
         return self._session.note if self._session else ""
 
+    def release(self) -> None:
+        """Let go of the network's memory; it opens again at the next use."""
+        if self._session is not None:
+            self._session.release()
+
     def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
         """Return one mesh per face; Mesh.joints are the detector's own keypoints.
 

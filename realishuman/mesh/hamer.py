@@ -58,6 +58,10 @@ class HamerHand:
         """A sentence when it runs elsewhere than asked, else empty."""
         return self._session.note
 
+    def release(self) -> None:
+        """Let go of the network's memory; it opens again at the next use."""
+        self._session.release()
+
     def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
         """Return one mesh per hand.
 

@@ -108,7 +108,8 @@ def save_random(folder):
         weights[2:4] *= 0.2
         bias = np.zeros(85)
         bias[2:4] = 2.2
-        bias[4:6] = -7.0
+        bias[4:7] = -7.0
+        bias[7:] = -30.0  # no other thing than a person and one more
         constants |= {
             f"w{stride}": weights.astype(np.float32),
             f"b{stride}": bias.astype(np.float32),

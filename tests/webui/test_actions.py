@@ -20,13 +20,13 @@ class NamedEngine:
     def __init__(self, plain):
         self.plain = plain
 
-    def find(self, image, settings, boxes=(), progress=None, *, packs, detector):
+    def find(self, image, settings, boxes=(), progress=None, *, packs, detector_device):
         return self.plain.find(image, settings, boxes, progress)
 
-    def refine(self, image, settings, *, packs, detector, **named):
+    def refine(self, image, settings, *, packs, detector_device, **named):
         return self.plain.refine(image, settings, **named)
 
-    def models(self, packs, detector):
+    def models(self, packs, detector_device):
         return self.plain.models()
 
 

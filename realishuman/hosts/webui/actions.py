@@ -78,11 +78,11 @@ class Bound:
 
     def models(self) -> Models:
         """The networks of these packs."""
-        models: Models = self.engine.models(self.choices.packs, self.choices.detector)
+        models: Models = self.engine.models(self.choices.packs, self.choices.detector_device)
         return models
 
     def _named(self) -> dict[str, Any]:
-        return {"packs": self.choices.packs, "detector": self.choices.detector}
+        return {"packs": self.choices.packs, "detector_device": self.choices.detector_device}
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def detect(request: Request, engine: Engine) -> dict[str, Any]:
             "width": picture.rgb.shape[1],
             "height": picture.rgb.shape[0],
             "parts": _listed(found),
-            "provider": engine.models().detector.provider,
+            "provider": engine.models().detector_for(request.settings.detector).provider,
         }
         if request.draw:
             result["image"] = _drawn(picture, found, request.settings, engine)

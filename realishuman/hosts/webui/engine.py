@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import PackError
-from realishuman.hosts.webui.fields import AUTO, DETECTORS
+from realishuman.hosts.webui.fields import AUTO
 from realishuman.progress import Progress
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.weights.store import files, installed
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.result import Result
 
 Pixels = NDArray[np.uint8]
-EMBEDDED = next(iter(DETECTORS))
 
 
 class Engine:
@@ -54,13 +53,13 @@ class Engine:
         progress: Progress | None = None,
         *,
         packs: Mapping[str, str] | None = None,
-        detector: str = EMBEDDED,
+        detector_device: str = AUTO,
     ) -> Found:
         """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
         from realishuman.pipeline import look
 
         with self._working():
-            return look(image, self.models(packs, detector), settings, boxes, progress)
+            return look(image, self.models(packs, detector_device), settings, boxes, progress)
 
     def refine(
         self,
@@ -73,12 +72,12 @@ class Engine:
         progress: Progress | None = None,
         keep_steps: bool = False,
         packs: Mapping[str, str] | None = None,
-        detector: str = EMBEDDED,
+        detector_device: str = AUTO,
     ) -> Result:
         """Refine a picture and leave the host as it was; arguments as pipeline.refine's.
 
         packs     per part kind the name of a pack file, or AUTO; kinds left out have AUTO.
-        detector  a key of fields.DETECTORS.
+        detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
         Raises    RealisHumanError with a sentence for the user; Interrupted from progress.
         """
         from realishuman.pipeline import refine
@@ -86,7 +85,7 @@ class Engine:
         with self._working():
             return refine(
                 image,
-                self.models(packs, detector),
+                self.models(packs, detector_device),
                 settings,
                 boxes=boxes,
                 found=found,
@@ -95,22 +94,22 @@ class Engine:
                 keep_steps=keep_steps,
             )
 
-    def models(self, packs: Mapping[str, str] | None = None, detector: str = EMBEDDED) -> Models:
+    def models(self, packs: Mapping[str, str] | None = None, detector_device: str = AUTO) -> Models:
         """The models for these packs; those of other packs are let go of."""
         from realishuman.models import Models
 
         with self._lock:
             paths = self._paths(packs or {})
-            key = (detector, *((path, path.stat().st_mtime_ns) for path in paths))
+            key = (detector_device, *((path, path.stat().st_mtime_ns) for path in paths))
             if self._models is None or key != self._key:
                 self.release()
                 host = self._host()
                 self._models = Models(
                     paths,
                     host.open_backbone,
-                    self._detector(detector),
+                    self._detector(detector_device),
                     folder=host.models_folder(),
-                    provider=DETECTORS[detector],
+                    provider=detector_device,
                 )
                 self._key = key
             return self._models
@@ -120,17 +119,19 @@ class Engine:
 
         Empty before the first picture.
         """
-        return ", ".join(
-            sorted(
-                f"{one.provider} ({one.note})" if one.note else one.provider
-                for one in self._detectors.values()
-                if one.provider
-            )
-        )
+        models = self._models.detectors if self._models is not None else ()
+        opened = {
+            f"{one.provider} ({one.note})" if one.note else one.provider
+            for one in (*self._detectors.values(), *models)
+            if one.provider
+        }
+        return ", ".join(sorted(opened))
 
     def release(self) -> None:
         """Let go of all networks, in RAM and on the device; they load again when needed."""
         with self._lock:
+            for detector in self._detectors.values():
+                detector.release()
             if self._models is not None:
                 self._models, self._key = None, ()
                 self._host().release()
@@ -192,12 +193,12 @@ class Engine:
             chosen.append(path)
         return chosen
 
-    def _detector(self, name: str) -> Detector:
+    def _detector(self, device: str) -> Detector:
         from realishuman.detect.embedded import EmbeddedDetector
 
-        if name not in self._detectors:
-            self._detectors[name] = EmbeddedDetector(DETECTORS[name])
-        return self._detectors[name]
+        if device not in self._detectors:
+            self._detectors[device] = EmbeddedDetector(device)
+        return self._detectors[device]
 
 
 @functools.cache

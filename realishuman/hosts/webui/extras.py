@@ -55,10 +55,10 @@ class Postprocessing:
                 pixels_of(pp.image),
                 choices.for_seed(0),
                 packs=choices.packs,
-                detector=choices.detector,
+                detector_device=choices.detector_device,
                 progress=progress,
             )
-        facts = infotext.facts_of(result, engine().models(choices.packs, choices.detector))
+        facts = infotext.facts_of(result, engine().models(choices.packs, choices.detector_device))
         pp.info.update(infotext.settings_of(choices))
         pp.info.update({infotext.PREFIX + name: value for name, value in facts.items() if value})
         if any(part.outcome == "refined" for part in result.parts):

@@ -17,7 +17,6 @@ from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS, Settings, check, setting
 
 AUTO = "auto"  # a pack's name: the best one that is installed
-DETECTORS = {"embedded": "auto", "embedded on CPU": "cpu"}  # name -> what runs its networks
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,13 @@ class WebuiSettings:
     enabled: bool = setting(False, "refine every picture before it is saved")
     hand_pack: str = setting(AUTO, "pack for hands, a file of the models folder; auto: the best")
     face_pack: str = setting(AUTO, "pack for faces, a file of the models folder; auto: the best")
-    detector: str = setting(
-        "embedded", "what finds the parts, and where its networks run", choices=tuple(DETECTORS)
-    )
     seed_offset: int = setting(
         0, "added to the picture's seed for the noise", low=0, high=2**31 - 1, usual=1000
+    )
+    detector_device: str = setting(
+        AUTO,
+        "where the networks of detector and meshes run; auto: on the GPU, where that works",
+        choices=(AUTO, "cpu"),
     )
 
 
@@ -217,7 +218,7 @@ class Choices:
     enabled: bool
     settings: Settings
     packs: Mapping[str, str]
-    detector: str
+    detector_device: str
     seed_offset: int
     values: Mapping[str, Any]
 
@@ -247,7 +248,7 @@ def choices_from(values: Mapping[str, Any], files: Sequence[str] | None = None) 
         enabled=read["enabled"],
         settings=Settings(**{name: read[name] for name in SETTINGS if name in read}),
         packs={kind: read[f"{kind}_pack"] for kind in PART_KINDS},
-        detector=read["detector"],
+        detector_device=read["detector_device"],
         seed_offset=read["seed_offset"],
         values=read,
     )

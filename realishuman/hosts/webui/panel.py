@@ -19,7 +19,18 @@ LABEL = "RealisHuman refine"
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("parts", "preset", "hand_pack", "face_pack")),
-    ("Find", ("detector", "confidence", "min_size", "min_area", "max_area", "max_parts")),
+    (
+        "Find",
+        (
+            "detector",
+            "detector_device",
+            "confidence",
+            "min_size",
+            "min_area",
+            "max_area",
+            "max_parts",
+        ),
+    ),
     ("Mask", ("margin", "dilate", "erode", "paste", "colour_match")),
     ("Sampling", ("steps", "guidance", "seed_offset")),
     (

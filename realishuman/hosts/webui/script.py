@@ -181,11 +181,11 @@ def _refined(
         pixels_of(image),
         choices.for_seed(_seed(p, number)),
         packs=choices.packs,
-        detector=choices.detector,
+        detector_device=choices.detector_device,
         progress=progress,
         keep_steps=saving.needs_steps(wanted),
     )
-    models = engine().models(choices.packs, choices.detector)
+    models = engine().models(choices.packs, choices.detector_device)
     job.facts[number] = infotext.facts_of(result, models)
     if not any(part.outcome == "refined" for part in result.parts):
         return image

@@ -37,8 +37,10 @@ class PaintingEngine:
     def __init__(self):
         self.calls, self.released, self.fails, self.parts = [], 0, None, 1
 
-    def refine(self, image, settings, *, progress, keep_steps=False, packs=None, detector=""):
-        self.calls.append((settings, dict(packs), detector))
+    def refine(
+        self, image, settings, *, progress, keep_steps=False, packs=None, detector_device=""
+    ):
+        self.calls.append((settings, dict(packs), detector_device))
         progress.begin("detect", 1)
         progress.step()
         for stage in ("stage one", "stage two") if self.parts else ():
@@ -62,7 +64,7 @@ class PaintingEngine:
             steps=steps if keep_steps else {},
         )
 
-    def models(self, packs=None, detector=""):
+    def models(self, packs=None, detector_device=""):
         return Models()
 
     def pack_files(self):

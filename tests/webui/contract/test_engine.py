@@ -64,7 +64,7 @@ def hands(flat_hand):
 def made(folder, hands, models_of):
     host = Host(folder)
     engine = Engine(lambda: host)
-    engine._detectors["embedded"] = models_of(hands).detector
+    engine._detectors["auto"] = models_of(hands).detector
     return engine, host
 
 

@@ -65,7 +65,7 @@ def test_arguments_may_be_positional_or_an_object_or_its_json(arguments):
         ({"parts": []}, "parts", "hand, face"),
         ({"preset": "mine"}, "preset", "released, paper, or null"),
         ({"enabled": "perhaps"}, "enabled", "true, false"),
-        ({"detector": "dwpose"}, "detector", "embedded, embedded on CPU"),
+        ({"detector": "yolo"}, "detector", "embedded, dwpose, dwpose-released"),
         ({"hand_pack": "../../etc/passwd"}, "hand_pack", "auto, mine.safetensors"),
         ({"hand_pack": 3}, "hand_pack", "text"),
         ({"seed_offset": -1}, "seed_offset", "0 to 2147483647"),

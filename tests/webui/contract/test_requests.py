@@ -35,10 +35,10 @@ def test_right_arguments_by_name_are_used(host, generation, painting):
     p = generation({"steps": 9, "parts": ["hand"], "hand_pack": "mine.safetensors"}, is_api=True)
     host.process_images(p)
 
-    settings, packs, detector = painting.calls[0]
+    settings, packs, device = painting.calls[0]
     assert (settings.steps, settings.parts) == (9, ("hand",))
     assert packs == {"hand": "mine.safetensors", "face": "auto"}
-    assert detector == "embedded"
+    assert device == "auto"
 
 
 def test_a_request_that_does_not_mention_us_is_left_alone(host, ours, painting):
