@@ -70,7 +70,9 @@ class View:
         rows = np.arange(HEIGHT) * (self.height / HEIGHT) + (self.y - self.height / 2)
         # OpenCV 4's warpAffine rounds so; OpenCV 5's samples otherwise.
         columns = np.rint(columns * FINE) + np.rint((self.x - self.width / 2) * FINE)
-        columns, rows = (np.floor((line + 16) / 32) / 32 for line in (columns, np.rint(rows * FINE)))
+        columns, rows = (
+            np.floor((line + 16) / 32) / 32 for line in (columns, np.rint(rows * FINE))
+        )
         height, width = picture.shape[:2]
         x0, x1 = (_within(edge, width) for edge in (columns[0] - 2, columns[-1] + 3))
         y0, y1 = (_within(edge, height) for edge in (rows[0] - 2, rows[-1] + 3))
