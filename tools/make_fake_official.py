@@ -101,13 +101,13 @@ def hamer_values(name: str, shape: Shape, seed: int) -> Tensor:
     if name.endswith("init_hand_pose"):
         return torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(shape[1] // 6)[None]
     if name.endswith("init_cam"):
-        return torch.tensor([[0.9, 0.0, 0.0]])
+        return torch.tensor([[6.0, 0.0, 0.0]])  # a hand of 18 cm over half the crop, in its middle
     noise = _noise(name, shape, seed)
     if "norm" in name and name.endswith("weight"):
         return 1 + 0.1 * noise
     if len(shape) < 2 or "pos_embed" in name or "init_" in name:
-        return 0.02 * noise
-    gain = 0.2 if ".dec" in name else 1.0
+        return (0.002 if "deccam" in name else 0.02) * noise
+    gain = {"decpose": 0.2, "decshape": 0.2, "deccam": 0.01}.get(name.split(".")[-2], 1.0)
     return noise * gain / math.sqrt(math.prod(shape[1:]))
 
 
@@ -127,7 +127,7 @@ def write_mano(path: Path, seed: int = 0) -> None:
     names = ("chumpy.ch.Ch", "chumpy.reordering.Select", "scipy.sparse.csc.csc_matrix")
     with _classes(*names) as classes:
         leaf, select, sparse = (classes[name](object) for name in names)
-        shapes = 0.003 * random.standard_normal((VERTICES, 3, 20))
+        shapes = 0.1 * vertices[:, :, None] * random.standard_normal((1, 3, 20))
         chosen = np.arange(shapes.size).reshape(shapes.shape)[..., :10]
         chumpy = {"_dirty_vars": set(), "_itr": None, "_depends_on_deps": {}, "_make_dense": False}
         content = {
@@ -139,7 +139,7 @@ def write_mano(path: Path, seed: int = 0) -> None:
                 idxs=chosen.ravel(),
                 preferred_shape=(VERTICES, 3, 10),
             ),
-            "posedirs": 0.0005 * random.standard_normal((VERTICES, 3, 135)),
+            "posedirs": 0.0001 * random.standard_normal((VERTICES, 3, 135)),
             "J_regressor": _made(sparse, **_compressed(regressor)),
             "weights": near / near.sum(1, keepdims=True),
             "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(16)], np.int64),

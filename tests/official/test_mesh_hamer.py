@@ -81,16 +81,17 @@ def test_a_crop_beside_the_picture_is_black(picture):
         assert np.allclose(crop, black[:, None, None])
 
 
-def test_each_hand_lies_around_its_box(hamer, picture):
-    """With the fake's camera of about 0.9 a hand fills much of its crop, centred."""
+def test_each_hand_lies_over_its_box(hamer, picture):
+    """The fake's camera puts a hand into the middle of its crop, over half of it."""
     meshes = hamer.regress(picture, [hand(100, 100, 200, 240), hand(500, 300, 560, 420, "left")])
 
-    for mesh, middle in zip(meshes, [(150, 170), (530, 360)], strict=True):
-        assert mesh.vertices.dtype == np.float32
-        assert mesh.faces.shape == (1552, 3)
+    for mesh, middle, side in zip(meshes, [(150, 170), (530, 360)], (280, 240), strict=True):
+        assert mesh.vertices.dtype == mesh.joints.dtype == mesh.normals.dtype == np.float32
         assert mesh.faces.dtype == np.int32
+        assert mesh.faces.shape == (1552, 3)
         assert mesh.joints.shape == (21, 3)
-        assert np.abs(mesh.vertices[:, :2].mean(0) - middle).max() < 200
+        assert np.abs(mesh.vertices[:, :2].mean(0) - middle).max() < side / 4
+        assert side / 4 < np.ptp(mesh.vertices, axis=0).max() < side
 
 
 def test_meshes_are_closed_and_face_outwards(hamer, picture):
