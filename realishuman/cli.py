@@ -1,4 +1,5 @@
-"""The command line: realishuman refine | inspect | models | convert | train | evaluate | doctor.
+"""The command line: realishuman refine | inspect | models | setup | convert | train | evaluate |
+doctor.
 
 Exit codes: 0 done (also when a picture shows no part), 1 some pictures could not be refined,
 2 an option cannot be used, 3 a model, pack or checkpoint is missing or damaged, 130 stopped by
@@ -19,7 +20,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from realishuman import __version__, cli_models
+from realishuman import __version__, cli_models, cli_setup
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.evaluate import cli as evaluate_cli
 from realishuman.settings import PART_KINDS, PER_KIND, Settings
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     train_cli.add_parser(commands)
     evaluate_cli.add_parser(commands)
     cli_models.add_parser(commands)
+    cli_setup.add_parser(commands)
     command = commands.add_parser("doctor", help="say what works here and what is missing")
     command.set_defaults(run=_doctor)
     return parser
@@ -92,8 +94,9 @@ def _add_refine(commands: Any) -> None:
         "--pack",
         action="append",
         default=[],
-        help="pack file, one per part kind; 'random' makes packs of random weights that paint "
-        "noise, to try the wiring (default: the packs that are installed)",
+        help="pack file, one per part kind, or the name of a set of installed packs, such as "
+        "'official'; 'random' makes packs of random weights that paint noise, to try the wiring "
+        "(default: the packs that are installed)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
@@ -270,7 +273,7 @@ def _caveat(weights: str, name: str) -> str:
 
 def _inspect(options: argparse.Namespace) -> int:
     from realishuman.batch import inspect_files
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.standalone import Bar, named_packs
     from realishuman.models import Models
     from realishuman.places import expand, targets
     from realishuman.weights.store import best
@@ -279,7 +282,7 @@ def _inspect(options: argparse.Namespace) -> int:
     boxes = _boxes(options, settings)
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output, suffix=".png")
-    packs = options.pack or best(settings.parts)
+    packs = named_packs(options.pack, settings.parts) or best(settings.parts)
     failed = inspect_files(
         list(zip(pictures, outputs, strict=True)),
         Models(packs),

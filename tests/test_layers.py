@@ -25,13 +25,14 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "backbones": BASIS | {"weights", "diffusion"},
     "kinds": BASIS | {"mesh", "render"},
     "judge": BELOW | {"kinds", "prepare"},
-    "official": BELOW,  # nothing that runs imports it: what runs is ONNX
+    "official": BELOW | {"regressors"},  # nothing that runs imports it: what runs is ONNX
     "regressors": BELOW | {"kinds"},
     "models": BELOW | {"kinds", "judge", "regressors"},
     "prepare": BELOW | {"kinds"},
     "pipeline": BELOW | {"kinds", "models", "regressors", "prepare", "judge"},
     "doctor": BELOW,
     "cli_models": BASIS | {"weights"},
+    "cli_setup": BASIS | {"weights", "official", "hosts"},
     "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
     "places": BASIS | {"imaging"},
     "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "places", "sheet"},

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from realishuman.weights import shapes
+from realishuman.weights.checkpoint import RANDOM, RANDOM_KEY
 from realishuman.weights.random_pack import SMALL, initial_values
 from realishuman.weights.shapes import SD15, PackSizes, Shapes
 
@@ -80,7 +81,7 @@ def stage_two_shapes(sizes: PackSizes) -> Shapes:
 
 def write_checkpoint(path: Path, layout: Mapping[str, tuple[int, ...]], seed: int) -> None:
     """torch.save of {epoch, global_step, state_dict} in float32, filled in tensor by tensor."""
-    around = {"epoch": 0, "global_step": 50_000}
+    around = {"epoch": 0, "global_step": 50_000, RANDOM_KEY: RANDOM}
     if not hasattr(torch.serialization, "skip_data"):
         tensors = {name: initial_values(name, shape, seed) for name, shape in layout.items()}
         torch.save({**around, "state_dict": tensors}, path)

@@ -18,7 +18,7 @@ from realishuman.errors import PackError, SettingsError
 from realishuman.models import Models
 from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack
-from realishuman.weights.store import best, models_folder
+from realishuman.weights.store import best, models_folder, of_set
 
 PRECISIONS: Mapping[str, torch.dtype | None] = {
     "auto": None,
@@ -95,13 +95,22 @@ def _free_memory(device: torch.device) -> int:
 def packs_for(named: Sequence[str], kinds: Sequence[str]) -> Iterator[list[Path]]:
     """The pack files of a run: those named, "random" ones made now, or the installed ones.
 
+    named   files, or names of sets of installed packs.
     Raises PackError if nothing is named and no installed pack is for any of the kinds.
     """
     with TemporaryDirectory(prefix="realishuman-") as folder:
-        packs = [Path(name) for name in named if name != RANDOM]
+        packs = named_packs([name for name in named if name != RANDOM], kinds)
         if RANDOM in named:
             packs += [_random(Path(folder) / f"random-{kind}.safetensors", kind) for kind in kinds]
         yield packs or _installed(kinds)
+
+
+def named_packs(named: Sequence[str], kinds: Sequence[str]) -> list[Path]:
+    """Files for these names; one that is no file may be a set of installed packs."""
+    packs: list[Path] = []
+    for name in named:
+        packs += [Path(name)] if Path(name).exists() else of_set(name, tuple(kinds)) or [Path(name)]
+    return packs
 
 
 def _random(path: Path, kind: str) -> Path:

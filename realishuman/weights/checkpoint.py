@@ -19,6 +19,7 @@ from torch import Tensor
 from realishuman.errors import PackError
 from realishuman.weights.shapes import Shape
 
+RANDOM_KEY, RANDOM = "weights", "random"  # what tools that write such files say beside the tensors
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _DAMAGED = (
     *(RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError),
@@ -30,19 +31,23 @@ _DAMAGED = (
 class Checkpoint:
     """An opened checkpoint: shapes by name, and a way to get a tensor.
 
-    step  training step it says it was saved at, 0 if it does not say.
+    step    training step it says it was saved at, 0 if it does not say.
+    random  whether it says that it holds random numbers.
     """
 
     path: Path
     shapes: Mapping[str, Shape]
     load: Callable[[str], Tensor]
     step: int = 0
+    random: bool = False
 
     def renamed(self, rename: Callable[[str], str]) -> Checkpoint:
         """The same tensors under other names."""
         old = {rename(name): name for name in self.shapes}
         shapes = {new: self.shapes[name] for new, name in old.items()}
-        return Checkpoint(self.path, shapes, lambda name: self.load(old[name]), self.step)
+        return Checkpoint(
+            self.path, shapes, lambda name: self.load(old[name]), self.step, self.random
+        )
 
     def group(self, prefix: str) -> dict[str, Shape]:
         """Shapes of the tensors whose names start with `prefix`, by the rest of the name."""
@@ -102,12 +107,15 @@ def _open_torch(path: Path, expected: str, inside: str, reader: Any) -> Checkpoi
             f"{path} was refused: it holds more than tensors, and to read that would run code from "
             f"the file ({_line(error)}). Use the unchanged official file: {expected}"
         ) from error
-    step = raw.get("global_step", 0) if isinstance(raw, dict) else 0
-    tensors = raw.get(inside, raw) if isinstance(raw, dict) else raw
+    around = raw if isinstance(raw, dict) else {}
+    step, random = around.get("global_step", 0), around.get(RANDOM_KEY) == RANDOM
+    tensors = around.get(inside, raw)
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise PackError(f"{path} holds no table of tensors by name. Expected: {expected}")
     shapes = {str(name): tuple(tensor.shape) for name, tensor in tensors.items()}
-    return Checkpoint(path, shapes, tensors.__getitem__, step if isinstance(step, int) else 0)
+    return Checkpoint(
+        path, shapes, tensors.__getitem__, step if isinstance(step, int) else 0, random
+    )
 
 
 def _unknown(start: bytes) -> str:

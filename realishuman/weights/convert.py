@@ -5,6 +5,7 @@ Names and shapes are strict: a file is used only if it holds exactly the tensors
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Assumed:
     resolution: int = 512
 
 
-_RELEASED = Assumed()
+RELEASED = Assumed()
 
 
 def convert(
@@ -70,7 +71,7 @@ def convert(
     prompt: Path | None,
     vae_stage_two: Path | None = None,
     dino_positions: str = "old",
-    assumed: Assumed = _RELEASED,
+    assumed: Assumed = RELEASED,
     progress: Progress | None = None,
 ) -> Pack:
     """Write the pack `out` for parts of `kind` from files in the layout they were released in.
@@ -82,9 +83,29 @@ def convert(
                     or the pack cannot be written.
     """
     paths = {"stage_one": stage_one, "stage_two": stage_two, "vae": vae, "dinov2": dinov2}
-    sources = open_sources(
-        Path(out), paths | {"prompt": prompt, "vae_stage_two": vae_stage_two}, kind
+    paths |= {"prompt": prompt, "vae_stage_two": vae_stage_two}
+    planned = plan_pack(
+        Path(out), kind, paths, name="released", dino_positions=dino_positions, assumed=assumed
     )
+    return write_pack(out, *planned, progress)
+
+
+def plan_pack(
+    out: Path,
+    kind: str,
+    paths: Mapping[str, Path | None],
+    *,
+    name: str,
+    dino_positions: str = "old",
+    assumed: Assumed = RELEASED,
+) -> tuple[PackHeader, list[Entry]]:
+    """Header and tensors of a pack, for write_pack; checks every file but the tensors' values.
+
+    paths   the files by convert's arguments.
+    name    of the set that this pack and those of other kinds are; it leads the pack's own name.
+    Raises  as convert.
+    """
+    sources = open_sources(out, paths, kind)
     refuse_swapped(sources["stage_one"], sources["stage_two"])
     unet, width, entries = _stage_one(sources["stage_one"], assumed)
     two, more = _stage_two(sources["stage_two"], sources["prompt"], assumed)
@@ -95,9 +116,9 @@ def convert(
         if argument in sources:
             more += sources[argument].take(("", target, vae_shapes(autoencoder)))
     header = PackHeader(
-        name=f"released-{kind}",
+        name=f"{name}-{kind}",
         kind=kind,
-        weights="trained",
+        weights="random" if any(one.file.random for one in sources.values()) else "trained",
         pose="shaded",
         mesh="official",
         preset="released",
@@ -111,7 +132,7 @@ def convert(
         source=", ".join(source.file.path.name for source in sources.values()),
         training_step=sources["stage_one"].file.step,
     )
-    return write_pack(out, header, entries + more + tokens, progress)
+    return header, entries + more + tokens
 
 
 def _stage_one(source: Source, assumed: Assumed) -> tuple[UnetShape, int, list[Entry]]:

@@ -78,7 +78,7 @@ def _check(path: Path, header: PackHeader, entries: Sequence[Entry]) -> None:
         raise PackError(f"{path.parent} is no folder: make it or choose another place for the pack")
     if path.is_dir():
         raise PackError(f"{path} is a folder: name a file that ends in .safetensors")
-    needed, free = _size(entries), shutil.disk_usage(path.parent).free
+    needed, free = size_of(entries), shutil.disk_usage(path.parent).free
     if needed > free:
         raise PackError(
             f"{path.parent} has {free / 1e9:.2f} GB left but the pack takes {needed / 1e9:.2f} GB: "
@@ -120,7 +120,8 @@ def _write_tensor(file: BinaryIO, entry: Entry) -> None:
     file.write(half.numpy().data)
 
 
-def _size(entries: Sequence[Entry]) -> int:
+def size_of(entries: Sequence[Entry]) -> int:
+    """Bytes of these tensors in a pack."""
     return sum(math.prod(entry.shape) * _BYTES for entry in entries)
 
 

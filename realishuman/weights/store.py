@@ -43,6 +43,20 @@ def installed(folder: Path | None = None) -> tuple[list[Pack], list[str]]:
     return sorted(packs, key=lambda pack: _RANK.index(pack.header.weights)), faults
 
 
+def set_of(pack: Pack) -> str:
+    """The name that packs of one origin share: that of the pack without its kind."""
+    return pack.header.name.removesuffix(f"-{pack.header.kind}")
+
+
+def of_set(name: str, kinds: tuple[str, ...], folder: Path | None = None) -> list[Path]:
+    """The installed packs of a set, at most one per part kind."""
+    chosen: dict[str, Path] = {}
+    for pack in installed(folder)[0]:
+        if set_of(pack) == name and pack.header.kind in kinds:
+            chosen.setdefault(pack.header.kind, pack.path)
+    return list(chosen.values())
+
+
 def best(kinds: tuple[str, ...], folder: Path | None = None) -> list[Path]:
     """One pack per part kind, where there is one: trained before demo before random."""
     chosen: dict[str, Path] = {}

@@ -15,14 +15,22 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def fakes():
-    """The tool that writes fake official files."""
-    spec = importlib.util.spec_from_file_location(
-        "make_fake_official", ROOT / "tools/make_fake_official.py"
-    )
+    """The tool that writes fake official files of hands."""
+    return _tool("make_fake_official")
+
+
+def _tool(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def fakes_set():
+    """The tool that writes a fake file for every official one."""
+    return _tool("make_fake_set")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from realishuman.errors import PackError
 from realishuman.hosts.webui.fields import AUTO
 from realishuman.progress import Progress
 from realishuman.settings import PART_KINDS, Settings
-from realishuman.weights.store import files, installed
+from realishuman.weights.store import files, installed, set_of
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
@@ -137,8 +137,10 @@ class Engine:
                 self._host().release()
 
     def pack_files(self) -> list[str]:
-        """Names of the files that may be packs; none of them is opened."""
-        return list(dict.fromkeys(path.name for path in files(self._host().models_folder())))
+        """Names that may be chosen as packs: of files, and of the sets that packs belong to."""
+        folder = self._host().models_folder()
+        sets = (set_of(pack) for pack in installed(folder)[0])
+        return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
     def missing(self, kinds: Sequence[str] = PART_KINDS) -> list[str]:
         """A sentence for each kind of part that cannot be refined: what to get, what it gives."""
@@ -174,23 +176,18 @@ class Engine:
     def _paths(self, packs: Mapping[str, str]) -> list[Path]:
         """One pack file per kind, where there is one. Raises PackError for a wrong name."""
         folder = self._host().models_folder()
-        best: dict[str, Path] = {}
-        chosen: list[Path] = []
-        known = {path.name: path for path in reversed(files(folder))}
-        opened = {pack.path: pack.header.kind for pack in installed(folder)[0]}
-        for path, kind in opened.items():
-            best.setdefault(kind, path)
+        there, chosen = installed(folder)[0], []
         for kind in PART_KINDS:
             name = packs.get(kind, AUTO)
-            if name == AUTO:
-                chosen += [best[kind]] if kind in best else []
-                continue
-            if opened.get(path := known.get(name, Path(name))) != kind:
-                fit = ", ".join(p.name for p, k in opened.items() if k == kind) or "none"
+            fitting = [pack for pack in there if pack.header.kind == kind]
+            meant = fitting if name == AUTO else [p for p in fitting if name in _names(p.path)]
+            meant = meant or [pack for pack in fitting if set_of(pack) == name]
+            if not meant and name != AUTO:
+                fit = ", ".join(pack.path.name for pack in fitting) or "none"
                 raise PackError(
                     f"{name} is no pack for {kind}s in {folder}; there: {fit}. Choose another."
                 )
-            chosen.append(path)
+            chosen += [pack.path for pack in meant[:1]]
         return chosen
 
     def _detector(self, device: str) -> Detector:
@@ -199,6 +196,11 @@ class Engine:
         if device not in self._detectors:
             self._detectors[device] = EmbeddedDetector(device)
         return self._detectors[device]
+
+
+def _names(path: Path) -> tuple[str, str]:
+    """What a pack file may be called."""
+    return path.name, str(path)
 
 
 @functools.cache
