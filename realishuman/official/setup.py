@@ -6,7 +6,6 @@ file is written whole or not at all and noted once it is, so that a run that was
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -191,10 +190,11 @@ def _bytes(paths: Iterable[Path]) -> int:
 
 
 def _free_memory() -> int:
-    """Bytes of memory that are free, 0 where the system does not say."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+    """Bytes of memory that can be had, 0 where the system does not say."""
+    try:  # Linux: sysconf would leave out what only caches files
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
+    except (OSError, ValueError, StopIteration):
         return 0
 
 
