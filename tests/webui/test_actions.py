@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from realishuman.hosts.webui import bench as benches
 from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
 from realishuman.hosts.webui.fields import choices_from
 from realishuman.progress import Interrupted
@@ -169,3 +170,36 @@ def test_redraw_moves_the_ring_and_asks_for_no_search(actions, plain, image):
     before, after = (re.search(r'src="([^"]+)"', one.stage)[1] for one in (view, moved))
     assert before != after
     assert moved.ticks is None
+
+
+def test_a_slider_moved_while_parts_are_refined_does_not_cost_them(actions, image, monkeypatch):
+    view = actions.find(None, image, {})
+    ringed, ended = benches.ringed, []
+
+    def slow(bench, engine, settings):
+        changed = ringed(bench, engine, settings)
+        if not ended:
+            ended.append(actions.refine(view.token, image, view.ticks[1], {}))
+        return changed
+
+    monkeypatch.setattr(benches, "ringed", slow)
+    drawn = actions.redraw(view.token, view.ticks[1], {"dilate": 40})
+
+    bench = actions.benches.get(view.token)
+    assert drawn.stage
+    assert bench.refined == [1, 2]
+    assert bench.settings.dilate == 40
+
+
+def test_boxes_applied_while_parts_are_refined_keep_them(actions, image):
+    view = actions.find(None, image, {})
+
+    @contextmanager
+    def waits():
+        actions.refine(view.token, image, view.ticks[1], {})
+        yield
+
+    actions.turn = waits
+    actions.apply_boxes(view.token, view.boxes.splitlines()[0], view.ticks[1], {})
+
+    assert actions.benches.get(view.token).refined == [1]

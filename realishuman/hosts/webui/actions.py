@@ -143,13 +143,14 @@ class Actions:
         values: Mapping[str, Any],
     ) -> View:
         """Take the boxes as they were edited; new ones are ticked."""
-        bench = self.benches.get(token)
-        if bench is None:
-            return View(note=markup.note(GONE, "error"))
         try:
             bound, settings = self._bound(values)
             with self.turn():
+                bench = self.benches.get(token)  # a run before us may have changed it
+                if bench is None:
+                    return View(note=markup.note(GONE, "error"))
                 changed, missed = benches.edited(bench, parsed(text), bound, settings)
+                self.benches.put(str(token), changed)
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
@@ -159,21 +160,22 @@ class Actions:
             for number, part in enumerate(changed.parts, start=1)
             if id(part) in before or id(part) not in known
         ]
-        self.benches.put(str(token), changed)
         return _all(str(token), changed, chosen, markup.note(" ".join(missed), "error"))
 
     def redraw(self, token: str | None, ticked: Sequence[str], values: Mapping[str, Any]) -> View:
-        """Draw the ring for these settings and ticks; nothing is searched."""
-        bench = self.benches.get(token)
-        if bench is None:
-            return View()
+        """Draw the ring for these settings and ticks; nothing is searched.
+
+        It does not wait for its turn, so a run may end meanwhile: then its bench is drawn.
+        """
         try:
             bound, settings = self._bound(values)
-            changed = benches.ringed(bench, bound, settings)
+            while (bench := self.benches.get(token)) is not None:
+                changed = benches.ringed(bench, bound, settings)
+                if self.benches.swap(str(token), bench, changed):
+                    return View(stage=_stage(changed, _numbers(ticked)))
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
-        self.benches.put(str(token), changed)
-        return View(stage=_stage(changed, _numbers(ticked)))
+        return View()
 
     def refine(
         self,

@@ -265,6 +265,14 @@ class Benches:
             while len(self._benches) > self._limit:
                 self._benches.popitem(last=False)
 
+    def swap(self, token: str, old: Bench, new: Bench) -> bool:
+        """Put `new` in the place of `old` unless something else lies there by now."""
+        with self._lock:
+            if self._benches.get(token) is not old:
+                return False
+            self._benches[token] = new
+            return True
+
     def get(self, token: str | None) -> Bench | None:
         """The tab's bench, or None if it has none or was let go of."""
         with self._lock:

@@ -22,6 +22,7 @@ from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
+from realishuman.hosts.webui.refusal import refusal
 from realishuman.progress import Interrupted
 
 TITLE = "RealisHuman"
@@ -90,10 +91,10 @@ class AlwaysOn:
         try:
             _choices(p, arguments)
         except FieldError as error:
-            refusal = _unprocessable(error)
+            refused = refusal(error)
 
             def setup_prompts() -> None:
-                raise refusal
+                raise refused
 
             p.setup_prompts = setup_prompts
 
@@ -256,12 +257,3 @@ def _is_on(p: Any, arguments: Sequence[Any]) -> bool:
 def _choices(p: Any, arguments: Sequence[Any]) -> Choices:
     values = {**values_from(arguments), **getattr(p, AXES, {})}
     return choices_from(values, engine().pack_files())
-
-
-def _unprocessable(error: FieldError) -> Exception:
-    """The host's API answers with status 422, the field and what is allowed."""
-    from fastapi import HTTPException
-
-    detail = {"field": error.name, "allowed": error.allowed, "message": str(error)}
-    refusal: Exception = HTTPException(status_code=422, detail=detail)
-    return refusal

@@ -6,12 +6,19 @@ copy of `p`; the script lays it over its arguments.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from typing import Any
 
 from realishuman.hosts.webui.engine import engine
-from realishuman.hosts.webui.fields import AUTO, FIELDS, Field
+from realishuman.hosts.webui.fields import AUTO, FIELDS, Field, FieldError, choices_from
+from realishuman.hosts.webui.refusal import refusal
 from realishuman.hosts.webui.script import AXES, TITLE
+
+_RANGES = {  # what the host's grid reads as a range, by the names it has there
+    "int": ("re_range", "re_range_count"),
+    "float": ("re_range_float", "re_range_count_float"),
+}
 
 
 def register() -> None:
@@ -32,13 +39,8 @@ def _axis(grid: Any, one: Field) -> Any:
     kind = {"int": int, "float": float}.get(one.kind, str)
     label = f"[{TITLE}] {one.label}"
     choices = _choices(one)
-    return grid.AxisOption(
-        label,
-        kind,
-        _apply(one.name),
-        confirm=_confirm(one),
-        **({"choices": choices} if choices else {}),
-    )
+    more = {"choices": choices} if choices else {"prepare": _split(grid, one)}
+    return grid.AxisOption(label, kind, _apply(one.name), confirm=_confirm(one), **more)
 
 
 def _choices(one: Field) -> Callable[[], list[str]] | None:
@@ -60,9 +62,32 @@ def _apply(name: str) -> Callable[[Any, Any, Any], None]:
     return apply
 
 
+def _split(grid: Any, one: Field) -> Callable[[str], list[str]]:
+    """Numbers and ranges of a text; the host would end a grid at others without naming the axis."""
+    ranges = [getattr(grid, name) for name in _RANGES[one.kind] if hasattr(grid, name)]
+
+    def split(text: str) -> list[str]:
+        row = next(csv.reader([text.replace("\n", ",")], skipinitialspace=True), [])
+        values = [value.strip() for value in row if value.strip()]
+        for value in values:
+            if not any(pattern.fullmatch(value) for pattern in ranges):
+                _check(one, value)
+        return values
+
+    return split
+
+
 def _confirm(one: Field) -> Callable[[Any, Any], None]:
     def confirm(_p: Any, values: Any) -> None:
         for value in values:
-            one.read(value)
+            _check(one, value)
 
     return confirm
+
+
+def _check(one: Field, value: Any) -> None:
+    """Raises what the host's API answers with status 422; its page shows the sentence."""
+    try:
+        choices_from({one.name: value}, engine().pack_files())
+    except FieldError as error:
+        raise refusal(error) from error

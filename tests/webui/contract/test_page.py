@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -99,16 +100,22 @@ def test_the_settings_page_has_a_start_value_for_every_field(host, shared):
 
 
 class Axis:
-    def __init__(self, label, type, apply, confirm=None, choices=None):
+    def __init__(self, label, type, apply, confirm=None, choices=None, prepare=None):
         self.label, self.type, self.apply = label, type, apply
-        self.confirm, self.choices = confirm, choices
+        self.confirm, self.choices, self.prepare = confirm, choices, prepare
 
 
 @pytest.fixture
 def grid(host, painting):
     scripts = sys.modules["modules.scripts"]
     kind = type("Script", (), {"__module__": "xyz_grid.py"})
-    module = host.module("xyz", AxisOption=Axis, axis_options=[])
+    module = host.module(
+        "xyz",
+        AxisOption=Axis,
+        axis_options=[],
+        re_range=re.compile(r"(\d+)-(\d+)"),
+        re_range_count_float=re.compile(r"([\d.]+)-([\d.]+)\[(\d+)\]"),
+    )
     scripts.scripts_data.append(host.module("data", script_class=kind, module=module))
     return module
 
@@ -142,8 +149,33 @@ def test_a_wrong_value_on_an_axis_is_refused_before_the_grid_starts(grid, host):
     steps = next(axis for axis in grid.axis_options if axis.label.endswith("] Steps"))
 
     steps.confirm(None, [1, 20])
-    with pytest.raises(Exception, match="steps must be a whole number from 1 to 999"):
+    with pytest.raises(host.HTTPException, match="steps must be a whole number from 1 to 999") as e:
         steps.confirm(None, [20, 2000])
+
+    assert e.value.status_code == 422
+    assert (e.value.detail["field"], e.value.detail["allowed"]) == ("steps", "1 to 999, or null")
+
+
+def test_text_that_is_no_number_is_refused_before_the_host_reads_it(grid, host):
+    xyz.register()
+    axes = {axis.label: axis for axis in grid.axis_options}
+    steps, guidance = (axes[f"[RealisHuman] {name}"] for name in ("Steps", "Guidance"))
+
+    assert steps.prepare(" 5, 10-20 ,\n30,") == ["5", "10-20", "30"]
+    assert guidance.prepare("1.5, 1-3[5]") == ["1.5", "1-3[5]"]
+    for axis, text in ((steps, "5, many"), (steps, "5-"), (guidance, "1-3[x]"), (steps, "2.5")):
+        with pytest.raises(host.HTTPException) as e:
+            axis.prepare(text)
+        assert e.value.detail["message"]
+
+
+def test_a_pack_that_is_not_there_is_refused_on_an_axis_too(grid, host):
+    xyz.register()
+    axis = next(axis for axis in grid.axis_options if axis.label.endswith("] Hand pack"))
+
+    axis.confirm(None, ["auto", "mine.safetensors"])
+    with pytest.raises(host.HTTPException, match="hand_pack must be one of auto, mine"):
+        axis.confirm(None, ["other.safetensors"])
 
 
 def test_axes_without_numbers_offer_their_choices_as_text(grid):
