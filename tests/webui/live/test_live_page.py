@@ -28,8 +28,10 @@ def browser():
 
 
 def opened(browser):
-    """A fresh page with our tab in front."""
+    """A fresh page with our tab in front; what goes wrong in it is gathered in page.errors."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.set_default_timeout(60_000)
     page.goto(ADDRESS, wait_until="domcontentloaded", timeout=WAIT)
     page.wait_for_function("typeof switch_to_realishuman === 'function'", timeout=WAIT)
@@ -50,6 +52,16 @@ def find(page):
     page.click("#realishuman_find")
     page.wait_for_selector(".rh-stage img", timeout=WAIT)
     page.wait_for_timeout(500)
+
+
+def refine(page):
+    """Press Refine and wait for a comparison; an error on the page ends the wait, not patience."""
+    page.click("#realishuman_refine")
+    page.wait_for_selector(".rh-compare, #realishuman_note .rh-error, .error", timeout=WAIT)
+    page.wait_for_timeout(1000)
+    note = page.inner_text("#realishuman_note >> nth=0")
+    assert page.locator(".rh-compare").count(), f"{note}; errors of the page: {page.errors}"
+    return note
 
 
 def boxes(page):
@@ -84,10 +96,7 @@ def test_find_draw_refine_keep_and_save(page, file):
     assert boxes(page) == first
 
     two_steps(page)
-    page.click("#realishuman_refine")
-    page.wait_for_selector(".rh-compare", timeout=WAIT)
-    page.wait_for_timeout(1000)
-    assert "parts refined" in page.inner_text("#realishuman_note >> nth=0")
+    assert "parts refined" in refine(page)
 
     after = page.get_attribute(".rh-compare .rh-after", "src")
     page.locator("#realishuman_kept input").first.click()
@@ -163,6 +172,28 @@ def test_the_models_page_lists_files_and_the_folder(page):
     text = page.inner_text("#realishuman_models >> nth=0")
     for part in ("palm_detection_full.onnx", "Apache-2.0", "Models folder", "Detector runs on"):
         assert part in text
+
+
+def test_extras_refine_a_picture_that_is_there_already(page, file):
+    page.locator("#tabs button", has_text="Extras").first.click()
+    page.set_input_files("#extras_image input[type=file]", file)
+    page.wait_for_selector("#extras_image img")
+    page.wait_for_timeout(1500)
+    page.locator("#extras_realishuman_enabled > .label-wrap").click()  # opens it and ticks its box
+    page.locator("#extras_realishuman_sampling .label-wrap").click()
+    number = page.locator("#extras_realishuman_steps input[type=number]")
+    number.fill("2")
+    number.blur()
+
+    page.click("#extras_generate")
+    page.wait_for_selector("#extras_gallery img", timeout=WAIT)
+    page.wait_for_function(
+        "document.querySelector('#html_info_x_extras').innerText.includes('RealisHuman result')"
+    )
+
+    text = page.inner_text("#html_info_x_extras")
+    assert re.search(r"RealisHuman result: \"?\d of \d parts refined", text), text
+    assert "RealisHuman steps: 2" in text
 
 
 def test_there_is_a_button_beside_the_hosts_own(page):
