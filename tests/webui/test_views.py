@@ -9,9 +9,14 @@ from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
 
 
+def places(view, colour):
+    """Which pixels have about this colour."""
+    return np.abs(view.astype(int) - colour).max(axis=2) < 40
+
+
 def share(view, colour):
     """How many pixels have about this colour."""
-    return (np.abs(view.astype(int) - colour).max(axis=2) < 40).sum()
+    return places(view, colour).sum()
 
 
 def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
@@ -72,3 +77,15 @@ def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand
     view = annotated(picture, Found(parts, ()))
 
     assert view.shape == picture.shape
+
+
+def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
+    picture = np.zeros((100, 50, 3), np.uint8)
+    part = flat_hand(25, 50, 40)
+
+    view = annotated(picture, Found(((part, ""),), ()), least=640)
+
+    assert view.shape == (640, 320, 3)
+    rows, columns = np.nonzero(places(view, COLOURS["hand"]))
+    assert abs(rows.max() - part.box.y1 * 6.4) < 8
+    assert abs(columns.max() - part.box.x1 * 6.4) < 8

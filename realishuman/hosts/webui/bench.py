@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.parts import select
 from realishuman.hosts.webui.boxes import Line, line_of
-from realishuman.hosts.webui.views import annotated
+from realishuman.hosts.webui.views import LEAST, annotated
 from realishuman.imaging.boxes import iou
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
@@ -188,7 +188,7 @@ def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
 
 def preview(bench: Bench, chosen: Collection[int]) -> Pixels:
     """The picture with everything that was found drawn on it."""
-    return annotated(bench.rgb, bench.found, bench.prepared, chosen)
+    return annotated(bench.rgb, bench.found, bench.prepared, chosen, least=LEAST)
 
 
 def refined(

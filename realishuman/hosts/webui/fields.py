@@ -96,7 +96,8 @@ class Field:
         if value is None:
             if not self.is_number:
                 return AUTO
-            return int(self.low - self.step) if self.kind == "int" else self.low - self.step
+            below = self.low - self.step
+            return int(below) if self.kind == "int" else round(below, 6)
         return list(value) if self.kind == "names" else value
 
     def from_component(self, value: Any) -> Any:

@@ -17,20 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.hosts.webui.views import named
+from realishuman.hosts.webui.views import LEAST, LONGEST, named, resized
 from realishuman.result import PartReport
 
 Pixels = NDArray[np.uint8]
 QUALITY = 93  # of the JPEG that a browser shows; files are saved by the host, without loss
 
 
-def picture_url(pixels: Pixels, longest: int = 1536) -> str:
-    """A data address that shows the picture, as JPEG, its longer side at most `longest`."""
-    scale = min(longest / max(pixels.shape[:2]), 1.0)
-    view = np.ascontiguousarray(pixels[..., :3])
-    if scale < 1:
-        size = tuple(max(round(n * scale), 1) for n in pixels.shape[1::-1])
-        view = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+def picture_url(pixels: Pixels) -> str:
+    """A data address that shows the picture, as JPEG, as large as a preview."""
+    view = resized(np.ascontiguousarray(pixels[..., :3]), LONGEST, LEAST)
     content = cv2.imencode(
         ".jpg", cv2.cvtColor(view, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     )[1]

@@ -196,6 +196,29 @@ def test_extras_refine_a_picture_that_is_there_already(page, file):
     assert "RealisHuman steps: 2" in text
 
 
+def test_pasted_parameters_come_back_into_the_accordion(page):
+    page.locator("#tabs button", has_text=re.compile("txt2img", re.I)).first.click()
+    text = "a hand\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 512x512, "
+    ours = "RealisHuman enabled: True, RealisHuman steps: 12, RealisHuman parts: hand"
+    page.fill("#txt2img_prompt textarea", text + ours)
+
+    page.click("#paste")
+
+    page.wait_for_function(
+        "document.querySelector('#script_txt2img_realishuman_steps input').value == '12'",
+        timeout=WAIT,
+    )
+    ticked = page.locator("#script_txt2img_realishuman_enabled-checkbox input")
+    assert ticked.evaluate("one => one.checked")
+
+
+def test_no_page_is_wider_than_a_window_of_1280_pixels(page):
+    for switch in ("switch_to_realishuman_models()", "switch_to_realishuman()"):
+        page.evaluate(switch)
+        page.wait_for_timeout(1000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def test_there_is_a_button_beside_the_hosts_own(page):
     for source in ("txt2img", "img2img", "extras"):
         assert page.locator(f"#{source}_send_to_realishuman").count() == 1
