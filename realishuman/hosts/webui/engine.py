@@ -176,13 +176,17 @@ class Engine:
     def _paths(self, packs: Mapping[str, str]) -> list[Path]:
         """One pack file per kind, where there is one. Raises PackError for a wrong name."""
         folder = self._host().models_folder()
-        there, chosen = installed(folder)[0], []
+        there, faults = installed(folder)
+        chosen = []
         for kind in PART_KINDS:
             name = packs.get(kind, AUTO)
             fitting = [pack for pack in there if pack.header.kind == kind]
             meant = fitting if name == AUTO else [p for p in fitting if name in _names(p.path)]
             meant = meant or [pack for pack in fitting if set_of(pack) == name]
             if not meant and name != AUTO:
+                for fault in faults:
+                    if fault.startswith(str(folder / name)):
+                        raise PackError(fault)
                 fit = ", ".join(pack.path.name for pack in fitting) or "none"
                 raise PackError(
                     f"{name} is no pack for {kind}s in {folder}; there: {fit}. Choose another."

@@ -106,6 +106,17 @@ def test_a_pack_that_is_not_there_or_for_another_kind_is_refused(made, kind, nam
         made[0].models({kind: name})
 
 
+def test_a_chosen_pack_that_is_damaged_is_called_that(made, folder):
+    path = folder / "broken.safetensors"
+    path.write_bytes(b"no pack")
+    fault = next(line for line in made[0].missing() if "broken" in line)
+
+    with pytest.raises(PackError) as caught:
+        made[0].models({"hand": "broken.safetensors"})
+
+    assert str(caught.value) == fault
+
+
 def test_what_is_missing_is_said_with_the_file_and_its_place(made, folder):
     engine, _ = made
     face, hand = sorted(engine.missing(), key=lambda line: "hand" in line)
