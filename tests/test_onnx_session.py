@@ -318,6 +318,18 @@ def test_types_and_numbers_of_inputs_are_checked(written, change, message):
         open_session(written()[0], wrong)
 
 
+def test_a_size_that_the_file_leaves_open_is_looked_at_in_the_run(written):
+    for places, fits in (({"places": (1, 1)}, True), ({"places": (1, 2)}, False)):
+        expected = Network(**{**vars(TINY), "outputs": {**TINY.outputs, **places}})
+        session = open_session(written()[0], expected, provider="cpu")
+
+        if fits:
+            session.run(rows=ROWS, angle=ANGLES)
+        else:
+            with pytest.raises(ModelError, match=r"output places .* came as 1 x 1, expected 1 x 2"):
+                session.run(rows=ROWS, angle=ANGLES)
+
+
 def test_weights_may_lie_in_a_second_file_whose_loss_is_named(written, tmp_path):
     path, weights = written(outside=True)
     session = open_session(path, TINY, provider="cpu")

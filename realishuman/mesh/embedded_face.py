@@ -21,10 +21,11 @@ from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.align import align
 from realishuman.mesh.base import Mesh
+from realishuman.mesh.face_from_68 import place
 
 Floats = NDArray[np.float64]
 
-LANDMARKS = 468
+LANDMARKS, FEW = 468, 68
 # How far the rings reach beyond the outermost landmarks, in heights of the face (measured, see
 # docs/meshes.md), and how far back they turn on the way: as the surface itself does at its rim.
 FOREHEAD, SIDES, CHIN = 0.06, 0.015, 0.01
@@ -59,7 +60,7 @@ class EmbeddedFace:
         """Return one mesh per face; `picture` is not looked at.
 
         The mesh is open at its last ring only; its first 468 vertices, and Mesh.joints, are the
-        landmarks.
+        landmarks. Of a face with 68 keypoints these are the canonical face's, placed by them.
         Raises ModelError when a part is no face, or its landmarks are not finite or are one point.
         """
         return [self._mesh(number, part) for number, part in enumerate(parts)]
@@ -68,8 +69,9 @@ class EmbeddedFace:
         """There is nothing to let go of."""
 
     def _mesh(self, number: int, part: Part) -> Mesh:
-        points = _checked(number, part)
-        face = self._template
+        points, face = _checked(number, part), self._template
+        if len(points) == FEW:
+            points = place(face.vertices, points)
         rotation, size = align(face.vertices, points)
         growth = size * face.growth @ rotation.T
         rings = [points[face.loop] + share * growth for share in RINGS]
@@ -79,10 +81,10 @@ class EmbeddedFace:
 
 def _checked(number: int, part: Part) -> Floats:
     points = np.asarray(part.keypoints, np.float64)
-    if points.shape != (LANDMARKS, 3):
+    if points.shape not in ((LANDMARKS, 3), (FEW, 3)):
         raise ModelError(
             f"part {number} is a {part.kind} with {points.shape} keypoints; a face mesh needs "
-            f"({LANDMARKS}, 3): pass only faces to the face regressor"
+            f"({LANDMARKS}, 3) or ({FEW}, 3): pass only faces to the face regressor"
         )
     if not np.isfinite(points).all():
         raise ModelError(

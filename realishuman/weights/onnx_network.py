@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from realishuman.errors import ModelError
 
 Shape = tuple[int | None, ...]
@@ -22,7 +24,8 @@ _TYPES = {"float": "float32", "double": "float64"}  # ONNX's names where NumPy h
 class Network:
     """What a file must contain.
 
-    inputs, outputs  shape by name, where None stands for any size.
+    inputs, outputs  shape by name, where None stands for any size. Sizes that the file leaves
+                     open pass when it is opened; those of outputs are looked at in each run.
     types            dtype by name ("int64"); what is not named is float32 or float16, as the file
                      has it.
     by_place         whether the names are ours alone: the file's are matched by their order.
@@ -104,15 +107,32 @@ def _named(
 
 def _check(path: Path, what: str, name: str, tensor: Any, want: Shape, expected: Network) -> None:
     found = _shape(tensor)
-    fits = len(want) == len(found) and all(
-        size is None or size == is_size for size, is_size in zip(want, found, strict=True)
-    )
-    if not fits or not expected.fits(name, _dtype(tensor)):
+    if not _alike(want, found) or not expected.fits(name, _dtype(tensor)):
         types = expected.types.get(name) or " or ".join(FLOATS)
         raise ModelError(
             f"{what} of {path} is {_dtype(tensor)} {_words(tensor.shape)}, expected {types} "
             f"{_words(want)}; it is another network, fetch the right file"
         )
+
+
+def check_outputs(path: Path, expected: Network, outputs: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ModelError unless what a run gave, by our names, has the sizes that are expected.
+
+    A file may leave sizes open that others have fixed, so opening it does not tell.
+    """
+    for name, value in outputs.items():
+        if not _alike(expected.outputs[name], value.shape):
+            raise ModelError(
+                f"output {name} of {path} came as {_words(value.shape)}, expected "
+                f"{_words(expected.outputs[name])}; it is another network, fetch the right file"
+            )
+
+
+def _alike(want: Shape, found: Shape) -> bool:
+    """Whether the ranks agree and the sizes that both name."""
+    return len(want) == len(found) and all(
+        None in (size, other) or size == other for size, other in zip(want, found, strict=True)
+    )
 
 
 def _words(shape: Sequence[int | str | None]) -> str:

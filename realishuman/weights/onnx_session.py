@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import ModelError
-from realishuman.weights.onnx_network import FLOATS, Contents, Network, Shape, read
+from realishuman.weights.onnx_network import (
+    FLOATS,
+    Contents,
+    Network,
+    Shape,
+    check_outputs,
+    read,
+)
 from realishuman.weights.onnx_provider import CPU, CUDA, Wish
 
 if TYPE_CHECKING:
@@ -71,7 +78,8 @@ class OnnxSession:
         """Return every output by name.
 
         Floats are given and returned as float32, also where the file computes in float16.
-        Raises ModelError when the network fails on the CPU as well.
+        Raises ModelError when the network fails on the CPU as well, or an output has another size
+        than expected.
         """
         types, names = self.network.types, self._contents.names
         given = {
@@ -80,10 +88,13 @@ class OnnxSession:
         }
         wanted = [names[name] for name in self.network.outputs]
         values = self._attempt(lambda session: session.run(wanted, given))
-        return {
+        outputs = {
             name: value.astype(np.float32) if types[name] in FLOATS else value
             for name, value in zip(self.network.outputs, values, strict=True)
         }
+        if self._expected is not None:
+            check_outputs(self._path, self._expected, outputs)
+        return outputs
 
     def run_all(self, most: int, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Run on any number of parts, at least one, in groups of at most `most`.

@@ -92,7 +92,7 @@ def save_pose(path, batch="N"):
             node("Concat", [f"{name}2"] * 4, [f"{name}3"], axis=3),
             node("Reshape", [f"{name}3", "rows"], [name]),
         ]
-    outputs = [("x", [batch, 133, 576]), ("y", [batch, 133, 768])]
+    outputs = [("x", [batch, "points", 576]), ("y", [batch, None, 768])]  # as exporters leave it
     save(path, nodes, [batch, 3, 384, 288], outputs, constants)
 
 
