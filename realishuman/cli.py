@@ -243,6 +243,7 @@ def _refine(options: argparse.Namespace) -> int:
     outputs = targets(pictures, options.output)
     with packs_for(options.pack, settings.parts) as packs, Bar(options.quiet) as bar:
         models = open_models(packs, options.device, options.precision)
+        models.detector_for(settings.detector)  # before any picture: its files may be missing
         if not models.packs.keys() & set(settings.parts):
             raise PackError(
                 f"{', '.join(options.pack)} repairs parts of kind {', '.join(models.packs)}, but "
@@ -282,10 +283,11 @@ def _inspect(options: argparse.Namespace) -> int:
     boxes = _boxes(options, settings)
     pictures = expand(options.pictures)
     outputs = targets(pictures, options.output, suffix=".png")
-    packs = named_packs(options.pack, settings.parts) or best(settings.parts)
+    models = Models(named_packs(options.pack, settings.parts) or best(settings.parts))
+    models.detector_for(settings.detector)  # before any picture: its files may be missing
     failed = inspect_files(
         list(zip(pictures, outputs, strict=True)),
-        Models(packs),
+        models,
         settings,
         boxes,
         Bar(quiet=True).say,

@@ -71,7 +71,7 @@ class Models:
         self._judges: dict[str, JudgeNetwork] = {}
 
     def detector_for(self, name: str) -> Detector:
-        """The detector that the setting `detector` names."""
+        """The detector that the setting `detector` names; ModelError if its files are missing."""
         if name == EMBEDDED:
             return self.detector
         if name not in self._others:

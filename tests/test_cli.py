@@ -349,3 +349,20 @@ def test_the_shipped_pack_refines_the_example(tmp_path, monkeypatch, capsys):
         changed = (np.asarray(before) != np.asarray(after)).any(axis=2)
     assert 0.03 < changed.mean() < 0.5
     assert (tmp_path / "out-compare.png").exists()
+
+
+@pytest.mark.parametrize("command", ["inspect", "refine"])
+def test_a_detector_without_its_files_is_said_once_before_any_picture(
+    command, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    pictures = [tmp_path / f"{name}.png" for name in "ab"]
+    for picture in pictures:
+        Image.new("RGB", (32, 32)).save(picture)
+
+    pack = ["--pack", "random"] if command == "refine" else []
+    code = cli.main([command, *map(str, pictures), *pack, "-o", str(tmp_path / "out"),
+                 "--detector", "dwpose"])  # fmt: skip
+
+    assert code == 3
+    assert capsys.readouterr().err.count("realishuman models fetch dwpose") == 1

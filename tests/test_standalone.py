@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from realishuman.detect.dwpose import FILES
 from realishuman.errors import PackError, SettingsError
 from realishuman.hosts import standalone
 from realishuman.weights import store
@@ -28,7 +29,12 @@ def test_the_precision_is_the_one_asked_for(hand_pack):
 
 
 @pytest.mark.parametrize("name", ["embedded", "dwpose"])
-def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch, name):
+def test_who_asks_for_the_cpu_gets_the_detector_there_too(hand_pack, monkeypatch, name, tmp_path):
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path))
+    for file in FILES.values():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+
     def wanted(device):
         return standalone.open_models([hand_pack], device).detector_for(name)._wanted
 

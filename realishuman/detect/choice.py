@@ -18,6 +18,7 @@ def open_detector(name: str, folder: Path, provider: str = "auto") -> Detector:
     name      one of settings.DETECTORS.
     folder    the models folder.
     provider  as onnx_session takes it.
+    Raises    ModelError if its files are missing.
     """
     if name == EMBEDDED:
         return EmbeddedDetector(provider)

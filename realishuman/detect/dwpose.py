@@ -36,6 +36,7 @@ class DWPoseDetector:
     threads   per network; as many as there are cores if not given.
     released  do as the released code does: read the largest person only, and show the pose network
               blue, green, red, though it was trained on RGB.
+    Raises    ModelError if a file is missing.
     """
 
     def __init__(
@@ -46,7 +47,12 @@ class DWPoseDetector:
         threads: int | None = None,
         released: bool = False,
     ) -> None:
-        """Remember the choice; opens nothing."""
+        """Remember the choice and see that the files are there; opens nothing."""
+        if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
+            raise ModelError(
+                f"DWPose needs {' and '.join(missing)} in {folder}; get them with "
+                '`realishuman models fetch dwpose`, or choose the detector "embedded".'
+            )
         self._folder, self._wanted, self._released = folder, provider, released
         self._threads = threads or os.cpu_count() or 1
         self._open: dict[str, OnnxSession] = {}
@@ -87,7 +93,7 @@ class DWPoseDetector:
                     to see the person, has none there, the built-in detector is asked.
 
         Raises PictureError on anything but such an array, ModelError on an unknown kind or when a
-        network is missing or cannot be opened.
+        network cannot be opened.
         """
         check_picture(picture)
         if unknown := [kind for kind in kinds if kind not in PLACES]:
@@ -141,12 +147,6 @@ class DWPoseDetector:
         return self._open[name]
 
     def _opened(self, file: str, network: Network) -> OnnxSession:
-        missing = [name for name in FILES.values() if not (self._folder / name).is_file()]
-        if missing:
-            raise ModelError(
-                f"DWPose needs {' and '.join(missing)} in {self._folder}; get them with "
-                '`realishuman models fetch dwpose`, or choose the detector "embedded".'
-            )
         return open_session(
             self._folder / file, network, provider=self._wanted, threads=self._threads
         )
