@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from realishuman.detect.base import Part
 from realishuman.errors import ModelError
@@ -21,6 +23,7 @@ from realishuman.mesh.face_basis import FaceBasis, posed, read_basis
 from realishuman.official.export_face import convert_face_model, export_face
 from realishuman.official.face_model import read_face_model
 from realishuman.official.resnet import FaceRegressor, load_face_regressor, shapes_of
+from realishuman.render.raster import interpolate, rasterise
 from realishuman.render.shade import shade_face
 from realishuman.weights.onnx_session import open_session
 from tests.official import formula
@@ -255,3 +258,49 @@ def test_a_converted_face_model_that_was_changed_is_refused(folder, tmp_path):
 def test_faces_without_a_size_are_refused(points, says):
     with pytest.raises(ModelError, match=says):
         align_face(points, (100, 100))
+
+
+def test_the_render_is_the_released_one_drawn_finer(fakes_set):
+    """The released code draws 224 x 224 pixels and enlarges them into the picture."""
+    vertices, faces = fakes_set.mask(60, 61, 0, 0)
+    basis = FaceBasis(
+        vertices.astype(np.float32),
+        np.zeros((vertices.size, 80), np.float32),
+        np.zeros((vertices.size, 64), np.float32),
+        faces.astype(np.int32),
+        fakes_set._around(faces, len(vertices)).astype(np.int32),
+    )
+    coefficients = np.zeros(257)
+    coefficients[224:227] = (0.1, 0.4, 0.1)
+    place = align_face(STANDARD[:, :2] * [200, -200] + [310, 260], (640, 500))
+    face = posed(basis, coefficients)
+
+    small, mask = drawn(face.vertices, face.normals, faces, (224, 224))
+    released, covered = (
+        enlarged(pixels, place, how)
+        for pixels, how in ((small, Image.Resampling.BICUBIC), (mask, Image.Resampling.NEAREST))
+    )
+    ours_at = np.hstack([place.to_picture(face.vertices), face.vertices[:, 2:]])
+    ours, ours_mask = drawn(ours_at, face.normals, faces, (500, 640))
+
+    both = (covered > 0) & (ours_mask > 0)
+    assert both.sum() / ((covered > 0) | (ours_mask > 0)).sum() > 0.98
+    inside = cv2.erode(both.astype(np.uint8), np.ones((9, 9))) > 0
+    off = np.abs(released.astype(int) - ours)[inside]
+    assert off.mean() < 1
+    assert np.percentile(off, 99) <= 3
+
+
+def drawn(vertices, normals, faces, size):
+    """Grey and coverage of a mesh, (H, W) uint8 each."""
+    raster = rasterise(torch.from_numpy(vertices).float(), torch.from_numpy(faces), *size)
+    spread = interpolate(raster, torch.from_numpy(faces), torch.from_numpy(normals).float())
+    grey = shade_face(spread, raster.coverage)[..., 0].numpy()
+    return grey, 255 * raster.coverage.numpy().astype(np.uint8)
+
+
+def enlarged(pixels, place, how):
+    """The released way back into the picture."""
+    whole = Image.new("L", place.size).resize(place.scaled, how)
+    whole.paste(Image.fromarray(pixels), place.corner)
+    return np.asarray(whole.resize(place.size, how))
