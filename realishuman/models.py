@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from realishuman.detect.base import Detector
@@ -109,8 +110,9 @@ class Models:
         wish    the setting `mesh`.
         Raises  ModelError if it is not installed.
         """
-        trained_with = self.packs[kind].header.mesh if kind in self.packs else OFFICIAL
-        return choose(kind, wish, trained_with, self._folder)
+        if kind in self.packs:
+            return choose(kind, wish, self.packs[kind].header.mesh, self._folder)
+        return replace(choose(kind, wish, OFFICIAL, self._folder), note="")  # nothing is repainted
 
     def regressor(self, kind: str, wish: str = AUTO) -> MeshRegressor:
         """The mesh regressor of this kind; arguments and errors as of mesh_choice."""
@@ -119,6 +121,12 @@ class Models:
         if key not in self._regressors:
             self._regressors[key] = open_regressor(kind, choice, self._folder, self._provider)
         return self._regressors[key]
+
+    def mesh_note(self, kind: str, wish: str = AUTO) -> str:
+        """What is to be said about this kind's regressor, once it has worked; may be empty."""
+        choice = self.mesh_choice(kind, wish)
+        used = self._regressors.get((kind, choice.name))
+        return " ".join(filter(None, (choice.note, used.note if used else "")))
 
     def judge(self, kind: str) -> JudgeNetwork | None:
         """The judge network of this kind's pack; None where it has none."""

@@ -411,17 +411,17 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
     detector = run.models.detector_for(run.settings.detector)
     kinds = dict.fromkeys(part.part.kind for part in run.refined.values())
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
-    meshes = {
-        kind: run.models.mesh_choice(kind, run.settings.mesh)
-        for kind in dict.fromkeys(part.kind for part in run.parts)
-    }
+    models, mesh = run.models, run.settings.mesh
+    found = dict.fromkeys(part.kind for part in run.parts)
     return Result(
         image=run.output if alpha is None else np.dstack([run.output, alpha]),
         parts=tuple(_report(number, part, run) for number, part in enumerate(run.parts, start=1)),
         message=_message(run, weights),
         weights=weights,
-        meshes={kind: choice.name for kind, choice in meshes.items()},
-        notes=tuple(filter(None, (detector.note, *(one.note for one in meshes.values())))),
+        meshes={kind: models.mesh_choice(kind, mesh).name for kind in found},
+        notes=tuple(
+            filter(None, (detector.note, *(models.mesh_note(kind, mesh) for kind in found)))
+        ),
         provider=detector.provider,
         seconds=run.seconds,
         steps=run.steps,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,17 @@ def test_a_damaged_regressor_stops_the_run_and_names_its_file(installed, models_
         face = type("Face", (), {"keypoints": keypoints})
         models.regressor("face").regress(np.zeros((64, 64, 3), np.uint8), [face])
     assert part.mesh_choice("face").name == BUILT_IN
+
+
+def test_nothing_is_said_of_a_kind_that_no_pack_repaints(tmp_path):
+    assert Models(folder=tmp_path).mesh_note("face") == ""
+
+
+def test_a_network_that_runs_elsewhere_than_asked_is_said(installed):
+    models = Models(folder=installed)
+    models._regressors["face", PAPER["face"].name] = SimpleNamespace(note="It runs on the CPU.")
+
+    assert models.mesh_note("face") == "It runs on the CPU."
 
 
 def test_reports_name_what_made_the_meshes(models_of, flat_hand):

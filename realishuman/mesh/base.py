@@ -34,6 +34,10 @@ class Mesh:
 class MeshRegressor(Protocol):
     """Turns found parts into meshes."""
 
+    @property
+    def note(self) -> str:
+        """A sentence when a network runs elsewhere than asked, else empty."""
+
     def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
         """Return one mesh per part, in the same order."""
 

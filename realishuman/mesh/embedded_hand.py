@@ -39,6 +39,11 @@ class EmbeddedHand:
         """
         return [self._mesh(number, part) for number, part in enumerate(parts)]
 
+    @property
+    def note(self) -> str:
+        """Empty: there is no network."""
+        return ""
+
     def release(self) -> None:
         """There is nothing to let go of."""
 

@@ -97,6 +97,15 @@ def test_a_pack_that_was_replaced_on_the_disk_is_read_anew(made, folder, hand_pa
     assert engine.models({"hand": "first.safetensors"}) is not first
 
 
+def test_a_pack_may_be_named_by_its_set(made, folder):
+    engine, _ = made
+
+    assert engine.models({"hand": "random"}).packs["hand"].path.parent == folder
+    assert engine.pack_files() == ["first.safetensors", "second.safetensors", "random"]
+    with pytest.raises(PackError, match="no pack for faces"):
+        engine.models({"face": "random"})
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("hand", "missing.safetensors"), ("face", "first.safetensors"), ("hand", "../x")],
