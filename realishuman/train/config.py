@@ -122,8 +122,6 @@ class Stage:
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
     prompt        prompt embeddings of stage two, made by tools/make_prompt_embeddings.py.
-    painter       pack whose stage one paints what stage two is shown; without one it is shown
-                  good parts, a little changed.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
     """
 
@@ -145,7 +143,6 @@ class Stage:
     initial: str | None = None
     encoder: str | None = None
     prompt: str | None = None
-    painter: str | None = None
     train_encoder: bool = False
     seed: int = 0
     save_every: int = 1000

@@ -12,13 +12,11 @@ from torch import Tensor
 from realishuman.diffusion.networks import Autoencoder
 from realishuman.files import whole_file
 from realishuman.train.config import TrainConfig
-from realishuman.train.crops import TrainingCrop
 from realishuman.train.guard import room
-from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops, stored
 from realishuman.train.views import i_f, part, reference, repaired, view
 
-AT_ONCE = 16  # crops that are painted together
+AT_ONCE = 16  # crops whose pictures are in memory together
 TOGETHER = 8  # pictures that are encoded together; a CPU's caches hold no more
 
 
@@ -26,7 +24,6 @@ class Latents:
     """Latents of what a stage paints and of what it is shown, of every crop and variant.
 
     Made once and kept in files, one per file of crops, so that an interruption costs one file.
-    painter  paints what stage two is shown; None shows it good parts, a little changed.
     """
 
     def __init__(
@@ -36,7 +33,6 @@ class Latents:
         stage: str,
         autoencoder: Autoencoder,
         folder: Path,
-        painter: Painter | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._arrays: list[NDArray[np.float16]] = []
@@ -49,7 +45,7 @@ class Latents:
             path = folder / shard.name.replace("crops", "latents")
             if stored(path) < count:
                 rows = [
-                    _encoded(crops, range(first, last), config, stage, autoencoder, painter)
+                    _encoded(crops, range(first, last), config, stage, autoencoder)
                     for first in range(start, start + count, AT_ONCE)
                     for last in [min(first + AT_ONCE, start + count)]
                 ]
@@ -75,7 +71,6 @@ def _encoded(
     config: TrainConfig,
     stage: str,
     autoencoder: Autoencoder,
-    painter: Painter | None,
 ) -> NDArray[np.float16]:
     """Every variant's latents of some crops, (crops, variants, 2, C, h, w)."""
     variants = config.data.variants
@@ -84,7 +79,11 @@ def _encoded(
     if stage == "stage-one":
         images = [one for crop in views for one in (part(crop) * 2 - 1, reference(crop) * 2 - 1)]
     else:
-        images = _for_stage_two(views, places, painter)
+        images = [
+            one
+            for crop, place in zip(views, places, strict=True)
+            for one in (repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2))))
+        ]
     with torch.no_grad():
         few = torch.split(torch.stack(images), TOGETHER)
         encoded = [autoencoder.encode(some).cpu() for some in few]
@@ -93,15 +92,3 @@ def _encoded(
         latents.reshape(len(chosen), variants, 2, *latents.shape[1:]).half().numpy()
     )
     return pairs
-
-
-def _for_stage_two(
-    views: list[TrainingCrop], places: list[tuple[int, int]], painter: Painter | None
-) -> list[Tensor]:
-    """Target and I_f of each crop, one after the other."""
-    numbers = [index + (variant << 24) for index, variant in places]
-    painted = painter(views, numbers) if painter else [None] * len(views)
-    images = []
-    for crop, place, core in zip(views, places, painted, strict=True):
-        images += [repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2)), core)]
-    return images

@@ -30,7 +30,6 @@ from realishuman.train.folder import RunFolder
 from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
-from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops
 from realishuman.train.views import AUTOENCODED, autoencoded, grid, part, repaired, tensor
 
@@ -61,11 +60,7 @@ def trainee(
     if stage == "stage-one":
         latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}")
         return _stage_one(config, crops, latents, autoencoder)
-    painter = None
-    if named := config.stage_two.painter:
-        painter = Painter(Path(named), config.pack)
-        mark += f"-{painter.mark}"
-    latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}", painter)
+    latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}")
     return _stage_two(config, crops, latents, autoencoder)
 
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from realishuman.imaging.masks import masked_image
 from realishuman.train.crops import Pixels, TrainingCrop, mirrored, recoloured
 
-AS_PAINTED = 0.8  # share of the samples; the others keep it true to parts that are good
 AUTOENCODED = ("clean", "malformed", "part", "reference", "i_f")
 
 
@@ -51,18 +50,15 @@ def repaired(crop: TrainingCrop) -> Tensor:
     return tensor(np.where(crop.m_d[..., None], crop.clean, crop.malformed))
 
 
-def i_f(crop: TrainingCrop, rng: np.random.Generator, painted: Pixels | None = None) -> Tensor:
+def i_f(crop: TrainingCrop, rng: np.random.Generator) -> Tensor:
     """What stage two is shown, (3, R, R) in [-1, 1].
 
-    Inside m_e lies what stage one painted, mostly; or, where that is not known, what it would have
-    painted: the clean part, mostly with a slight change of colour, or softened, as nothing it
-    paints is perfect.
+    Inside m_e lies what stage one would have painted: the clean part, mostly with a slight change
+    of colour, or softened, as nothing it paints is perfect.
     """
     core = crop.clean.astype(np.float32)
-    kind, share = rng.integers(3), rng.random()
-    if painted is not None and share < AS_PAINTED:
-        core = painted.astype(np.float32)
-    elif kind == 1:
+    kind = rng.integers(3)
+    if kind == 1:
         core = core * rng.uniform(0.92, 1.08, 3).astype(np.float32) + np.float32(rng.uniform(-6, 6))
     elif kind == 2:
         core = cv2.GaussianBlur(core, (0, 0), float(rng.uniform(0.5, 1.2)))

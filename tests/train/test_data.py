@@ -12,12 +12,10 @@ from realishuman.train.config import Stage
 from realishuman.train.crops import cut, mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
 from realishuman.train.latents import Latents
-from realishuman.train.painted import Painter
 from realishuman.train.shards import Crops, synthesise
 from realishuman.train.synthetic.sample import sample
 from realishuman.train.views import i_f, part
 from realishuman.weights.header import ScheduleConstants
-from realishuman.weights.random_pack import random_pack
 
 
 def equal(one, other):
@@ -87,25 +85,6 @@ def test_the_eroding_kernel_may_vary_from_crop_to_crop(make_config):
     assert max(left) > min(left) + 0.1
     none = replace(config, data=replace(config.data, erode=(0, 0)))
     np.testing.assert_array_equal(synthetic_crop(0, none).m_e, synthetic_crop(0, none).m)
-
-
-def test_stage_two_is_shown_what_a_packs_stage_one_paints(crops, make_config, tmp_path):
-    config, squeezed = make_config(tmp_path), Squeezed()
-    path = tmp_path / "p.safetensors"
-    random_pack(path, "hand", sizes=config.networks.sizes(), resolution=32, sampled=(1, 1.0))
-    painter = Painter(path, config.pack)
-    plain = Latents(crops, config, "stage-two", squeezed, tmp_path / "a")
-    latents = Latents(crops, config, "stage-two", squeezed, tmp_path / "b", painter)
-
-    first, again = painter([crops[0]], [3])[0], painter([crops[0]], [3])[0]
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, painter([crops[0]], [4])[0])
-    targets = [torch.equal(plain[i, v][0], latents[i, v][0]) for i in range(12) for v in (0, 1)]
-    shown = [torch.equal(plain[i, v][1], latents[i, v][1]) for i in range(12) for v in (0, 1)]
-    assert all(targets)
-    assert 0 < sum(shown) < 12  # most, but not all, are painted
-    with pytest.raises(SettingsError, match="has resolution 32, the configuration 64"):
-        Painter(path, replace(config.pack, resolution=64))
 
 
 def test_a_folder_is_made_once_and_only_for_its_configuration(crops, make_config, tmp_path):
