@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 LONGEST = 1536  # pixels of a preview's longer side
-LEAST = 640  # and what a page enlarges smaller pictures to, so that boxes can be seen and held
+LEAST = 512  # and what a page enlarges smaller pictures to, so that boxes can be seen and held
 GREY: Colour = (150, 150, 150)
 PLATE: Colour = (20, 20, 20)
 VEIL = 0.45  # share of the pose image where it lies over the picture

@@ -57,7 +57,7 @@ def find(page):
 def refine(page):
     """Press Refine and wait for a comparison; an error on the page ends the wait, not patience."""
     page.click("#realishuman_refine")
-    page.wait_for_selector(".rh-compare, #realishuman_note .rh-error, .error", timeout=WAIT)
+    page.wait_for_selector(".rh-compare:visible, .rh-error:visible", timeout=WAIT)
     page.wait_for_timeout(1000)
     note = page.inner_text("#realishuman_note >> nth=0")
     assert page.locator(".rh-compare").count(), f"{note}; errors of the page: {page.errors}"
