@@ -14,8 +14,8 @@ import time
 import torch
 
 from realishuman.imaging.picture import load_picture
+from realishuman.look import find, reconstruct
 from realishuman.models import Models
-from realishuman.pipeline import find, reconstruct
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
 

@@ -23,8 +23,9 @@ from realishuman.errors import (
 from realishuman.files import whole_file
 from realishuman.imaging.boxes import intersection
 from realishuman.imaging.picture import check_target, load_picture, save_picture
+from realishuman.look import as_packed, find, reconstruct
 from realishuman.models import Models
-from realishuman.pipeline import as_packed, find, reconstruct, refine
+from realishuman.pipeline import refine
 from realishuman.places import try_folder
 from realishuman.progress import Progress
 from realishuman.result import Result

@@ -29,13 +29,14 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "regressors": BELOW | {"kinds"},
     "models": BELOW | {"kinds", "judge", "regressors"},
     "prepare": BELOW | {"kinds"},
-    "pipeline": BELOW | {"kinds", "models", "regressors", "prepare", "judge"},
+    "look": BELOW | {"kinds", "models", "regressors", "prepare"},
+    "pipeline": BELOW | {"kinds", "look", "models", "prepare", "judge"},
     "doctor": BELOW,
     "cli_models": BASIS | {"weights"},
     "cli_setup": BASIS | {"weights", "official", "hosts"},
-    "sheet": BELOW | {"kinds", "models", "prepare", "pipeline"},
+    "sheet": BELOW | {"kinds", "models", "prepare"},
     "places": BASIS | {"imaging"},
-    "batch": BELOW | {"kinds", "models", "prepare", "pipeline", "places", "sheet"},
+    "batch": BELOW | {"look", "models", "pipeline", "places", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from realishuman.errors import ModelError
-from realishuman.pipeline import find, prepare, refine
+from realishuman.look import find
+from realishuman.pipeline import refine
+from realishuman.prepare import prepare
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 

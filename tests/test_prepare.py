@@ -8,8 +8,8 @@ import trimesh
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.imaging.paste import paste
+from realishuman.look import reconstruct
 from realishuman.mesh.base import Mesh
-from realishuman.pipeline import reconstruct
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
 

@@ -5,7 +5,7 @@ import pytest
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box
-from realishuman.pipeline import reconstruct
+from realishuman.look import reconstruct
 from realishuman.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.sheet import before_after, contact_sheet

@@ -16,9 +16,9 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.errors import RealisHumanError
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.picture import load_picture
+from realishuman.look import find, reconstruct
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
-from realishuman.pipeline import find, reconstruct
 from realishuman.prepare import PreparedPart, prepare
 from realishuman.regressors import EMBEDDED
 from realishuman.settings import Settings

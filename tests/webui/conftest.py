@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realishuman.pipeline import look, refine
+from realishuman.look import look
+from realishuman.pipeline import refine
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, seed=3)

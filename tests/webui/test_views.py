@@ -4,7 +4,7 @@ import numpy as np
 
 from realishuman.hosts.webui.bench import opened
 from realishuman.hosts.webui.views import GREY, annotated
-from realishuman.pipeline import Found
+from realishuman.look import Found
 from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
 

@@ -24,8 +24,8 @@ from realishuman.hosts.webui.boxes import as_text, parsed
 from realishuman.hosts.webui.fields import Choices
 from realishuman.hosts.webui.infotext import PREFIX, facts_of, settings_of
 from realishuman.hosts.webui.views import named
+from realishuman.look import Found
 from realishuman.models import Models
-from realishuman.pipeline import Found
 from realishuman.progress import Interrupted, Progress
 from realishuman.result import Result
 from realishuman.settings import Settings

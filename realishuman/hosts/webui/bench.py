@@ -23,9 +23,9 @@ from realishuman.hosts.webui.views import LEAST, annotated
 from realishuman.imaging.boxes import iou
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
+from realishuman.look import Found, as_packed, reconstruct
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
-from realishuman.pipeline import Found, as_packed, reconstruct
 from realishuman.prepare import PreparedPart, with_ring
 from realishuman.progress import Progress
 from realishuman.result import Result

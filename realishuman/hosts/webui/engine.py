@@ -25,8 +25,8 @@ from realishuman.weights.store import files, installed, set_of
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
     from realishuman.hosts.webui.host import Host
+    from realishuman.look import Found
     from realishuman.models import Models
-    from realishuman.pipeline import Found
     from realishuman.result import Result
 
 Pixels = NDArray[np.uint8]
@@ -56,7 +56,7 @@ class Engine:
         detector_device: str = AUTO,
     ) -> Found:
         """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
-        from realishuman.pipeline import look
+        from realishuman.look import look
 
         with self._working():
             return look(image, self.models(packs, detector_device), settings, boxes, progress)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.pipeline import Found
+from realishuman.look import Found
 from realishuman.prepare import PreparedPart
 from realishuman.sheet import COLOURS, INNER, OUTER
 

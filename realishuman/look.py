@@ -1,0 +1,116 @@
+"""What is known of a picture before anything is sampled: its parts, their meshes and crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.parts import select
+from realishuman.mesh.base import Mesh
+from realishuman.models import Models
+from realishuman.prepare import PreparedPart, prepare
+from realishuman.progress import Progress, Silent
+from realishuman.regressors import AUTO
+from realishuman.settings import Settings
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The parts of one picture and their meshes: all that is known before sampling.
+
+    parts  in the order of their numbers, each with the reason it is left alone, empty if it is not.
+    """
+
+    parts: tuple[tuple[Part, str], ...]
+    meshes: tuple[Mesh, ...]
+
+
+def look(
+    rgb: Pixels,
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox] = (),
+    progress: Progress | None = None,
+) -> Found:
+    """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is sampled."""
+    parts = find(rgb, models, settings, boxes, progress)
+    some = [part for part, _ in parts]
+    return Found(tuple(parts), tuple(reconstruct(rgb, some, models, settings.mesh)))
+
+
+def find(
+    rgb: Pixels,
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox] = (),
+    progress: Progress | None = None,
+) -> list[tuple[Part, str]]:
+    """All parts of a picture, each with the reason it is left alone, empty if it is not.
+
+    rgb  (H, W, 3) uint8.
+    """
+    (progress or Silent()).begin("detect", 1)
+    parts: list[Part] = []
+    for confidence, kinds in _by_confidence(settings).items():
+        parts += models.detector_for(settings.detector).detect(
+            rgb, kinds, confidence=confidence, given=boxes
+        )
+    (progress or Silent()).step()
+    return select(parts, settings, rgb.shape[:2])
+
+
+def _by_confidence(settings: Settings) -> dict[float, list[str]]:
+    """The kinds of part to look for, by the score that counts for them."""
+    kinds: dict[float, list[str]] = {}
+    for kind in settings.parts:
+        kinds.setdefault(settings.of(kind).confidence, []).append(kind)
+    return kinds
+
+
+def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = AUTO) -> list[Mesh]:
+    """One mesh per part, in the same order; `mesh` is the setting of that name."""
+    meshes: dict[int, Mesh] = {}
+    for kind in dict.fromkeys(part.kind for part in parts):
+        places = [i for i, part in enumerate(parts) if part.kind == kind]
+        found = models.regressor(kind, mesh).regress(rgb, [parts[i] for i in places])
+        meshes.update(zip(places, found, strict=True))
+    return [meshes[i] for i in range(len(parts))]
+
+
+def as_packed(
+    rgb: Pixels,
+    parts: Sequence[Part],
+    meshes: Sequence[Mesh],
+    chosen: Sequence[int],
+    settings: Settings,
+    models: Models,
+    kind: str,
+) -> list[PreparedPart]:
+    """Prepare parts of one kind as its pack wants them, or as the released one would without it.
+
+    The other arguments are those of prepare.prepare.
+    """
+    if kind not in models.packs:
+        preset = settings.preset or "released"
+        return prepare(
+            rgb, parts, meshes, chosen, settings, preset=preset, pose="shaded", resolution=512
+        )
+    header, named = models.packs[kind].header, settings.preset
+    return prepare(
+        rgb,
+        parts,
+        meshes,
+        chosen,
+        settings,
+        preset=named or header.preset,
+        pose=header.pose,
+        resolution=header.resolution,
+        margin=None if named else header.margin,
+        erode=None if named else header.erode,
+    )
