@@ -408,7 +408,7 @@ def test_offline_means_offline(how, file, tmp_path, server, monkeypatch):
 
 
 def test_a_licence_that_must_be_agreed_to_is_asked_for(file, tmp_path, server):
-    licence = named("stable-diffusion-inpainting/tokenizer/vocab.json").licence
+    licence = named("stable-diffusion-inpainting/vae/diffusion_pytorch_model.safetensors").licence
     file = replace(file, licence=licence)
 
     with pytest.raises(ModelError, match="--accept-licence OpenRAIL-M"):
