@@ -55,6 +55,12 @@ def add_parser(commands: Any) -> None:
         "released, or as it does now (default: old)",
     )
     task.add_argument(
+        "--shared-encoder",
+        action="store_true",
+        help="make one DINOv2 that the packs share, as ONNX, instead of one in each pack; it runs "
+        "on the CPU in the WebUIs",
+    )
+    task.add_argument(
         "--accept-unknown",
         action="store_true",
         help="trust files whose published SHA-256 differs, if all names and shapes fit; no hash "
@@ -88,6 +94,7 @@ def _official(options: argparse.Namespace) -> int:
         replace=options.replace,
         positions=options.dino_positions,
         only_plan=options.dry_run,
+        shared_encoder=options.shared_encoder,
     )
     with Bar() as bar:
         try:

@@ -316,6 +316,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
     models, mesh = run.models, run.settings.mesh
     found = dict.fromkeys(part.kind for part in run.parts)
+    encoders = dict.fromkeys(models.backbone(kind).note for kind in kinds)
     return Result(
         image=run.output if alpha is None else np.dstack([run.output, alpha]),
         parts=tuple(_report(number, part, run) for number, part in enumerate(run.parts, start=1)),
@@ -323,7 +324,10 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
         weights=weights,
         meshes={kind: models.mesh_choice(kind, mesh).name for kind in found},
         notes=tuple(
-            filter(None, (detector.note, *(models.mesh_note(kind, mesh) for kind in found)))
+            filter(
+                None,
+                (detector.note, *(models.mesh_note(kind, mesh) for kind in found), *encoders),
+            )
         ),
         provider=detector.provider,
         seconds=run.seconds,

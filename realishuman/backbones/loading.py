@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from realishuman.backbones.shared_encoder import SharedEncoder, open_shared_encoder
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.diffusion.pose_guider import PoseGuider
 from realishuman.errors import PackError
@@ -31,7 +32,7 @@ class Conditioners:
     """The small networks of stage one; see networks.StageOneNetworks."""
 
     pose_guider: PoseGuider
-    image_encoder: ImageEncoder
+    image_encoder: ImageEncoder | SharedEncoder
     projector: nn.Module
     no_context: Tensor
 
@@ -56,25 +57,36 @@ def fill(module: _M, tensors: Mapping[str, Tensor], place: Place, where: str) ->
 
 
 def load_conditioners(pack: Pack, place: Place) -> Conditioners:
-    """Pose guider, image encoder and projector of a pack. Raises PackError if they do not fit."""
+    """Pose guider, image encoder and projector of a pack.
+
+    Raises PackError if they do not fit, or the pack's encoder_file is missing or damaged.
+    """
     header = pack.header
     poses = pack.tensors("stage_one.pose_guider.")
     try:
         with torch.device("meta"):
             pose_guider = PoseGuider.like(poses)
-            image_encoder = ImageEncoder(header.image_encoder)
             width, context = header.image_encoder.width, header.unet.context
             projector = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, context))
     except KeyError as error:
         raise PackError(f"{pack.path}: stage_one.pose_guider.{error.args[0]} is missing") from error
     pose_guider = fill(pose_guider, poses, place, f"{pack.path}: stage_one.pose_guider.")
-    image_encoder = load(image_encoder, pack, "image_encoder.", place)
+    image_encoder = _image_encoder(pack, place)
     projector = load(projector, pack, "stage_one.projector.", place)
     side = header.image_encoder.side
     with torch.no_grad():
         nothing = torch.zeros(1, 3, side, side, device=place.device)
         no_context = projector(image_encoder.tokens(nothing))
     return Conditioners(pose_guider, image_encoder, projector, no_context)
+
+
+def _image_encoder(pack: Pack, place: Place) -> ImageEncoder | SharedEncoder:
+    """The pack's own, or the one beside it that its header names."""
+    if pack.header.encoder_file is not None:
+        return open_shared_encoder(pack, place.device, place.dtype)
+    with torch.device("meta"):
+        encoder = ImageEncoder(pack.header.image_encoder)
+    return load(encoder, pack, "image_encoder.", place)
 
 
 def load(module: _M, pack: Pack, prefix: str, place: Place) -> _M:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from realishuman.backbones.loading import Place, fill, load, load_conditioners
+from realishuman.backbones.shared_encoder import SharedEncoder
 from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.unet import PlainUnet
@@ -41,6 +42,7 @@ class PackedBackbone:
         self._one: StageOneNetworks | None = None
         self._two: StageTwoNetworks | None = None
         self._autoencoder: PlainAutoencoder | None = None
+        self._note = ""
 
     @property
     def device(self) -> torch.device:
@@ -52,13 +54,20 @@ class PackedBackbone:
         """In which precision the networks compute."""
         return self._place.dtype
 
+    @property
+    def note(self) -> str:
+        """A sentence when the shared image encoder ran elsewhere than was asked for, else empty."""
+        return self._note
+
     @contextmanager
     def stage_one(self) -> Iterator[StageOneNetworks]:
         """Networks of stage one. Raises PackError if the pack's tensors do not fit its header."""
-        self._one = self._one or self._load_one()
+        networks = self._one = self._one or self._load_one()
         try:
-            yield self._one
+            yield networks
         finally:
+            encoder = networks.image_encoder
+            self._note = encoder.note if isinstance(encoder, SharedEncoder) else ""
             if not self._keep_loaded:
                 self._one = self._autoencoder = None
 

@@ -42,21 +42,22 @@ class ImageEncoder(nn.Module):
 
     def normalised(self, images: Tensor) -> Tensor:
         """Resize to the encoder's side, bilinear with antialiasing, and normalise; float32."""
-        side = (self.shape.side, self.shape.side)
-        device = self.layernorm.weight.device
-        small = F.interpolate(
-            images.to(device, torch.float32), side, mode="bilinear", antialias=True
-        )
-        mean, spread = (
-            torch.tensor(values, device=device)[:, None, None] for values in (MEAN, SPREAD)
-        )
-        return (small - mean) / spread
+        return normalised(images.to(self.layernorm.weight.device), self.shape.side)
 
     def tokens(self, normalised: Tensor) -> Tensor:
         """(P, 3, side, side), normalised, to tokens (P, T, width) in the weights' dtype."""
         x = self.encoder["layer"](self.embeddings(normalised.to(self.layernorm.weight)))
         result: Tensor = self.layernorm(x)
         return result
+
+
+def normalised(images: Tensor, side: int) -> Tensor:
+    """(P, 3, R, R) in [0, 1] to (P, 3, side, side) float32 as DINOv2 takes it, on their device."""
+    small = F.interpolate(images.float(), (side, side), mode="bilinear", antialias=True)
+    mean, spread = (
+        torch.tensor(values, device=small.device)[:, None, None] for values in (MEAN, SPREAD)
+    )
+    return (small - mean) / spread
 
 
 class _Embeddings(nn.Module):
@@ -72,7 +73,7 @@ class _Embeddings(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.patch_embeddings["projection"](images).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), patches], dim=1)
         return tokens + self.position_embeddings
 
 

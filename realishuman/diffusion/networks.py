@@ -135,6 +135,10 @@ class Backbone(Protocol):
     def dtype(self) -> torch.dtype:
         """In which precision the networks compute."""
 
+    @property
+    def note(self) -> str:
+        """A sentence when a network ran elsewhere than was asked for, else empty."""
+
     def stage_one(self) -> AbstractContextManager[StageOneNetworks]:
         """Networks of stage one; raises PackError if the pack's tensors do not fit."""
 

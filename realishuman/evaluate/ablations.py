@@ -104,6 +104,11 @@ class ChangedBackbone:
         """The base's."""
         return self.base.dtype
 
+    @property
+    def note(self) -> str:
+        """The base's."""
+        return self.base.note
+
     @contextmanager
     def stage_one(self) -> Iterator[StageOneNetworks]:
         """The base's networks, changed."""

@@ -39,6 +39,7 @@ class Wishes:
     positions       how DINOv2's position table is resized; see weights.convert.
     assumed         what the checkpoints' shapes do not tell.
     only_plan       check and say what would be made, but make nothing.
+    shared_encoder  make one image encoder that the packs share, instead of one in each.
     """
 
     kinds: Sequence[str]
@@ -47,6 +48,7 @@ class Wishes:
     positions: str = "old"
     assumed: Assumed = RELEASED
     only_plan: bool = False
+    shared_encoder: bool = False
 
 
 def setup_official(
@@ -61,7 +63,9 @@ def setup_official(
              nothing can be made; when the disk is too small. PackError as weights.convert.
     """
     with _alone(models), TemporaryDirectory(prefix="realishuman-setup-") as scratch:
-        making = Making(models, Path(scratch), wishes.positions, wishes.assumed)
+        making = Making(
+            models, Path(scratch), wishes.positions, wishes.assumed, wishes.shared_encoder
+        )
         ready, steps = _todo(sources, making, wishes, say)
         sizes = _checked(steps, models, wishes)
         _say_what_it_costs(steps, sizes, models, wishes, say)
@@ -82,16 +86,17 @@ def _todo(
 ) -> tuple[list[str], list[Step]]:
     """Features that are there already, and the steps for the others that can be made."""
     ready, steps = [], []
-    for feature, files in features_of(wishes.kinds).items():
+    for feature, files in features_of(wishes.kinds, wishes.shared_encoder).items():
         found = {name: sources.paths[name] for name in files if name in sources.paths}
-        if done(making.models, feature, found, variant(feature, wishes.positions)):
+        how = variant(feature, wishes.positions, wishes.shared_encoder)
+        if done(making.models, feature, found, how):
             say(f"{feature}: there already.")
             ready.append(feature)
             continue
         if missing := sources.missing(files):
             listed = ", ".join(file.name for file in missing)
             say(
-                f"{feature}: left out, {manifest().features[feature].without}. Missing: {listed} "
+                f"{feature}: left out, {_without(feature)}. Missing: {listed} "
                 f"(`realishuman models where {missing[0].name}`)."
             )
             continue
@@ -102,6 +107,12 @@ def _todo(
             f"{making.models}, and in the folder you name with --checkpoints."
         )
     return ready, steps
+
+
+def _without(feature: str) -> str:
+    """What happens as long as a feature is missing."""
+    known = manifest().features.get(feature)
+    return known.without if known else "packs that share it do not run"
 
 
 def _checked(steps: Sequence[Step], models: Path, wishes: Wishes) -> list[int]:

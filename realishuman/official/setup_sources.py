@@ -18,6 +18,7 @@ DINOV2 = "dinov2/model.safetensors"
 VAE = "sd-vae-ft-mse/diffusion_pytorch_model.safetensors"
 VAE_STAGE_TWO = "stable-diffusion-inpainting/vae/diffusion_pytorch_model.safetensors"
 TEXT_ENCODER = "stable-diffusion-inpainting/text_encoder/model.safetensors"
+ENCODER = "image-encoder"  # a feature of setup alone: packs have their own unless asked
 OPTIONAL = (VAE_STAGE_TWO,)  # stage one's autoencoder does instead
 GIVEN: Mapping[str, str] = {  # option of the command line -> file
     "hamer": CHECKPOINT,
@@ -36,8 +37,11 @@ def stage(number: int, kind: str) -> str:
     return f"checkpoints/checkpoint-stage{number}-{kind}.ckpt"
 
 
-def features_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Files by feature, of the parts asked for, in the order in which they are made."""
+def features_of(kinds: Iterable[str], shared: bool = False) -> dict[str, tuple[str, ...]]:
+    """Files by feature, of the parts asked for, in the order in which they are made.
+
+    shared  whether the packs share an image encoder, which is then made before them.
+    """
     regressors = {
         "hand": ("hamer", (CHECKPOINT, MANO)),
         "face": ("face3d", (NET_RECON, FACE_MODEL)),
@@ -45,10 +49,12 @@ def features_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
     wanted: dict[str, tuple[str, ...]] = dict(
         regressors[kind] for kind in PART_KINDS if kind in kinds
     )
-    shared = (VAE, VAE_STAGE_TWO, DINOV2, TEXT_ENCODER)
+    if shared:
+        wanted[ENCODER] = (DINOV2,)
+    common = (VAE, VAE_STAGE_TWO, DINOV2, TEXT_ENCODER)
     for kind in PART_KINDS:
         if kind in kinds:
-            wanted[f"{kind}-pack"] = (stage(1, kind), stage(2, kind), *shared)
+            wanted[f"{kind}-pack"] = (stage(1, kind), stage(2, kind), *common)
     return wanted
 
 

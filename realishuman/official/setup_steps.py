@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from realishuman.mesh.face3d import BASIS, REGRESSOR, WEIGHTS
+from realishuman.official import export_dinov2 as dinov2
 from realishuman.official import setup_sources as names
 from realishuman.official.export_face import convert_face_model, export_face
 from realishuman.official.export_hamer import export_hamer
@@ -18,7 +20,7 @@ from realishuman.official.resnet import load_face_regressor
 from realishuman.official.text_encoder import embed_prompt
 from realishuman.progress import Progress
 from realishuman.regressors import HAMER
-from realishuman.weights.convert import RELEASED, Assumed, plan_pack
+from realishuman.weights.convert import RELEASED, Assumed, plan_encoder, plan_pack
 from realishuman.weights.header import PackHeader
 from realishuman.weights.pack_writer import Entry, size_of, write_pack
 
@@ -57,17 +59,21 @@ class Making:
     scratch    a folder for what is only needed in between.
     positions  how DINOv2's position table is resized; see weights.convert.
     assumed    what the checkpoints' shapes do not tell.
+    shared     whether the packs share one image encoder, a file beside them.
     """
 
     models: Path
     scratch: Path
     positions: str = "old"
     assumed: Assumed = RELEASED
+    shared: bool = False
 
 
-def variant(feature: str, positions: str) -> str:
+def variant(feature: str, positions: str, shared: bool = False) -> str:
     """What besides its sources decides how a feature is made, in words."""
     kinds = {"hamer": "large weights in float16", "face3d": "float32"}
+    if shared and feature != names.ENCODER:
+        return kinds.get(feature, "shared image encoder")
     return kinds.get(feature, f"positions {positions}")
 
 
@@ -77,6 +83,8 @@ def step(feature: str, sources: Mapping[str, Path], making: Making) -> Step:
         return _hamer(sources, making)
     if feature == "face3d":
         return _face3d(sources, making)
+    if feature == names.ENCODER:
+        return _encoder(sources, making)
     return _pack(feature, sources, making)
 
 
@@ -127,6 +135,38 @@ def _face3d(sources: Mapping[str, Path], making: Making) -> Step:
     )
 
 
+def _encoder(sources: Mapping[str, Path], making: Making) -> Step:
+    checkpoint = sources[names.DINOV2]
+    target = making.models / dinov2.FILE
+
+    def check() -> int:
+        entries = plan_encoder(target, checkpoint, making.positions, making.assumed)[1]
+        # smaller ones are stored as float32
+        return size_of(entries) + sum(
+            2 * math.prod(one.shape) for one in entries if math.prod(one.shape) < dinov2.LARGE
+        )
+
+    def make(progress: Progress) -> str:
+        difference = dinov2.export_dinov2(
+            checkpoint,
+            _place(making.models, dinov2.FILE),
+            progress,
+            positions=making.positions,
+            assumed=making.assumed,
+        )
+        return f"tokens within {100 * difference:.1g} % of torch"
+
+    return Step(
+        feature=names.ENCODER,
+        products=(dinov2.FILE, f"{dinov2.FILE}.data"),
+        sources=sources,
+        variant=variant(names.ENCODER, making.positions),
+        check=check,
+        memory=lambda: int(2.2 * checkpoint.stat().st_size) + 400_000_000,
+        make=make,
+    )
+
+
 def _pack(feature: str, sources: Mapping[str, Path], making: Making) -> Step:
     kind = feature.partition("-")[0]
     target = making.models / f"{kind}.safetensors"
@@ -150,6 +190,7 @@ def _pack(feature: str, sources: Mapping[str, Path], making: Making) -> Step:
             name=SET,
             dino_positions=making.positions,
             assumed=making.assumed,
+            encoder_file=dinov2.FILE if making.shared else None,
         )
 
     def check() -> int:
@@ -165,7 +206,7 @@ def _pack(feature: str, sources: Mapping[str, Path], making: Making) -> Step:
         feature=feature,
         products=(target.name,),
         sources=sources,
-        variant=variant(feature, making.positions),
+        variant=variant(feature, making.positions, making.shared),
         check=check,
         memory=lambda: PACK_MEMORY,
         make=make,

@@ -50,6 +50,11 @@ def source(stage: Stage, networks: Networks) -> Load:
                 open_checkpoint(Path(stage.prompt), "the file of tools/make_prompt_embeddings.py")
             )
         if pack is not None:
+            if prefix == "image_encoder." and pack.header.encoder_file is not None:
+                raise SettingsError(
+                    f"{pack.path} keeps its image encoder in {pack.header.encoder_file}, which "
+                    "cannot be trained from: name DINOv2's file in stage_one.encoder."
+                )
             return pack.tensors(prefix) or None
         if stage.initial is None:
             return None

@@ -98,11 +98,13 @@ def plan_pack(
     name: str,
     dino_positions: str = "old",
     assumed: Assumed = RELEASED,
+    encoder_file: str | None = None,
 ) -> tuple[PackHeader, list[Entry]]:
     """Header and tensors of a pack, for write_pack; checks every file but the tensors' values.
 
     paths   the files by convert's arguments.
     name    of the set that this pack and those of other kinds are; it leads the pack's own name.
+    encoder_file  goes into the header; the pack then holds no tensors of the image encoder.
     Raises  as convert.
     """
     sources = open_sources(out, paths, kind)
@@ -131,8 +133,21 @@ def plan_pack(
         licence="as its sources",
         source=", ".join(source.file.path.name for source in sources.values()),
         training_step=sources["stage_one"].file.step,
+        encoder_file=encoder_file,
     )
-    return header, entries + more + tokens
+    return header, entries + more + ([] if encoder_file else tokens)
+
+
+def plan_encoder(
+    out: Path, dinov2: Path, positions: str = "old", assumed: Assumed = RELEASED
+) -> tuple[EncoderShape, list[Entry]]:
+    """Shape and tensors of DINOv2 alone, under their own names, as they would be in a pack.
+
+    out     the file they are for, which must not be `dinov2`.
+    Raises  as convert.
+    """
+    [source] = open_sources(out, {"dinov2": dinov2}, "").values()
+    return _image_encoder(source, None, positions, assumed, prefix="")
 
 
 def _stage_one(source: Source, assumed: Assumed) -> tuple[UnetShape, int, list[Entry]]:
@@ -160,25 +175,29 @@ def _stage_two(source: Source, prompt: Source, assumed: Assumed) -> tuple[UnetSh
 
 
 def _image_encoder(
-    source: Source, width: int, positions: str, assumed: Assumed
+    source: Source,
+    width: int | None,
+    positions: str,
+    assumed: Assumed,
+    prefix: str = "image_encoder.",
 ) -> tuple[EncoderShape, list[Entry]]:
     """Shape and tensors of DINOv2, its position table brought to the side it will see."""
     if positions not in DINO_POSITIONS:
         raise PackError(f"DINOv2's positions can be resized {DINO_POSITIONS}, not {positions!r}")
     stored = source.read("", lambda s: read_encoder_shape(s, assumed.encoder_heads))
-    if stored.width != width:
+    if width is not None and stored.width != width:
         raise source.refuse(
             f"its tokens have {stored.width} channels, but the stage-one checkpoint was trained "
             f"with {width}"
         )
     used = replace(stored, side=assumed.encoder_side)
-    entries = source.take(("", "image_encoder.", encoder_shapes(stored)))
+    entries = source.take(("", prefix, encoder_shapes(stored)))
     side = used.side // used.patch
 
     def resized(entry: Entry) -> Entry:
         if not entry.name.endswith(_POSITIONS):
             return entry
-        shape = (1, side * side + 1, width)
+        shape = (1, side * side + 1, stored.width)
         return Entry(entry.name, shape, lambda: resize_positions(entry.load(), side, positions))
 
     return used, [resized(entry) for entry in entries]

@@ -78,6 +78,8 @@ class PackHeader:
                 nothing; None takes the preset's.
     keep_core   whether the picture gets stage one's part itself in m_e; without, as released, what
                 stage two makes of it while it paints the ring.
+    encoder_file  the image encoder as ONNX, seen from the pack's folder, for a pack that holds no
+                tensors of it; see backbones.shared_encoder.
     """
 
     name: str
@@ -100,6 +102,7 @@ class PackHeader:
     mesh: str = "embedded"
     erode: int | None = None
     keep_core: bool = False
+    encoder_file: str | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from realishuman.errors import PackError, SettingsError
@@ -133,6 +134,9 @@ def _misfit(header: PackHeader) -> str:
             f"image_encoder: width {encoder.width} needs a multiple of {encoder.heads} and side "
             f"{encoder.side} one of {encoder.patch}"
         )
+    file = PurePosixPath(header.encoder_file or "encoder.onnx")
+    if file.is_absolute() or ".." in file.parts or "\\" in str(file) or ":" in str(file):
+        return f"encoder_file {file} leaves the pack's folder"
     if header.resolution % 8:  # side of a latent's pixel; pose guider and autoencoder must agree
         return f"resolution is {header.resolution}, not a multiple of 8"
     if not schedule.beta_start <= schedule.beta_end < 1 or schedule.offset >= schedule.train_steps:

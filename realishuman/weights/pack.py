@@ -9,7 +9,8 @@ stage_one.projector.*    LayerNorm ("0") and Linear ("1") from image tokens to t
 stage_two.unet.*         inpainting UNet, 2 x latent channels + 1 input channels
 vae.*                    autoencoder, diffusers names
 stage_two.vae.*          optional: stage two's own autoencoder of the same shape
-image_encoder.*          DINOv2, transformers names, position table already of the header's size
+image_encoder.*          DINOv2, transformers names, position table already of the header's size;
+                         not where the header names an encoder_file
 prompt.conditional, prompt.unconditional   (1, T, context) text embeddings of stage two
 """
 
@@ -28,6 +29,7 @@ from realishuman.weights.header import PackHeader
 from realishuman.weights.header_reader import read_header
 
 METADATA_KEY = "realishuman"
+ENCODER = "image_encoder."
 GROUPS = (  # what a complete pack holds; stage_two.vae is optional
     "stage_one.unet.",
     "stage_one.reference.",
@@ -35,7 +37,7 @@ GROUPS = (  # what a complete pack holds; stage_two.vae is optional
     "stage_one.projector.",
     "stage_two.unet.",
     "vae.",
-    "image_encoder.",
+    ENCODER,
     "prompt.",
 )
 
@@ -73,7 +75,8 @@ class Pack:
                 "a pack from checkpoints with `realishuman convert`."
             )
         header = read_header(metadata[METADATA_KEY], str(path))
-        if missing := [g for g in GROUPS if not any(n.startswith(g) for n in names)]:
+        needed = [g for g in GROUPS if g != ENCODER or header.encoder_file is None]
+        if missing := [g for g in needed if not any(n.startswith(g) for n in names)]:
             raise PackError(f"{path} is incomplete: it has no tensors named {', '.join(missing)}*")
         return cls(path, header, names)
 

@@ -23,6 +23,7 @@ class PackSizes:
     pose           widths of the pose guider, finest first: (16, 32, 96, 256) in the released one.
     prompt         tokens of each prompt embedding.
     stage_two_vae  whether stage two has an autoencoder of its own.
+    own_encoder    whether the image encoder is in the pack, not in a file beside it.
     """
 
     unet: UnetShape
@@ -32,6 +33,7 @@ class PackSizes:
     pose: tuple[int, ...]
     prompt: int
     stage_two_vae: bool = False
+    own_encoder: bool = True
 
 
 _SD15_UNET = UnetShape((320, 640, 1280, 1280), (True, True, True, False), 2, 768, 8, 32)
@@ -56,9 +58,10 @@ def pack_shapes(sizes: PackSizes) -> Shapes:
         "stage_one.projector.": projector_shapes(sizes.image_encoder.width, sizes.unet.context),
         "stage_two.unet.": unet_shapes(sizes.stage_two_unet, inpainting_channels(latent), latent),
         "vae.": vae_shapes(sizes.vae),
-        "image_encoder.": encoder_shapes(sizes.image_encoder),
         "prompt.": prompt_shapes(sizes.prompt, sizes.stage_two_unet.context),
     }
+    if sizes.own_encoder:
+        parts["image_encoder."] = encoder_shapes(sizes.image_encoder)
     if sizes.stage_two_vae:
         parts["stage_two.vae."] = vae_shapes(sizes.vae)
     return {prefix + name: shape for prefix, part in parts.items() for name, shape in part.items()}

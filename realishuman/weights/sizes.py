@@ -72,6 +72,7 @@ def header_sizes(header: PackHeader, shapes: Mapping[str, Shape]) -> PackSizes:
         pose=read_pose_widths(pose),
         prompt=_size(shapes, "prompt.conditional", axis=1),
         stage_two_vae="stage_two.vae.quant_conv.bias" in shapes,
+        own_encoder=header.encoder_file is None,
     )
 
 

@@ -34,6 +34,14 @@ def fakes_set():
 
 
 @pytest.fixture(scope="session")
+def official(fakes_set, tmp_path_factory):
+    """A folder with a tiny random file for every official one."""
+    folder = tmp_path_factory.mktemp("official")
+    fakes_set.write_set(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def hamer_files(fakes, tmp_path_factory):
     """Tiny hamer.ckpt and MANO_RIGHT.pkl."""
     return fakes.write_hamer(tmp_path_factory.mktemp("hamer"))

@@ -35,14 +35,6 @@ WISHES = Wishes(
 
 
 @pytest.fixture(scope="session")
-def official(fakes_set, tmp_path_factory):
-    """A folder with a tiny random file for every official one."""
-    folder = tmp_path_factory.mktemp("official")
-    fakes_set.write_set(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def installed(official, tmp_path_factory):
     """A models folder after `setup official`, and what was said."""
     models, said = tmp_path_factory.mktemp("installed"), []

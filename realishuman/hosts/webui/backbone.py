@@ -91,6 +91,11 @@ class HostBackbone:
         """In which precision the networks compute."""
         return self._host.place().dtype
 
+    @property
+    def note(self) -> str:
+        """Empty: a shared image encoder is asked to run on the CPU here."""
+        return ""
+
     def release(self) -> None:
         """Let go of all networks; the next stage loads its own again."""
         self._one = self._two = None
