@@ -173,14 +173,9 @@ def _evaluate(
     ):
         header = models.packs["hand"].header
         extractor, remark = _extractor(models)
+        chosen, detector = methods(models), EmbeddedDetector("cpu")
         scope = Scope(
-            methods(models),
-            EmbeddedDetector("cpu"),
-            extractor,
-            harm=options.harm,
-            shown=options.shown,
-            stages=stages,
-            scorer=Scorer(),
+            chosen, detector, extractor, options.harm, options.shown, stages, scorer=Scorer()
         )
         facts = _facts(options, models, settings, seeds)
         render = Rendered(options.rendered or options.output / "rendered")

@@ -24,28 +24,9 @@ from realishuman.evaluate.summary import (
 )
 
 PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam")
-OF_KINDS = (
-    "refined",
-    "psnr_changed",
-    "gain",
-    "judged",
-    "asked",
-    "five",
-    "delta_e",
-    "keypoints",
-    "detected",
-)
-OF_CLEAN = (
-    "refined",
-    "psnr_hand",
-    "judged",
-    "asked",
-    "five",
-    "delta_e",
-    "keypoints",
-    "detected",
-    "worse",
-)
+JUDGED = ("judged", "asked", "five", "delta_e", "keypoints", "detected")
+OF_KINDS = ("refined", "psnr_changed", "gain", *JUDGED)
+OF_CLEAN = ("refined", "psnr_hand", *JUDGED, "worse")
 NOTES = (
     f"Means ± half a 95 % bootstrap interval over pairs. PSNR of equal areas counts as "
     f"{PSNR_CAP:g} dB. ΔE is CIE76 between mean colours where the clean picture shows the hand.",
