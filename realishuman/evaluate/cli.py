@@ -196,9 +196,7 @@ def _evaluate(
             )
         finally:
             if run.measures:
-                report = pairs_report(
-                    title, run, header.weights, facts, extractor, (*notes, *remark)
-                )
+                report = pairs_report(title, run, header.weights, facts, (*notes, *remark))
                 paths = write(report, options.output)
                 bar.say("\n".join([report.warning, *map(str, paths)]).strip())
     return OK

@@ -19,7 +19,9 @@ NO_INCEPTION = (
     "No FID and KID: they need Inception's weights, weights-inception-2015-12-05-6726825d.pth of "
     "torch-fidelity, named with --inception. Nothing is downloaded for them."
 )
-RANDOM_ENCODER = "No distances: the features of a random encoder mean nothing."
+RANDOM_ENCODER = (
+    "No distances on the pack's image encoder: its weights are random and mean nothing."
+)
 NO_ENCODER = "No distances: name a pack with --pack, whose image encoder gives the features."
 
 

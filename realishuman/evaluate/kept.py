@@ -48,8 +48,8 @@ class Kept:
                 return PairResult(
                     [Measures(**one) for one in about["measures"]],
                     {
-                        (method, pose): file[f"feature{i}"]
-                        for i, (method, pose) in enumerate(about["features"])
+                        (method, pose, name): file[f"feature{i}"]
+                        for i, (method, pose, name) in enumerate(about["features"])
                     },
                     [(name, file[f"picture{i}"]) for i, name in enumerate(about["row"])],
                 )

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, Part
 from realishuman.evaluate import metrics
-from realishuman.evaluate.distances import CROP_SIDE, Extractor
+from realishuman.evaluate.distances import CROP_SIDE, Extractor, Features
 from realishuman.evaluate.pairs import BASELINES, HAND, Method, Repair, true_part
-from realishuman.evaluate.scorer import Scores
+from realishuman.evaluate.scorer import EXTRACTOR, Score, Scores
 from realishuman.imaging.boxes import around, iou, square
 from realishuman.imaging.crop import Crop, extract
 from realishuman.progress import Progress
@@ -27,6 +27,7 @@ from realishuman.train.synthetic.skin import TONES
 
 Pixels = NDArray[np.uint8]
 Render = Callable[[int, int, str], SyntheticSample]
+Source = tuple[str, str, str]  # method, pose, name of the extractor
 
 THIRDS = ("dark", "middle", "light")  # of the skin tones
 CLEAN = "clean"  # the kind of a pair that was not malformed
@@ -80,12 +81,12 @@ class Measures:
 class PairResult:
     """What all methods made of one pair.
 
-    features  (F,) per method on the malformed picture, by (method, pose).
+    features  (F,) of the malformed picture as each method left it, by each extractor.
     row       (caption, picture) for people to look at; empty if the pair is not shown.
     """
 
     measures: list[Measures]
-    features: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+    features: dict[Source, Features] = field(default_factory=dict)
     row: list[tuple[str, Pixels]] = field(default_factory=list)
 
 
@@ -93,12 +94,12 @@ class PairResult:
 class Run:
     """What a run gathers, in order; it is complete after every pair.
 
-    features  (F,) per measured malformed pair, by (method, pose).
+    features  those of the malformed pairs, one after the other, per method and extractor.
     sheet     rows of (caption, picture) for people to look at.
     """
 
     measures: list[Measures] = field(default_factory=list)
-    features: dict[tuple[str, str], list[NDArray[np.float32]]] = field(default_factory=dict)
+    features: dict[Source, list[Features]] = field(default_factory=dict)
     sheet: list[list[tuple[str, Pixels]]] = field(default_factory=list)
 
     def add(self, pair: PairResult) -> None:
@@ -124,10 +125,11 @@ class Store(Protocol):
 class Scope:
     """What is done with every pair.
 
-    harm    also give the methods the clean picture, which they should leave as good as it is.
-    shown   pairs, the first ones, that go on the contact sheet.
-    stages  show stage one's part and the pose there too.
-    scorer  judges hands and counts their fingers, if given.
+    extractor  of features that distances are measured with, besides the scorer's.
+    harm       also give the methods the clean picture, which they should leave as good as it is.
+    shown      pairs, the first ones, that go on the contact sheet.
+    stages     show stage one's part and the pose there too.
+    scorer     judges hands and counts their fingers, if given.
     """
 
     methods: Sequence[Method]
@@ -190,7 +192,15 @@ def _measure_pairs(
             (method, repairs[method.name + method.pose][place])
             for method in (*BASELINES, *scope.methods)
         ]
-        measures = [measure(pair, seed, *each, scope.detector, scope.scorer) for each in own]
+        measures, features = [], {}
+        for method, repair in own:
+            found, score = measure(pair, seed, method, repair, scope.detector, scope.scorer)
+            measures.append(found)
+            if score is not None:
+                features[method.name, method.pose, EXTRACTOR] = score.features
+            if scope.extractor is not None:
+                taken = scope.extractor(_crop(repair.image, pair))
+                features[method.name, method.pose, scope.extractor.name] = taken
         if goods:
             measures += [
                 measure(
@@ -200,14 +210,9 @@ def _measure_pairs(
                     repairs[method.name + method.pose][len(pairs) + place],
                     scope.detector,
                     scope.scorer,
-                )
+                )[0]
                 for method in (BASELINES[1], *scope.methods)
             ]
-        features = {
-            (method.name, method.pose): scope.extractor(_crop(repair.image, pair))
-            for method, repair in own
-            if scope.extractor is not None
-        }
         row = _row(pair, seed, own, scope.stages) if numbers[place] < scope.shown else []
         results.append(PairResult(measures, features, row))
     return results
@@ -220,15 +225,15 @@ def measure(
     repair: Repair,
     detector: Detector,
     scorer: Scores | None = None,
-) -> Measures:
-    """Hold one repair against the truth."""
+) -> tuple[Measures, Score | None]:
+    """Hold one repair against the truth; also returns the scorer's answer given the true mesh."""
     image, truth = repair.image, pair.clean
     hand = seen_hand(detector, image, pair)
     seen = hand is not None and hand.score >= CONFIDENCE
     touched = repair.allowed & (image != pair.malformed).any(axis=2)
     score = scorer(image, true_part(pair), pair.mesh) if scorer else None
     asked = scorer(image, *repair.followed) if scorer and repair.followed else None
-    return Measures(
+    measures = Measures(
         seed=seed,
         kind=pair.kind,
         tone=third(pair.tone),
@@ -250,6 +255,7 @@ def measure(
         fingers=pair.fingers,
         as_asked=asked.malformed if asked else None,
     )
+    return measures, score
 
 
 def third(tone: float) -> str:

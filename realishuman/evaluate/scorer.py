@@ -1,7 +1,8 @@
 """Judges and counts fingers for reports; gates nothing, so its numbers are worth reading.
 
 One network with two answers, trained by `realishuman train scorer` on other seeds than the judge of
-the pipeline. It is always given the true mesh, whatever mesh a repair was asked to follow.
+the pipeline. It is the same for every pack, so distances on its features can be compared between
+packs. It is always given the true mesh, whatever mesh a repair was asked to follow.
 """
 
 from __future__ import annotations
@@ -20,15 +21,22 @@ from realishuman.weights.onnx_session import Network, open_session
 
 FILE = FOLDER / "scorer-hand.onnx"
 FINGERS = (4, 5, 6)  # what it can count
-SCORER = Network(INPUTS, {"malformed": (None, 1), "fingers": (None, len(FINGERS))})
+SCORER = Network(
+    INPUTS, {"malformed": (None, 1), "fingers": (None, len(FINGERS)), "features": (None, None)}
+)
+EXTRACTOR = "the features the scorer decides on, given the true mesh"  # their name in reports
 
 
 @dataclass(frozen=True)
 class Score:
-    """How likely the hand is malformed, 0..1, and how many fingers it has."""
+    """How likely the hand is malformed, 0..1, how many fingers it has, and what tells so.
+
+    features  (F,) float32, what both answers are computed from; 257 in the built-in network.
+    """
 
     malformed: float
     fingers: int
+    features: NDArray[np.float32]
 
 
 class Scores(Protocol):
@@ -50,4 +58,5 @@ class Scorer:
     def __call__(self, picture: NDArray[np.uint8], part: Part, mesh: Mesh) -> Score:
         """Score one hand; see Scores."""
         found = self._session.run(crop=shown(picture, part, mesh))
-        return Score(float(found["malformed"][0, 0]), FINGERS[int(found["fingers"][0].argmax())])
+        fingers = FINGERS[int(found["fingers"][0].argmax())]
+        return Score(float(found["malformed"][0, 0]), fingers, found["features"][0])

@@ -9,7 +9,7 @@ from typing import Any
 from realishuman.evaluate.distances import Distance, distance
 from realishuman.evaluate.metrics import Interval, auc_interval, bootstrap
 from realishuman.evaluate.pairs import BASELINES
-from realishuman.evaluate.run import CLEAN, THIRDS, Measures, Run
+from realishuman.evaluate.run import CLEAN, THIRDS, Measures, Run, Source
 from realishuman.train.synthetic.malform import BONES, KINDS
 
 WORSE_KEYPOINTS = 3.0  # % of the hand's size by which joints may move before it counts as harm
@@ -171,13 +171,12 @@ def skills(measures: Iterable[Measures]) -> list[Skill]:
     return found
 
 
-def distances(run: Run) -> dict[tuple[str, str], Distance]:
-    """Of each method's crops to the clean pictures', by (method, pose)."""
-    truth = run.features.get((TRUTH, ""), [])
+def distances(run: Run) -> dict[Source, Distance]:
+    """Of each method's crops to the clean pictures', per extractor."""
     return {
-        key: distance(features, truth)
-        for key, features in run.features.items()
-        if key != (TRUTH, "")
+        (method, pose, name): distance(features, run.features[TRUTH, "", name])
+        for (method, pose, name), features in run.features.items()
+        if method != TRUTH
     }
 
 

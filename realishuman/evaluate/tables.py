@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from realishuman.evaluate.distances import Extractor
 from realishuman.evaluate.metrics import PSNR_CAP
 from realishuman.evaluate.plots import bars
 from realishuman.evaluate.report import Report, Table
@@ -46,7 +45,10 @@ NOTES = (
     "fingers: it counts five. It was trained on other seeds than these pairs and the "
     "judge that decides whether a repair is kept; how good it is stands in its own table.",
     "The pipeline's check by re-detected keypoints is off here: the same detector scores.",
-    "Not measured: FID and KID, which need Inception's weights.",
+    "Distances on the scorer's features tell well-formed hands from malformed ones and can be "
+    "compared between reports of as many pairs of the same seeds and size; those on a pack's own "
+    "encoder cannot be compared between packs. Neither is FID or KID, which need Inception's "
+    "weights and are not measured.",
 )
 
 
@@ -55,7 +57,6 @@ def pairs_report(
     run: Run,
     weights: str,
     facts: dict[str, Any],
-    extractor: Extractor | None,
     notes: Sequence[str] = (),
 ) -> Report:
     """Everything of one run of protocol A, finished or stopped early."""
@@ -78,13 +79,13 @@ def pairs_report(
                 (0, 3, 1, 1),
             )
         )
-    found = distances(run)
-    if extractor is not None:
+    found = [(name, _name(method, pose), d) for (method, pose, name), d in distances(run).items()]
+    for name in dict.fromkeys(name for name, _, _ in found):
         tables.append(
             Table(
-                f"Distance of the hands' crops to the clean ones', by {extractor.name}",
+                f"Distance of the hands' crops to the clean ones', by {name}",
                 ("method", "Fréchet", "kernel", "note"),
-                [(_name(*key), d.frechet, d.kernel, d.note) for key, d in found.items()],
+                [(of, d.frechet, d.kernel, d.note) for by, of, d in found if by == name],
                 (0, 3, 5, 0),
             )
         )
@@ -98,7 +99,7 @@ def pairs_report(
         sheet=run.sheet,
         data={
             "rows": [row.plain() for each in groups.values() for row in each],
-            "distances": [{"method": _name(*key), **asdict(d)} for key, d in found.items()],
+            "distances": [{"method": of, "extractor": name, **asdict(d)} for name, of, d in found],
             "measures": [asdict(m) for m in run.measures],
         },
     )

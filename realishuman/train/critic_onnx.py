@@ -17,7 +17,8 @@ from realishuman.errors import SettingsError
 from realishuman.train.critic import CHANNELS, Block, CriticNet, Level
 
 OPSET, IR_VERSION = 17, 8
-OUTPUTS = ("malformed", "fingers")  # probabilities (N, 1) and (N, 3)
+# probabilities (N, 1) and (N, 3), and the (N, F) numbers that both are computed from
+OUTPUTS = ("malformed", "fingers", "features")
 
 
 def critic_onnx(
@@ -61,23 +62,22 @@ class _Writer:
             self._add("GlobalMaxPool", x),
             self._add("GlobalMaxPool", places),
         ]
-        features = self._add("Flatten", self._add("Concat", *pooled, axis=1), axis=1)
+        self._add("Flatten", self._add("Concat", *pooled, axis=1), output="features", axis=1)
+        widths = {"features": net.verdict.in_features}
         heads = {
             "malformed": (net.verdict, "Sigmoid", {}),
             "fingers": (net.count, "Softmax", {"axis": 1}),
         }
-        for name in outputs:
-            layer, function, options = heads[name]
-            logits = self._add("Gemm", features, *self._parameters(layer), transB=1)
-            self._add(function, logits, output=name, **options)
+        for name, (layer, function, options) in heads.items():
+            if name in outputs:
+                logits = self._add("Gemm", "features", *self._parameters(layer), transB=1)
+                self._add(function, logits, output=name, **options)
+                widths[name] = layer.out_features
         graph = helper.make_graph(
             self._nodes,
             "critic",
             [helper.make_tensor_value_info("crop", kind, ["n", CHANNELS, side, side])],
-            [
-                helper.make_tensor_value_info(name, kind, ["n", heads[name][0].out_features])
-                for name in outputs
-            ],
+            [helper.make_tensor_value_info(name, kind, ["n", widths[name]]) for name in outputs],
             self._weights,
         )
         model = helper.make_model(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from realishuman.cli import main
+from realishuman.evaluate.scorer import EXTRACTOR
 from realishuman.settings import PRESETS
 from realishuman.train.synthetic.malform import KINDS
 
@@ -29,7 +30,11 @@ def test_pairs_are_reported_with_both_poses_and_as_random(hand_pack, few_pairs, 
     ]  # fmt: skip
     assert all(row["most"] == 0 for row in content["rows"])
     assert content["facts"]["seeds"] == "1000000000 to 1000000000"
-    assert content["distances"] == []
+    assert [each["method"] for each in content["distances"]] == [
+        "malformed input", "repaired, true pose", "repaired, estimated pose",
+    ]  # fmt: skip
+    assert {each["extractor"] for each in content["distances"]} == {EXTRACTOR}  # encoder: random
+    assert any("image encoder" in note for note in content["notes"])
     assert "RANDOM" in capsys.readouterr().err
     assert "RANDOM" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,19 @@ def test_a_damaged_result_is_measured_again(few_pairs, detector, tmp_path):
     run_with(Kept(tmp_path, FACTS), detector, 2, seen)
 
     assert len(seen) == 2
+
+
+def test_a_result_without_the_extractors_names_is_measured_again(few_pairs, detector, tmp_path):
+    store, seen = Kept(tmp_path, FACTS), []
+    run_with(store, detector, 2, [])
+    kept = store.load(1)
+    older = {(method, pose): value for (method, pose, _), value in kept.features.items()}
+    store.save(1, replace(kept, features=older))
+
+    run_with(store, detector, 2, seen)
+
+    assert len(seen) == 2  # malformed and clean
+    assert store.load(1).features.keys() == kept.features.keys()
 
 
 def test_results_of_other_settings_are_refused_by_name(tmp_path):

@@ -27,7 +27,7 @@ def test_with_the_true_pose_the_true_mesh_is_refined_and_nothing_else(pair, mode
     assert repair.refined
     assert touched[inside[:, 1], inside[:, 0]].mean() > 0.9
     assert not touched[~repair.allowed].any()
-    assert measure(pair, 0, BASELINES[0], repair, detector).outside == 0
+    assert measure(pair, 0, BASELINES[0], repair, detector)[0].outside == 0
 
 
 def test_with_the_estimated_pose_a_hand_that_is_not_found_stays_and_the_reason_is_given(

@@ -43,7 +43,7 @@ def spill(pairs):
 
 
 def test_a_perfect_repair_has_every_perfect_number(pair, detector):
-    found = measure(pair, 3, PERFECT, perfect([pair])[0], detector)
+    found, _ = measure(pair, 3, PERFECT, perfect([pair])[0], detector)
 
     assert (found.psnr_changed, found.psnr_hand) == (PSNR_CAP, PSNR_CAP)
     assert (found.delta_e, found.seam, found.outside, found.keypoints) == (0, 1, 0, 0)
@@ -51,7 +51,7 @@ def test_a_perfect_repair_has_every_perfect_number(pair, detector):
 
 
 def test_doing_nothing_has_the_inputs_numbers(pair, detector):
-    found = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
+    found, _ = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
 
     assert found.psnr_changed == psnr(pair.malformed, pair.clean, pair.changed)
     assert 5 < found.psnr_changed < 30
@@ -60,7 +60,7 @@ def test_doing_nothing_has_the_inputs_numbers(pair, detector):
 
 
 def test_a_repair_that_spills_is_counted_pixel_by_pixel(pair, detector):
-    found = measure(pair, 0, Method("spills", "", spill), spill([pair])[0], detector)
+    found, _ = measure(pair, 0, Method("spills", "", spill), spill([pair])[0], detector)
 
     assert found.outside == (pair.malformed[pair.mask] != 0).any(axis=1).sum() > 100
 
@@ -70,14 +70,16 @@ def test_the_scorer_is_shown_the_true_mesh_and_the_one_that_was_followed(pair, d
     (repair,) = do_nothing([pair])
 
     def score(picture, part, mesh):
-        return Score(0.9 if mesh is other else 0.1, 5)
+        malformed = 0.9 if mesh is other else 0.1
+        return Score(malformed, 5, np.array([malformed], np.float32))
 
-    told = measure(pair, 0, NOTHING, repair, detector, score)
-    asked = measure(
+    told, given = measure(pair, 0, NOTHING, repair, detector, score)
+    asked, also = measure(
         pair, 0, NOTHING, replace(repair, followed=(true_part(pair), other)), detector, score
     )
     assert (told.malformed, told.as_asked) == (0.1, None)
     assert (asked.malformed, asked.as_asked) == (0.1, 0.9)
+    assert given.features == also.features == np.float32(0.1)
 
 
 def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand):
@@ -85,7 +87,7 @@ def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand)
     unsure = shown_hand(pair.joints, score=0.4)
 
     for detector in (elsewhere, unsure):
-        found = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
+        found, _ = measure(pair, 0, NOTHING, do_nothing([pair])[0], detector)
         assert (found.detected, found.keypoints) == (False, None)
 
 
@@ -146,11 +148,12 @@ def test_features_are_taken_of_every_method_on_malformed_pairs_only(few_pairs, d
     run = run_of([Method("black", "", blacken)], detector, count=3, extractor=Mean())
 
     assert {key: len(values) for key, values in run.features.items()} == {
-        (NOTHING.name, ""): 3, (PERFECT.name, ""): 3, ("black", ""): 3,
+        (NOTHING.name, "", Mean.name): 3, (PERFECT.name, "", Mean.name): 3,
+        ("black", "", Mean.name): 3,
     }  # fmt: skip
     found = summary.distances(run)
-    assert found.keys() == {(NOTHING.name, ""), ("black", "")}
-    assert "too few" in found["black", ""].note
+    assert found.keys() == {(NOTHING.name, "", Mean.name), ("black", "", Mean.name)}
+    assert "too few" in found["black", "", Mean.name].note
 
 
 def test_what_is_measured_survives_a_stop(few_pairs, detector):

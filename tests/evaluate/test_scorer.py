@@ -14,7 +14,8 @@ from realishuman.evaluate.judges import Hearing, hear, judges_report
 from realishuman.evaluate.metrics import auc, auc_interval
 from realishuman.evaluate.pairs import true_part
 from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate
-from realishuman.evaluate.scorer import FILE, FINGERS, Score, Scorer
+from realishuman.evaluate.scorer import EXTRACTOR, FILE, FINGERS, Score, Scorer
+from realishuman.evaluate.tables import pairs_report
 from realishuman.progress import Silent
 from realishuman.train.synthetic.malform import KINDS
 from realishuman.weights.onnx_session import CPU
@@ -25,7 +26,8 @@ def knows(pair):
 
     def score(picture, part, mesh):
         good = np.array_equal(picture, pair.clean)
-        return Score(0.1 if good else 0.8, 5 if good else pair.fingers)
+        features = np.array([float(good), picture.mean()], np.float32)
+        return Score(0.1 if good else 0.8, 5 if good else pair.fingers, features)
 
     return score
 
@@ -67,12 +69,57 @@ def test_judged_and_counted_stand_in_every_row_and_the_scorers_skill_beside_them
     assert all(m.fingers == (5 if m.kind == CLEAN else 4) for m in run.measures)
 
 
+def test_distances_are_measured_on_the_scorers_features_of_every_method(
+    few_pairs, detector, pair, monkeypatch
+):
+    monkeypatch.setattr(summary, "distance", lambda first, second: (list(first), list(second)))
+    run = Run()
+    evaluate(run, range(3), Scope([], detector, scorer=knows(pair)), side=96, progress=Silent())
+
+    (key,) = found = summary.distances(run)
+    assert key == ("malformed input", "", EXTRACTOR)
+    bad, good = ([features[0] for features in side] for side in found[key])
+    assert (bad, good) == ([0, 0, 0], [1, 1, 1])
+
+
+def test_each_extractor_has_its_own_table_of_distances_under_its_name(few_pairs, detector, pair):
+    class Mean:
+        name = "mean colour"
+
+        def __call__(self, crop):
+            return crop.mean(axis=(0, 1), dtype=np.float32)
+
+    run = Run()
+    scope = Scope([], detector, Mean(), scorer=knows(pair))
+    evaluate(run, range(1), scope, side=96, progress=Silent())
+
+    report = pairs_report("Hands", run, "demo", {})
+
+    tables = [table for table in report.tables if table.title.startswith("Distance")]
+    assert [table.title.split(", by ")[1] for table in tables] == [EXTRACTOR, Mean.name]
+    assert [[row[0] for row in table.cells] for table in tables] == [["malformed input"]] * 2
+    assert [each["extractor"] for each in report.data["distances"]] == [EXTRACTOR, Mean.name]
+    assert not any("FID" in table.title or "FID" in table.columns for table in tables)
+
+
+def test_the_built_in_scorers_features_tell_a_malformed_hand_from_the_clean_one(pair):
+    scorer = Scorer()
+    clean, again, bad = (
+        scorer(picture, true_part(pair), pair.mesh)
+        for picture in (pair.clean, pair.clean.copy(), pair.malformed)
+    )
+
+    np.testing.assert_array_equal(clean.features, again.features)
+    assert not np.allclose(clean.features, bad.features, atol=0.1)
+
+
 def test_without_a_scorer_nothing_is_claimed(few_pairs, detector):
     run = Run()
     evaluate(run, range(1), Scope([], detector), side=96, progress=Silent())
 
     assert summary.skills(run.measures) == []
     assert summary.rows(run.measures, "all")[0].values["judged"] is None
+    assert summary.distances(run) == {}
 
 
 def test_the_built_in_scorer_opens_and_answers(pair):
@@ -80,6 +127,7 @@ def test_the_built_in_scorer_opens_and_answers(pair):
 
     assert 0 <= score.malformed <= 1
     assert score.fingers in FINGERS
+    assert (score.features.shape, score.features.dtype) == ((257,), np.float32)
     assert FILE.stat().st_size < 2e6
     assert Scorer()._session.provider == CPU
 

@@ -149,9 +149,15 @@ def test_the_file_answers_as_the_network_does(outputs):
     session = session_of(critic_onnx(net, 32, outputs, {"seed": "3"}))
     found = dict(zip(outputs, session.run(list(outputs), {"crop": x.numpy()}), strict=True))
 
+    seen = []
+    net.verdict.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     with torch.no_grad():
         opinion = net(x)
-    expected = {"malformed": opinion.malformed.sigmoid(), "fingers": opinion.fingers.softmax(1)}
+    expected = {
+        "malformed": opinion.malformed.sigmoid(),
+        "fingers": opinion.fingers.softmax(1),
+        "features": seen[0][0],
+    }
     for name in outputs:
         np.testing.assert_allclose(found[name], expected[name].numpy(), atol=4e-3)
     assert session.get_modelmeta().custom_metadata_map["seed"] == "3"
@@ -203,7 +209,7 @@ def test_training_goes_on_where_it_was_and_writes_the_file(config_file, crops, t
     assert codes == [0, 0]
     assert [row["step"] for row in rows] == ["1", "2", "3"]
     session = session_of((folder / f"{name}.onnx").read_bytes())
-    assert len(session.get_outputs()) == {"judge": 1, "scorer": 2}[name]
+    assert len(session.get_outputs()) == {"judge": 1, "scorer": 3}[name]
     assert session.get_modelmeta().custom_metadata_map["steps"] == "3"
 
 
