@@ -13,11 +13,15 @@ from realishuman.errors import ModelError
 from realishuman.kinds import KINDS
 from realishuman.mesh import face3d
 from realishuman.mesh.base import MeshRegressor
+from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
+from realishuman.mesh.hand_corrector import HandCorrector
 
 AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mesh`
+CORRECTED = "corrected"  # of a pack's header: the built-in one after mesh.hand_corrector
 BUILT_IN = "built-in"  # what reports call the regressors of KINDS
+CORRECTING = "built-in, landmarks corrected"
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,13 @@ def choose(kind: str, wish: str, trained_with: str, folder: Path) -> Choice:
     """Choose the regressor of a kind.
 
     wish          the setting: "auto" takes what the pack was trained with, where it is installed.
-    trained_with  "embedded" or "official": the pack's header.
+    trained_with  "embedded", "corrected" or "official": the pack's header.
     folder        the models folder.
     Raises        ModelError if "official" is wished for and not installed.
     """
-    if wish == EMBEDDED or (wish == AUTO and trained_with == EMBEDDED):
+    if wish == AUTO and trained_with == CORRECTED and kind == "hand":
+        return Choice(CORRECTING)
+    if wish == EMBEDDED or (wish == AUTO and trained_with != OFFICIAL):
         return Choice(BUILT_IN)
     paper = PAPER.get(kind)
     missing = [name for name in paper.files if not (folder / name).is_file()] if paper else []
@@ -93,4 +99,6 @@ def open_regressor(kind: str, choice: Choice, folder: Path, provider: str) -> Me
     """Make the regressor that was chosen."""
     if choice.name == BUILT_IN:
         return KINDS[kind].regressor()
+    if choice.name == CORRECTING:
+        return EmbeddedHand(HandCorrector())
     return PAPER[kind].open(folder, provider)

@@ -134,7 +134,7 @@ class Settings:
     mesh: str = setting(
         "auto",
         "what makes the meshes: built in, or the paper's own HaMeR and 3DDFA-V3; auto: those the "
-        "pack was trained with, where they are installed",
+        "pack asks for, where they are installed",
         choices=("auto", "embedded", "official"),
     )
     judge: bool = setting(True, "keep the original where the repair is not better")

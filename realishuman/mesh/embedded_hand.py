@@ -2,7 +2,8 @@
 
 The 21 landmarks say where the joints are in the picture, the metric landmarks how they lie in
 depth. A plausible hand is fitted to both (mesh/hand_fit.py) and the template's surface follows it.
-Left hands are fitted in the mirror.
+Left hands are fitted in the mirror. A corrector (mesh/hand_corrector.py), where one is given, first
+says where the landmarks of the good hand would be.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
+from realishuman.mesh.hand_corrector import HandCorrector
 from realishuman.mesh.hand_fit import fit
 from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
@@ -24,28 +26,36 @@ MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 class EmbeddedHand:
-    """Mesh regressor of hands; holds nothing but the template."""
+    """Mesh regressor of hands.
 
-    def __init__(self) -> None:
-        """Read the template."""
+    corrector  corrects the landmarks first; without one they are fitted as found.
+    """
+
+    def __init__(self, corrector: HandCorrector | None = None) -> None:
         self._template = hand_template()
+        self._corrector = corrector
 
     def regress(self, picture: Picture, parts: Sequence[Part]) -> list[Mesh]:
-        """Return one mesh per hand; `picture` is not looked at.
+        """Return one mesh per hand; only a corrector looks at `picture`.
 
         Mesh.joints are the 21 landmarks of the fitted hand. A hand of unknown side counts as a
         right one.
         Raises ModelError when a part is no hand, or its landmarks are not finite or are one point.
         """
+        if self._corrector is not None:
+            units = [metric(number, part)[1] for number, part in enumerate(parts)]
+            parts = self._corrector.correct(picture, parts, units)
         return [self._mesh(number, part) for number, part in enumerate(parts)]
 
     @property
     def note(self) -> str:
-        """Empty: there is no network."""
+        """Empty: there is no network, or one that always runs on the CPU."""
         return ""
 
     def release(self) -> None:
-        """There is nothing to let go of."""
+        """Let go of the corrector's memory; it opens again at its next use."""
+        if self._corrector is not None:
+            self._corrector.release()
 
     def _mesh(self, number: int, part: Part) -> Mesh:
         target, unit = metric(number, part)

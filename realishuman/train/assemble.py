@@ -44,6 +44,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         margin=pack.margin,
         erode=pack.erode,
         keep_core=pack.keep_core,
+        mesh=pack.mesh,
     )
     return read_header(made.to_json(), "the configuration")
 

@@ -63,6 +63,11 @@ def add_parser(commands: Any) -> None:
         command = _task(tasks, name, text, _critic)
         command.add_argument("--steps", type=int, help="in place of the configuration's")
         command.add_argument("--threads", type=int, help="of the CPU (default: all cores)")
+    command = _task(tasks, "corrector", "train the network that corrects landmarks", _corrector)
+    command.add_argument("--steps", type=int, help="in place of the configuration's")
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
     command = _task(tasks, "pack", "write a pack of what is trained so far", _pack)
     command.add_argument("-o", "--output", type=Path, required=True, help="the pack's file")
 
@@ -166,6 +171,27 @@ def _critic(options: argparse.Namespace) -> int:
     try_folder(Path(config.output))
     try:
         path = train_critic(config, options.task, critic, _say)
+    except KeyboardInterrupt as stop:
+        return _stopped(str(stop) or f"{options.task}: stopped; the same command goes on.")
+    _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    return OK
+
+
+def _corrector(options: argparse.Namespace) -> int:
+    _needs_accelerate()
+    from realishuman.places import try_folder
+    from realishuman.train.config import read_config
+    from realishuman.train.corrector import train_corrector
+
+    if options.workers < 1:
+        raise SettingsError("--workers must be at least 1")
+    config = read_config(options.config)
+    corrector = config.corrector
+    if options.steps is not None:
+        corrector = replace(corrector, stage=replace(corrector.stage, steps=options.steps))
+    try_folder(Path(config.output))
+    try:
+        path = train_corrector(config, corrector, options.workers, _say)
     except KeyboardInterrupt as stop:
         return _stopped(str(stop) or f"{options.task}: stopped; the same command goes on.")
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")

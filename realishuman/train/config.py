@@ -41,6 +41,7 @@ class PackConfig:
     margin: float | None = None
     erode: int | None = None
     keep_core: bool = False
+    mesh: str = "embedded"
     licence: str = "Apache-2.0"
     source: str = "trained with realishuman train"
 
@@ -181,6 +182,30 @@ class Critic:
 
 
 @dataclass(frozen=True)
+class Corrector:
+    """A small network that corrects the landmarks of malformed hands.
+
+    first, count  seeds of the hands it learns from; the first 256 are held out.
+    widths        of its levels, finest first, four; each halves the picture.
+    """
+
+    first: int = 5_000_000
+    count: int = 12_288
+    widths: tuple[int, int, int, int] = (24, 48, 96, 160)
+    stage: Stage = field(
+        default_factory=lambda: Stage(
+            steps=4000,
+            batch=32,
+            learning_rate=2e-3,
+            warmup=100,
+            decay=0.6,
+            precision="bfloat16",
+            save_every=200,
+        )
+    )
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything a training run is told.
 
@@ -197,6 +222,7 @@ class TrainConfig:
     stage_two: Stage = field(default_factory=lambda: Stage(steps=20_000, batch=16))
     judge: Critic = field(default_factory=Critic)
     scorer: Critic = field(default_factory=lambda: Critic(first=4096, stage=critic_stage(seed=1)))
+    corrector: Corrector = field(default_factory=Corrector)
 
 
 def read_config(path: str | Path) -> TrainConfig:

@@ -17,13 +17,14 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.files import whole_file
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import Crop
-from realishuman.kinds import KINDS
 from realishuman.mesh.base import MeshRegressor
 from realishuman.prepare import pose_and_mask
-from realishuman.train.config import Critic, TrainConfig
+from realishuman.regressors import AUTO, choose, open_regressor
+from realishuman.train.config import Critic, PackConfig, TrainConfig
 from realishuman.train.crops import CONFIDENCE, Mask, Pixels, pixels
 from realishuman.train.guard import room
 from realishuman.train.shards import Crops
+from realishuman.weights.store import models_folder
 
 PER_FILE = 256
 SHADED = "shaded"  # what every judge is shown, whatever its pack is steered by
@@ -55,7 +56,7 @@ class Estimated:
         for first in range(critic.first, critic.first + critic.count, PER_FILE):
             path = folder / f"estimated-{critic.estimated}-{first:08d}.npy"
             if not path.is_file():
-                estimate = estimate or _Estimator(config.pack.kind, config.pack.preset)
+                estimate = estimate or _Estimator(config.pack)
                 chosen = range(first, min(first + PER_FILE, critic.first + critic.count))
                 rows = [
                     np.stack([estimate(crops[i].clean), estimate(crops[i].malformed)])
@@ -83,10 +84,12 @@ class Estimated:
 class _Estimator:
     """(R, R, 3) uint8 to pose and, as the fourth channel, 0 nothing found, 1 found, 2 covered."""
 
-    def __init__(self, kind: str, preset: str) -> None:
-        self._kind, self._preset = kind, preset
+    def __init__(self, pack: PackConfig) -> None:
+        self._kind, self._preset = pack.kind, pack.preset
         self._detector: Detector = EmbeddedDetector("cpu", threads=1)
-        self._regressor: MeshRegressor = KINDS[kind].regressor()
+        folder = models_folder()
+        choice = choose(pack.kind, AUTO, pack.mesh, folder)
+        self._regressor: MeshRegressor = open_regressor(pack.kind, choice, folder, "cpu")
 
     def __call__(self, picture: Pixels) -> Pixels:
         side = len(picture)

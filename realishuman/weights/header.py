@@ -70,8 +70,8 @@ class PackHeader:
     kind        part kind it repairs.
     weights     "trained", "demo" (small, on synthetic data) or "random" (paints noise).
     pose        pose condition it expects: "shaded" render or "depth".
-    mesh        whose meshes it was trained with: the "embedded" regressors' or the "official" ones,
-                HaMeR and 3DDFA-V3.
+    mesh        whose meshes it is steered by: the "embedded" regressors', the same with landmarks
+                "corrected" for rendered hands, or the "official" ones, HaMeR and 3DDFA-V3.
     preset      whose constants it runs with unless the user says otherwise.
     resolution  side of the crop in pixels.
     steps, guidance, margin, erode  of sampling, of the crop and of m_e, where the user says

@@ -22,7 +22,7 @@ from realishuman.weights.header import (
 _CHOICES = {
     "weights": ("trained", "demo", "random"),
     "pose": ("shaded", "depth"),
-    "mesh": ("embedded", "official"),
+    "mesh": ("embedded", "corrected", "official"),
     "preset": ("released", "paper"),
     "prediction": ("epsilon", "v_prediction"),
     "spacing": ("leading", "linspace", "trailing"),

@@ -1,0 +1,117 @@
+"""The landmark corrector put together: hands, network, file, and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from realishuman.errors import SettingsError
+from realishuman.files import whole_file
+from realishuman.train.config import Corrector, TrainConfig
+from realishuman.train.corrector_data import (
+    CorrectorData,
+    Hands,
+    load_hands,
+    make_hands,
+    stacked,
+    varied,
+)
+from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector
+from realishuman.train.corrector_onnx import corrector_onnx
+from realishuman.train.folder import RunFolder
+from realishuman.train.guard import room
+from realishuman.train.loop import Trainee, train
+
+NAME = "corrector"
+AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean distance to the true joints in the picture, % of the hand's longer side.
+
+    found, corrected  of the detector's landmarks and of the network's.
+    """
+
+    found: float
+    corrected: float
+
+
+def train_corrector(
+    config: TrainConfig,
+    corrector: Corrector,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Make the hands that are missing, train, go on where it was stopped; returns the ONNX file.
+
+    Raises  SettingsError where the parts are no hands, or too few; what loop.train raises.
+    """
+    _check(config, corrector)
+    folder = RunFolder(Path(config.output) / NAME)
+    paths = make_hands(folder.path / "hands", corrector.first, corrector.count, workers, say)
+    held, rest = load_hands(paths[:1]), load_hands(paths[1:])
+    say(f"{NAME}: {len(rest.crops)} hands, {len(held.crops)} held out")
+    module = TrainedCorrector(corrector.widths, corrector.stage.seed)
+    data = CorrectorData(rest, corrector)
+    trainee = Trainee(NAME, module, data.batch, lambda: dict(module.state_dict()))
+    steps = train(trainee, corrector.stage, folder, say)
+    net = module.net.eval().to("cpu", torch.float32)
+    for name, which in (("clean", ~held.malformed), ("malformed", held.malformed)):
+        errors = measure(net, held, np.flatnonzero(which))
+        say(
+            f"{name}: joints off by {errors.found:.2f} % of the hand as found, "
+            f"{errors.corrected:.2f} % as corrected"
+        )
+    return _export(net, config, corrector, steps, folder.path)
+
+
+def _check(config: TrainConfig, corrector: Corrector) -> None:
+    if config.pack.kind != "hand":
+        raise SettingsError(
+            f"the corrector knows hands, but pack.kind is {config.pack.kind}: meshes of other "
+            "kinds are not corrected."
+        )
+    if corrector.count <= 256:
+        raise SettingsError(
+            f"corrector.count is {corrector.count}; the first 256 pairs are held out, so it must "
+            "be more."
+        )
+
+
+def measure(net: CorrectorNet, hands: Hands, chosen: NDArray[np.intp]) -> Errors:
+    """How far the joints of these hands are off before and after."""
+    before: list[float] = []
+    after: list[float] = []
+    for start in range(0, len(chosen), AT_ONCE):
+        batch = stacked([varied(hands, int(i), None) for i in chosen[start : start + AT_ONCE]])
+        with torch.inference_mode():
+            corrected = net(batch.crops, batch.found)
+        flat = batch.good[..., :2]
+        size = (flat.amax(1) - flat.amin(1)).amax(1)
+        for errors, joints in ((before, batch.found), (after, corrected)):
+            errors += ((joints[..., :2] - flat).norm(dim=-1).mean(1) / size * 100).tolist()
+    return Errors(float(np.mean(before)), float(np.mean(after)))
+
+
+def _export(
+    net: CorrectorNet, config: TrainConfig, corrector: Corrector, steps: int, folder: Path
+) -> Path:
+    """Write the ONNX file."""
+    note = {
+        "made by": f"realishuman train {NAME}",
+        "hands": f"seeds {corrector.first} to {corrector.first + corrector.count - 1}",
+        "seed": str(corrector.stage.seed),
+        "steps": str(steps),
+        "licence": config.pack.licence,
+    }
+    path = folder / f"{NAME}.onnx"
+    content = corrector_onnx(net, note)
+    with room(folder), whole_file(path) as file:
+        file.write(content)
+    return path

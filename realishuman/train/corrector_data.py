@@ -1,0 +1,189 @@
+"""Hands for the landmark corrector: rendered, looked for as in use, cut upright, kept in files.
+
+Of every pair both pictures are kept, the clean one as well: a good hand must stay as it is.
+Sample number n of a run is always the same.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.detect.embedded import EmbeddedDetector
+from realishuman.files import whole_file
+from realishuman.imaging.boxes import around, iou
+from realishuman.mesh.embedded_hand import metric
+from realishuman.mesh.hand_corrector import MARGIN, SIDE, deep, given, shown, view
+from realishuman.train.config import Corrector
+from realishuman.train.corrector_net import CorrectorBatch
+from realishuman.train.crops import CONFIDENCE, Pixels
+from realishuman.train.data import Order
+from realishuman.train.guard import room
+from realishuman.train.shards import deaf_children, one_thread
+from realishuman.train.synthetic.sample import sample
+
+Floats = NDArray[np.float64]
+PER_FILE = 256  # pairs
+STORED, STORED_MARGIN = 176, 2.2  # as the network sees a hand, with room to turn and scale
+SIDES = (144, 208)  # of the rendered pictures, pixels
+SAME_PLACE = 0.1  # IoU with the true hand from which on a detected hand is that hand
+TURN, SCALE, SHIFT = 15.0, 0.12, 0.05  # degrees, factor, sides: at most
+BLURRED, GRAINY = 0.3, 0.3  # shares of the samples
+UNSURE = 0.004  # of the landmarks that are shown, standard deviation in sides of the crop
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Hands in the frame of the stored crop.
+
+    crops        (N, 176, 176, 3) uint8.
+    found, good  (N, 21, 3) float32, the detector's landmarks and the true joints, in pixels.
+    malformed    (N,) bool.
+    """
+
+    crops: Pixels
+    found: NDArray[np.float32]
+    good: NDArray[np.float32]
+    malformed: NDArray[np.bool_]
+
+
+def make_hands(
+    folder: Path, first: int, count: int, workers: int, say: Callable[[str], None] = lambda _: None
+) -> list[Path]:
+    """Make the files of the seeds [first, first + count) that are missing; returns all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = range(first, first + count, PER_FILE)
+    jobs = [
+        (folder / f"hands-{start:09d}.npz", start, min(PER_FILE, first + count - start))
+        for start in starts
+    ]
+    missing = [job for job in jobs if not job[0].is_file()]
+    with room(folder):
+        for done, path in enumerate(_made(missing, workers), start=1):
+            say(f"{path.name}: {done} of {len(missing)} files of hands")
+    return [path for path, _, _ in jobs]
+
+
+def _made(jobs: Sequence[tuple[Path, int, int]], workers: int) -> Iterator[Path]:
+    if workers == 1 or len(jobs) < 2:
+        yield from map(_make_file, jobs)
+        return
+    with deaf_children():
+        pool = multiprocessing.get_context("spawn").Pool(workers, one_thread)
+    with pool:
+        yield from pool.imap_unordered(_make_file, jobs)
+
+
+def _make_file(job: tuple[Path, int, int]) -> Path:
+    path, first, count = job
+    detector = EmbeddedDetector("cpu", threads=1)
+    rows = [row for seed in range(first, first + count) for row in _rows(seed, detector)]
+    names = ("crops", "found", "good", "malformed")
+    columns = {
+        name: np.stack(list(column))
+        for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    with whole_file(path) as file:
+        np.savez(file, **columns)  # type: ignore[arg-type]  # its stub takes keywords for flags
+    return path
+
+
+def _rows(seed: int, detector: EmbeddedDetector) -> Iterator[tuple[object, ...]]:
+    """Of the clean and the malformed picture, where the hand is found."""
+    side = 2 * int(np.random.default_rng((seed, 9)).integers(SIDES[0] // 2, SIDES[1] // 2 + 1))
+    pair = sample(seed, side)
+    for malformed, picture in ((False, pair.clean), (True, pair.malformed)):
+        parts = detector.detect(picture, ["hand"], confidence=CONFIDENCE)
+        near = [part for part in parts if iou(part.box, around(pair.joints)) >= SAME_PLACE]
+        if not near:
+            continue
+        part = near[0]
+        seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
+        found = seen.inside(deep(part, metric(0, part)[1])) * STORED
+        good = seen.inside(pair.joints) * STORED
+        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), malformed
+
+
+def load_hands(paths: Sequence[Path]) -> Hands:
+    """The hands of these files, in memory."""
+    columns: dict[str, list[NDArray[np.generic]]] = {}
+    for path in paths:
+        with np.load(path) as file:
+            for name in file.files:
+                columns.setdefault(name, []).append(file[name])
+    return Hands(**{name: np.concatenate(arrays) for name, arrays in columns.items()})
+
+
+class CorrectorData:
+    """Batches of hands."""
+
+    def __init__(self, hands: Hands, corrector: Corrector) -> None:
+        self._hands = hands
+        self._order = Order(len(hands.crops), 1, corrector.stage.seed)
+
+    def batch(self, numbers: Sequence[int]) -> CorrectorBatch:
+        """Samples of these numbers."""
+        rows = []
+        for number in numbers:
+            index, _, generator = self._order.draw(number)
+            rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+            rows.append(varied(self._hands, index, rng))
+        return stacked(rows)
+
+
+def stacked(rows: Sequence[tuple[Tensor, Tensor, Tensor]]) -> CorrectorBatch:
+    """Single hands as one batch."""
+    return CorrectorBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+
+def varied(
+    hands: Hands, index: int, rng: np.random.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One hand as the network is shown it: crop, landmarks found, joints of the good hand.
+
+    rng  turns, scales, shifts, recolours and blurs at random; None leaves the hand as it is.
+    """
+    turn, scale, shift = 0.0, SIDE / STORED * STORED_MARGIN / MARGIN, np.zeros(2)
+    if rng is not None:
+        turn = float(np.radians(rng.uniform(-TURN, TURN)))
+        scale *= float(rng.uniform(1 - SCALE, 1 + SCALE))
+        shift = rng.uniform(-SHIFT, SHIFT, 2) * SIDE
+    axes = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    origin = SIDE / 2 + shift - axes @ np.full(2, STORED / 2)
+    found, good = (
+        np.column_stack([points[:, :2] @ axes.T + origin, points[:, 2] * scale]) / SIDE
+        for points in (hands.found[index], hands.good[index])
+    )
+    crop = _warped(hands.crops[index], axes, origin)
+    if rng is not None:
+        crop = _recoloured(crop, rng)
+        found = found + rng.normal(0, UNSURE, found.shape)
+    return tuple(torch.from_numpy(each) for each in (shown(crop), given(found), given(good)))  # type: ignore[return-value]
+
+
+def _warped(crop: Pixels, axes: Floats, origin: Floats) -> Pixels:
+    """The crop moved by points -> axes points + origin, where pixel centres are at +0.5."""
+    at_centres = origin + axes @ np.full(2, 0.5) - 0.5
+    moved: Pixels = cv2.warpAffine(
+        crop, np.column_stack([axes, at_centres]), (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101
+    )
+    return moved
+
+
+def _recoloured(crop: Pixels, rng: np.random.Generator) -> Pixels:
+    """Other light, and what cameras and networks do to sharpness."""
+    gain = (rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+    image = crop.astype(np.float32) * gain + np.float32(rng.uniform(-15, 15))
+    if rng.random() < BLURRED:
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.2)))
+    if rng.random() < GRAINY:
+        image += rng.normal(0, rng.uniform(0, 6), image.shape).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 255).round(), np.uint8)
