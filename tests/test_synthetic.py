@@ -14,6 +14,7 @@ from realishuman.train.synthetic.body import arm, subdivide
 from realishuman.train.synthetic.malform import KINDS
 from realishuman.train.synthetic.pose import FAMILIES, draw_angles, draw_rotation, extended
 from realishuman.train.synthetic.sample import LEAST_CHANGED, sample
+from realishuman.train.synthetic.scene import draw_scene
 from realishuman.train.synthetic.skin import TONES, draw_skin, from_lab
 
 SIDE = 96
@@ -41,6 +42,30 @@ def test_another_side_shows_the_same_hand_in_the_same_place():
     assert small.tone == large.tone
     shrunk = cv2.resize(large.clean, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     assert np.abs(shrunk.astype(float) - small.clean).mean() < 4
+
+
+def test_an_odd_side_shows_the_same_hand_as_the_even_one_beside_it():
+    odd, even = sample(3, SIDE + 1, "bent finger"), sample(3, SIDE, "bent finger")
+
+    assert odd.clean.shape == odd.malformed.shape == (SIDE + 1, SIDE + 1, 3)
+    np.testing.assert_allclose(odd.joints / (SIDE + 1), even.joints / SIDE, atol=1e-5)
+    scene = draw_scene(np.random.default_rng(0), 65)
+    assert scene.background.shape == (65, 65, 3)
+    assert np.isfinite([scene.sky, scene.floor]).all()
+
+
+@pytest.mark.parametrize("side", [64, 208])
+def test_the_light_from_above_and_below_is_that_of_the_two_halves(side):
+    background = draw_background(np.random.default_rng(5), side)
+
+    scene = draw_scene(np.random.default_rng(5), side)
+
+    mean = background.reshape(2, -1, 3).mean(1).astype(np.float64)
+    tint = (mean / mean.mean(axis=1, keepdims=True)) ** 0.37
+    level = scene.sky / (tint[0] * 1.25)
+    np.testing.assert_array_equal(scene.background, background)
+    np.testing.assert_allclose(level, level[0], rtol=1e-12)
+    np.testing.assert_allclose(scene.floor, tint[1] * level[0] * 0.7, rtol=1e-12)
 
 
 def test_every_twin_has_its_kind_and_its_number_of_fingers(pairs):

@@ -29,12 +29,14 @@ def add_task(tasks: Any) -> None:
 def _judge(options: argparse.Namespace) -> int:
     from realishuman.detect.embedded import EmbeddedDetector
     from realishuman.evaluate.judges import Hearing, hear, judges_report
-    from realishuman.evaluate.pairs import FIRST_SEED
+    from realishuman.evaluate.pairs import FIRST_SEED, HAND
     from realishuman.evaluate.report import write
     from realishuman.evaluate.scorer import FILE, Scorer
     from realishuman.hosts.standalone import Bar
     from realishuman.judge.network import FOLDER, JudgeNetwork
     from realishuman.places import try_folder
+    from realishuman.regressors import AUTO, CORRECTED, choose, open_regressor
+    from realishuman.weights.store import models_folder
 
     first = FIRST_SEED if options.first is None else options.first
     if options.count < 1 or first < 0:
@@ -44,6 +46,8 @@ def _judge(options: argparse.Namespace) -> int:
     try_folder(options.output)
     judge = JudgeNetwork(options.judge or FOLDER / "hand.onnx")
     scorer, hearing = Scorer(options.scorer or FILE), Hearing()
+    folder = models_folder()
+    choice = choose(HAND, AUTO, CORRECTED, folder)  # as the packs ask for that have this judge
     networks = {"judge": judge.malformed, "scorer": lambda *one: scorer(*one).malformed}
     with Bar(options.quiet) as bar:
         try:
@@ -53,6 +57,7 @@ def _judge(options: argparse.Namespace) -> int:
                 networks,
                 lambda *one: scorer(*one).fingers,
                 EmbeddedDetector("cpu"),
+                open_regressor(HAND, choice, folder, "cpu"),
                 side=options.side,
                 progress=bar,
             )
@@ -62,6 +67,7 @@ def _judge(options: argparse.Namespace) -> int:
                     "seeds": f"{first} to {first + options.count - 1}",
                     "pairs": len({one.seed for one in hearing.seen}),
                     "side": options.side,
+                    "estimated meshes": choice.name,
                 }
                 report = judges_report(hearing, facts)
                 bar.say("\n".join(map(str, write(report, options.output))))

@@ -1,7 +1,7 @@
 """How well the built-in judge and the scorer tell malformed hands from good ones; repairs nothing.
 
 Each pair is shown as it came and softened, as networks paint; with the true mesh, and with the mesh
-estimated from the very picture that is judged, as in use.
+that detector, corrector and fit make of the very picture that is judged, as in use.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, Part
 from realishuman.evaluate.metrics import auc_interval, bootstrap
-from realishuman.evaluate.pairs import HAND, POSES, true_part
+from realishuman.evaluate.pairs import POSES, true_part
 from realishuman.evaluate.report import Report, Table
 from realishuman.evaluate.run import seen_hand
 from realishuman.evaluate.summary import ALL, GOOD_COUNT, MALFORMED
 from realishuman.imaging.boxes import around
 from realishuman.judge.verdict import GOOD
-from realishuman.kinds import KINDS as PARTS
 from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.progress import Progress
 from realishuman.train.synthetic.malform import BONES, KINDS
@@ -47,8 +46,8 @@ TITLES = (
 )
 NOTES = (
     "AUC: chance that a malformed hand gets a higher probability than a clean one, with its 95 % "
-    "bootstrap interval. Estimated pose: the mesh that detector and regressor make of the picture "
-    "that is judged; hands that are not found are left out and counted.",
+    "bootstrap interval. Estimated pose: the mesh that detector, corrector and fit make of the "
+    "picture that is judged; hands that are not found are left out and counted.",
     f"Pose {SHARED!r}: the mesh estimated from the malformed picture is shown with both, as before "
     "and after a repair. It follows the defect, so the clean hand, unlike a repair, is not its.",
     "Clean preferred: of the pairs, the clean picture gets the lower probability.",
@@ -91,16 +90,17 @@ def hear(
     networks: Mapping[str, Malformed],
     count: Callable[[Pixels, Part, Mesh], int],
     detector: Detector,
+    regressor: MeshRegressor,
     *,
     side: int,
     progress: Progress,
 ) -> None:
     """Ask every network about every pair; answers are added to `hearing` pair by pair.
 
-    networks  by name, each picture, part and mesh to a probability.
-    count     the same to a number of fingers.
+    networks   by name, each picture, part and mesh to a probability.
+    count      the same to a number of fingers.
+    regressor  makes the estimated meshes of what the detector finds.
     """
-    regressor = PARTS[HAND].regressor()
     progress.begin("judges", len(seeds))
     for number, seed in enumerate(seeds):
         pair = sample(seed, side, KINDS[number % len(KINDS)])

@@ -52,6 +52,7 @@ class Measures:
     keypoints     error of the detected joints, % of the hand's size; None if not detected.
     malformed     how likely the scorer takes it for malformed, 0..1, given the true mesh.
     as_asked      the same given the mesh that the repair was asked to follow.
+    mesh_error    of the joints of the mesh that was followed, like keypoints; None without one.
     counted, fingers  as the scorer counts them, and as the input picture has them.
     """
 
@@ -75,6 +76,7 @@ class Measures:
     counted: int | None = None
     fingers: int = 5
     as_asked: float | None = None
+    mesh_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,11 @@ def measure(
         counted=score.fingers if score else None,
         fingers=pair.fingers,
         as_asked=asked.malformed if asked else None,
+        mesh_error=(
+            metrics.keypoint_error(repair.followed[1].joints, pair.joints)
+            if repair.followed
+            else None
+        ),
     )
     return measures, score
 

@@ -84,6 +84,7 @@ COLUMNS: Mapping[str, Column] = {
     "psnr_hand": Column("PSNR hand, dB", lambda m, _: m.psnr_hand, "higher", 2),
     "delta_e": Column("mean skin ΔE", lambda m, _: m.delta_e, "lower", 2),
     "keypoints": Column("joint error, % of hand", lambda m, _: m.keypoints, "lower", 2),
+    "mesh_error": Column("mesh error, % of hand", lambda m, _: m.mesh_error, "lower", 2),
     "seam": Column("seam, 1 = none", lambda m, _: m.seam, "lower", 2),
     "detected": Column("detected, %", lambda m, _: 100.0 * m.detected, ""),
     "confidence": Column("detector score", lambda m, _: m.confidence, "", 3),

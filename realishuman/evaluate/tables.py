@@ -23,7 +23,7 @@ from realishuman.evaluate.summary import (
 )
 
 PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam")
-JUDGED = ("judged", "asked", "five", "delta_e", "keypoints", "detected")
+JUDGED = ("judged", "asked", "five", "delta_e", "mesh_error", "keypoints", "detected")
 OF_KINDS = ("refined", "psnr_changed", "gain", *JUDGED)
 OF_CLEAN = ("refined", "psnr_hand", *JUDGED, "worse")
 NOTES = (
@@ -35,6 +35,8 @@ NOTES = (
     f"decides nothing here; in estimated-pose rows the same detector (from {CONFIDENCE:g}) also "
     "found the hand that was repaired.",
     "Joint error is measured on detected hands only, so read it together with the detection rate.",
+    "Mesh error: the joints of the mesh that was followed against the true ones, in the picture; "
+    "hands that were not found are left out.",
     "Seam: mean step between neighbouring pixels across the edge of what was repainted (m_d, or m "
     "where stage one is pasted directly), over the same of the clean picture.",
     f"A clean hand is made worse when it is no longer detected, its joints move by more than "

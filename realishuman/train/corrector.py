@@ -14,6 +14,7 @@ from realishuman.errors import SettingsError
 from realishuman.files import whole_file
 from realishuman.train.config import Corrector, TrainConfig
 from realishuman.train.corrector_data import (
+    PER_FILE,
     CorrectorData,
     Hands,
     load_hands,
@@ -77,10 +78,10 @@ def _check(config: TrainConfig, corrector: Corrector) -> None:
             f"the corrector knows hands, but pack.kind is {config.pack.kind}: meshes of other "
             "kinds are not corrected."
         )
-    if corrector.count <= 256:
+    if corrector.count <= PER_FILE:
         raise SettingsError(
-            f"corrector.count is {corrector.count}; the first 256 pairs are held out, so it must "
-            "be more."
+            f"corrector.count is {corrector.count}; the first {PER_FILE} pairs are held out, so "
+            "it must be more."
         )
 
 

@@ -82,6 +82,20 @@ def test_the_scorer_is_shown_the_true_mesh_and_the_one_that_was_followed(pair, d
     assert given.features == also.features == np.float32(0.1)
 
 
+def test_the_mesh_that_was_followed_is_held_against_the_true_joints(pair, detector):
+    longer = np.ptp(pair.joints[:, :2], axis=0).max()
+    beside = replace(pair.mesh, joints=pair.joints + np.array([0.1 * longer, 0, 7], np.float32))
+    (nothing,) = do_nothing([pair])
+
+    def error(repair):
+        return measure(pair, 0, NOTHING, repair, detector).mesh_error
+
+    assert error(nothing) is None
+    assert error(replace(nothing, followed=(true_part(pair), beside))) == pytest.approx(10)
+    exact = replace(pair.mesh, joints=pair.joints)
+    assert error(replace(nothing, followed=(true_part(pair), exact))) == 0
+
+
 def test_a_hand_seen_elsewhere_or_too_unsurely_is_not_detected(pair, shown_hand):
     elsewhere = shown_hand(pair.joints * 0.1)
     unsure = shown_hand(pair.joints, score=0.4)

@@ -16,7 +16,9 @@ from realishuman.evaluate.pairs import true_part
 from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate
 from realishuman.evaluate.scorer import EXTRACTOR, FILE, FINGERS, Score, Scorer
 from realishuman.evaluate.tables import pairs_report
+from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.progress import Silent
+from realishuman.regressors import CORRECTING
 from realishuman.train.synthetic.malform import KINDS
 from realishuman.weights.onnx_session import CPU
 
@@ -141,9 +143,10 @@ def test_every_network_is_asked_about_both_pictures_as_they_came_and_softened(
     score, hearing = knows(pair), Hearing()
     networks = {"knows": lambda *one: score(*one).malformed}
 
+    regressor = EmbeddedHand()
     hear(
-        hearing, range(2), networks, lambda *one: score(*one).fingers, detector, side=96,
-        progress=Silent(),
+        hearing, range(2), networks, lambda *one: score(*one).fingers, detector, regressor,
+        side=96, progress=Silent(),
     )  # fmt: skip
     report = judges_report(hearing, {})
 
@@ -163,6 +166,13 @@ def test_the_command_reports_judge_and_scorer(tmp_path, few_pairs, monkeypatch, 
     monkeypatch.setattr(
         "realishuman.evaluate.judges.sample", lambda _seed, _side, kind: replace(pair, kind=kind)
     )
+    opened = []
+
+    def open_regressor(kind, choice, *_):
+        opened.append((kind, choice.name))
+        return EmbeddedHand()
+
+    monkeypatch.setattr("realishuman.regressors.open_regressor", open_regressor)
 
     code = main(["evaluate", "judge", "-o", str(tmp_path), "--count", "1", "--quiet"])
 
@@ -170,6 +180,8 @@ def test_the_command_reports_judge_and_scorer(tmp_path, few_pairs, monkeypatch, 
     assert code == 0
     assert {one["network"] for one in content["seen"]} == {"judge", "scorer"}
     assert content["facts"]["seeds"] == "1000000000 to 1000000000"
+    assert opened == [("hand", CORRECTING)]
+    assert content["facts"]["estimated meshes"] == CORRECTING
 
 
 def test_a_count_of_0_is_refused(tmp_path, capsys):

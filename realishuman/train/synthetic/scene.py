@@ -84,7 +84,8 @@ class Scene:
 def draw_scene(rng: np.random.Generator, side: int) -> Scene:
     """Draw a scene for a picture of this side."""
     background = draw_background(rng, side)
-    mean = background.reshape(2, -1, 3).mean(1).astype(np.float64)  # upper and lower half
+    halves = np.array_split(background, 2)  # upper and lower
+    mean = np.array([half.mean(axis=(0, 1)) for half in halves], np.float64)
     level = rng.uniform(0.16, 0.42)
     sky, floor = (
         _pale(colour) * level * share for colour, share in zip(mean, (1.25, 0.7), strict=True)
