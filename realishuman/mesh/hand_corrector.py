@@ -77,11 +77,12 @@ class View:
 
     @property
     def _centre(self) -> Floats:
-        return np.array([self.region.x, self.region.y])
+        """(2,): `cut` takes pixel indices for coordinates, but pixel 0 has its centre at 0.5."""
+        return np.array([self.region.x, self.region.y]) + 0.5
 
     @property
     def _half_pixel(self) -> float:
-        """`cut` samples a pixel at its corner."""
+        """So it does in the crop, in sides of it."""
         return 0.5 / self.size
 
 
