@@ -88,7 +88,7 @@ def test_the_mesh_that_was_followed_is_held_against_the_true_joints(pair, detect
     (nothing,) = do_nothing([pair])
 
     def error(repair):
-        return measure(pair, 0, NOTHING, repair, detector).mesh_error
+        return measure(pair, 0, NOTHING, repair, detector)[0].mesh_error
 
     assert error(nothing) is None
     assert error(replace(nothing, followed=(true_part(pair), beside))) == pytest.approx(10)
