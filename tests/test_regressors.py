@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,18 @@ import pytest
 
 from realishuman.errors import ModelError
 from realishuman.mesh.embedded_face import EmbeddedFace
+from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import BASIS, REGRESSOR, OfficialFace
 from realishuman.models import Models
 from realishuman.pipeline import refine
-from realishuman.regressors import BUILT_IN, PAPER, choose
+from realishuman.regressors import (
+    BUILT_IN,
+    CORRECTING,
+    PAPER,
+    Choice,
+    choose,
+    open_regressor,
+)
 from realishuman.settings import PART_KINDS, Settings
 
 
@@ -33,6 +42,62 @@ def test_auto_follows_the_pack(installed, kind):
     assert choose(kind, "auto", "embedded", installed).name == BUILT_IN
     assert choose(kind, "embedded", "official", installed).name == BUILT_IN
     assert choose(kind, "official", "embedded", installed).name == PAPER[kind].name
+
+
+def test_a_pack_for_rendered_hands_has_its_landmarks_corrected_unless_another_mesh_is_chosen(
+    tmp_path, installed
+):
+    assert choose("hand", "auto", "corrected", tmp_path) == Choice(CORRECTING)
+    assert choose("hand", "embedded", "corrected", tmp_path).name == BUILT_IN
+    assert choose("hand", "official", "corrected", installed).name == PAPER["hand"].name
+    with pytest.raises(ModelError, match="HaMeR is not installed"):
+        choose("hand", "official", "corrected", tmp_path / "empty")
+
+
+def test_other_packs_hands_and_all_faces_are_not_corrected(tmp_path):
+    for trained_with in ("embedded", "official"):
+        assert choose("hand", "auto", trained_with, tmp_path / "empty").name == BUILT_IN
+    assert choose("face", "auto", "corrected", tmp_path) == Choice(BUILT_IN)
+
+
+def test_only_the_corrected_choice_opens_the_corrector(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("realishuman.regressors.HandCorrector", lambda: opened.append(1))
+
+    plain = open_regressor("hand", Choice(BUILT_IN), tmp_path, "cpu")
+    assert (type(plain), opened) == (EmbeddedHand, [])
+    corrected = open_regressor("hand", Choice(CORRECTING), tmp_path, "cpu")
+    assert (type(corrected), opened) == (EmbeddedHand, [1])
+
+
+def test_the_packs_header_decides_and_the_setting_switches_it_off(
+    flat_hand, models_of, hand_pack, monkeypatch
+):
+    opened = []
+
+    class Unmoved:
+        def __init__(self):
+            opened.append(self)
+
+        def correct(self, picture, parts, units):
+            return list(parts)
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr("realishuman.regressors.HandCorrector", Unmoved)
+    models = models_of([flat_hand(48, 48, 60)])
+    pack = models.packs["hand"]
+    models.packs["hand"] = replace(pack, header=replace(pack.header, mesh="corrected"))
+    picture = np.zeros((96, 96, 3), np.uint8)
+
+    off = refine(picture, models, Settings(mesh="embedded", steps=1, guidance=1.0))
+    assert (off.meshes, opened) == ({"hand": BUILT_IN}, [])
+    result = refine(picture, models, Settings(steps=1, guidance=1.0))
+    assert result.meshes == {"hand": CORRECTING}
+    assert len(opened) == 1
+    assert (result.image != picture).any()
+    np.testing.assert_array_equal(result.image, off.image)  # this one changes no landmark
 
 
 @pytest.mark.parametrize("kind", PART_KINDS)

@@ -15,7 +15,13 @@ from typing import Any
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
 from realishuman.train.tables import build
-from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
+from realishuman.weights.header import (
+    MESHES,
+    EncoderShape,
+    ScheduleConstants,
+    UnetShape,
+    VaeShape,
+)
 from realishuman.weights.shapes import SD15, PackSizes
 
 if sys.version_info >= (3, 11):
@@ -254,6 +260,8 @@ def _check(config: TrainConfig, where: str) -> None:
     smallest = factor * 2 ** (levels - 1)
     problems = [
         (config.pack.kind not in PART_KINDS, f"pack.kind must be one of {', '.join(PART_KINDS)}"),
+        (config.pack.mesh not in MESHES, f"pack.mesh must be one of {', '.join(MESHES)}"),
+        (len(config.corrector.widths) != 4, "corrector.widths must be 4, one per level"),
         (resolution % smallest > 0, f"pack.resolution must be a multiple of {smallest}"),
         (
             2 ** (len(config.networks.pose) - 1) != factor,

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 FORMAT = 1
+MESHES = ("embedded", "corrected", "official")
 
 
 @dataclass(frozen=True)

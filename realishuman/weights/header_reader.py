@@ -12,6 +12,7 @@ from realishuman.errors import PackError, SettingsError
 from realishuman.settings import Settings
 from realishuman.weights.header import (
     FORMAT,
+    MESHES,
     EncoderShape,
     PackHeader,
     ScheduleConstants,
@@ -22,7 +23,7 @@ from realishuman.weights.header import (
 _CHOICES = {
     "weights": ("trained", "demo", "random"),
     "pose": ("shaded", "depth"),
-    "mesh": ("embedded", "corrected", "official"),
+    "mesh": MESHES,
     "preset": ("released", "paper"),
     "prediction": ("epsilon", "v_prediction"),
     "spacing": ("leading", "linspace", "trailing"),

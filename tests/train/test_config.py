@@ -40,6 +40,8 @@ def test_what_is_left_out_is_the_papers():
             "would not be trained",
         ),
         ({"networks": 3}, "must be a table"),
+        ({"corrector": {"widths": [8, 8, 8]}}, "corrector.widths must be 4"),
+        ({"pack": {"name": "x", "mesh": "own"}}, "pack.mesh must be one of embedded"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_sentence(change, said):
