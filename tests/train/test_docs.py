@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from realishuman.train.cli import add_parser
-from realishuman.train.config import Critic, Data, Networks, PackConfig, Stage, TrainConfig
+from realishuman.train.config import (
+    Corrector,
+    Critic,
+    Data,
+    Networks,
+    PackConfig,
+    Stage,
+    TrainConfig,
+)
 from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
 from realishuman.weights.shapes import SD15
 
@@ -24,6 +32,7 @@ TABLES = {  # heading of the page -> class, and where its defaults are taken fro
     "schedule": (ScheduleConstants, None),
     "autoencoder, stage_one, stage_two": (Stage, None),
     "judge, scorer": (Critic, None),
+    "corrector": (Corrector, None),
 }
 
 

@@ -27,6 +27,7 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "mediapipe/face_landmark.onnx": ("reads the outline of a face", "Apache-2.0"),
     "hand/template.npz": ("mesh of hands", "MIT"),
     "face/template.npz": ("mesh of faces", "Apache-2.0"),
+    "corrector/hand.onnx": ("corrects the joints of malformed rendered hands", "Apache-2.0"),
     "judge/hand.onnx": ("judges whether a repaired hand is better than before", "Apache-2.0"),
     "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
 }
