@@ -17,6 +17,7 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
+from realishuman.imaging.colour import match_parts
 from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture
@@ -211,6 +212,8 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
         repaired, good_one = stage_one.run(
             backbone, stage_one.inputs(image, pose, m), sampling, noise, progress
         )
+    if settings.colour_match:
+        repaired = match_parts(repaired, image, m_e)
     _keep("4-stage-one", repaired, todo)
     _show(repaired, progress)
     with _shared("stage two", todo):

@@ -129,7 +129,9 @@ class Settings:
         choices=("silhouette", "radial"),
     )
     colour_match: bool = setting(
-        True, "match the refined crop's colour to the picture's in the ring"
+        True,
+        "match colours: of the repaired part to the bad part's, of the refined crop to the "
+        "picture's around it",
     )
     mesh: str = setting(
         "auto",

@@ -1,15 +1,17 @@
-"""Take the slight colour shift of encoding and decoding out of a refined crop.
+"""Take the slight colour shift of the networks out of what they painted.
 
-Outside m_d, and at its edge, a refined crop should show the picture's own background. What differs
-there by a gain and an offset per channel is the networks' doing, and is taken back in the whole
-crop. The correction is trusted as far as it explains the difference, and never moves a value by
-more than LIMIT.
+Outside m_d, and at its edge, a refined crop should show the picture's own background; inside m_e,
+the part that stage one painted should have the bad part's skin. What differs there by a gain and
+an offset per channel is the networks' doing, and is taken back in the whole crop. The correction
+is trusted as far as it explains the difference, and never moves a value by more than LIMIT.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 LIMIT = 0.1  # of the range 0..1
 LEAST_PIXELS = 64
@@ -44,6 +46,21 @@ def match_colour(
         change = np.clip(trust * (gain * values + offset - values), -LIMIT, LIMIT)
         corrected[..., channel] = np.clip(values + change, 0, 1)
     return corrected
+
+
+def match_parts(repaired: Tensor, image: Tensor, m_e: Tensor) -> Tensor:
+    """Return what stage one painted in the colours that the bad parts have inside m_e.
+
+    repaired, image  (P, 3, R, R) float32 in [0, 1].
+    m_e              (P, 1, R, R) bool.
+    """
+    matched = []
+    for ours, theirs, where in zip(repaired, image, m_e, strict=True):
+        arrays = [each.permute(1, 2, 0).float().cpu().numpy() for each in (ours, theirs)]
+        if np.isfinite(arrays[0]).all():  # else the part is given up later, with a reason
+            arrays[0] = match_colour(arrays[0], arrays[1], where[0].cpu().numpy())
+        matched.append(torch.from_numpy(arrays[0]).permute(2, 0, 1))
+    return torch.stack(matched).to(repaired)
 
 
 def _line(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[float, float]:
