@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from realishuman.imaging.boxes import Box
-from realishuman.imaging.colour import match_colour
+from realishuman.imaging.colour import match_colour, match_parts
 from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.paste import paste, radial_fade, silhouette
 
@@ -162,6 +162,29 @@ def test_no_colour_moves_by_more_than_a_tenth(seed, offset, gain, spread):
 
     assert np.isfinite(corrected).all()
     assert np.abs(corrected - refined).max() <= 0.1 + 1e-6
+
+
+def test_a_repaired_part_takes_the_skin_of_the_bad_one_where_both_show_it():
+    skin = torch.from_numpy(smooth(64, 64)).permute(2, 0, 1)[None].float() / 255
+    inside = torch.from_numpy(disc(64, 24))[None, None]
+    bad = skin.clone()
+    bad[..., :20] = 0.9  # a finger is missing: the background shows instead
+    shift = torch.tensor([0.06, 0.0, -0.05])[:, None, None]
+
+    (matched,) = match_parts(skin + shift, bad, inside)
+
+    assert (matched - skin[0]).abs()[:, inside[0, 0]].max() < 0.02
+
+
+def test_a_part_that_is_not_a_number_stays_so_and_the_next_is_matched():
+    parts = torch.full((2, 3, 32, 32), 0.5)
+    parts[0, 0, 3, 3] = torch.nan
+    image = parts[1:].repeat(2, 1, 1, 1) + 0.04
+
+    matched = match_parts(parts, image, torch.ones(2, 1, 32, 32, dtype=torch.bool))
+
+    assert torch.equal(matched[0].isnan(), parts[0].isnan())
+    assert torch.allclose(matched[1], image[1], atol=1e-4)
 
 
 def fades():
