@@ -85,7 +85,7 @@ def prepare(
         if erode is not None:
             rule = replace(rule, erode=erode, erode_of="kernel")
         own = settings.of(part.kind)
-        masks = make_masks(m, rule, own.dilate, own.erode)
+        masks = make_masks(m, rule, own.dilate, own.erode, also=_seen(mesh, crop))
         others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)
         image, masks = extract(picture, crop), _spare(masks, others)
         prepared.append(
@@ -112,7 +112,8 @@ def pose_and_mask(
 def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
     """The part with masks for other kernels, as prepare would make them; nothing is rendered."""
     own = settings.of(one.part.kind)
-    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode)
+    seen = _seen(one.mesh, one.crop)
+    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=seen)
     return replace(one, masks=_spare(masks, one.others))
 
 
@@ -148,6 +149,11 @@ def _coverage(meshes: Sequence[Mesh], crop: Crop) -> Mask:
         if intersection(Box(float(x0), float(y0), float(x1), float(y1)), crop.box) > 0:
             covered |= _render(mesh, crop).coverage.numpy()
     return covered
+
+
+def _seen(mesh: Mesh, crop: Crop) -> Mask | None:
+    """Where the picture shows the part, if the mesh was corrected; see Mesh.seen."""
+    return None if mesh.seen is None else _coverage([replace(mesh, vertices=mesh.seen)], crop)
 
 
 def _spare(masks: Masks, others: Mask) -> Masks:

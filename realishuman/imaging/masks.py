@@ -52,6 +52,7 @@ def make_masks(
     dilate: int | None = None,
     erode: int | None = None,
     *,
+    also: Mask | None = None,
     kernels_at: int = RELEASED_SIZE,
 ) -> Masks:
     """Dilate and erode m.
@@ -59,6 +60,7 @@ def make_masks(
     m           (size, size) bool, True on the part.
     dilate      kernel that makes m_d, in place of the rule's; 0 leaves m as it is.
     erode       kernel that makes m_e, in place of the rule's; 0 leaves m as it is.
+    also        (size, size) bool, what m_d covers besides m, dilated alike; the ring repaints it.
     kernels_at  size of the crop in whose pixels dilate, erode and rule.dilate count. The rule's
                 own erosion follows the part's size in this crop and needs no such unit.
     Source      paper eq. 5; the rule's arithmetic as released.
@@ -68,7 +70,7 @@ def make_masks(
     if erode is None and rule.erode_of == "kernel":
         erode = round(rule.erode)
     shrunk = erosion_size(m, rule) if erode is None else round(erode * per_kernel)
-    m_d = _morphed(m, cv2.MORPH_DILATE, grown)
+    m_d = _morphed(m if also is None else m | also, cv2.MORPH_DILATE, grown)
     m_e = _morphed(m, cv2.MORPH_ERODE, shrunk)
     return Masks(m=m, m_d=m_d, m_e=m_e, m_f=m_d & ~m_e)
 

@@ -23,12 +23,16 @@ class Mesh:
     joints    (K, 3) float32 in the frame of vertices: the keypoints this mesh was asked to have.
     normals   (V, 3) float32, unit, outwards, axes as vertices: what it is shaded with; None takes
               those of the surface.
+    seen      (V, 3) float32, frame of vertices: the same surface as the picture shows it, where the
+              mesh was corrected. The ring covers it too, or the tip of a finger that is too long
+              would stay beside the good one. None: nothing was corrected.
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
     joints: NDArray[np.float32]
     normals: NDArray[np.float32] | None = None
+    seen: NDArray[np.float32] | None = None
 
 
 class MeshRegressor(Protocol):

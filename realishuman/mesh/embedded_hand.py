@@ -9,6 +9,7 @@ says where the landmarks of the good hand would be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,12 +17,13 @@ from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.hand_corrector import HandCorrector
-from realishuman.mesh.hand_fit import fit
+from realishuman.mesh.hand_fit import Trust, fit
 from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
 from realishuman.mesh.skinning import skin
 
 THICKNESS = 1.1  # across the bones, over the template's; measured, see docs/meshes.md
+AS_SEEN = Trust(length=0.3, stretch=0.7)  # a malformed hand's bones may have any length
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -42,10 +44,14 @@ class EmbeddedHand:
         right one.
         Raises ModelError when a part is no hand, or its landmarks are not finite or are one point.
         """
-        if self._corrector is not None:
-            units = [metric(number, part)[1] for number, part in enumerate(parts)]
-            parts = self._corrector.correct(picture, parts, units)
-        return [self._mesh(number, part) for number, part in enumerate(parts)]
+        if self._corrector is None:
+            return [self._mesh(number, part) for number, part in enumerate(parts)]
+        units = [metric(number, part)[1] for number, part in enumerate(parts)]
+        good = self._corrector.correct(picture, parts, units)
+        return [
+            replace(self._mesh(number, after), seen=self._mesh(number, before, AS_SEEN).vertices)
+            for number, (before, after) in enumerate(zip(parts, good, strict=True))
+        ]
 
     @property
     def note(self) -> str:
@@ -57,11 +63,11 @@ class EmbeddedHand:
         if self._corrector is not None:
             self._corrector.release()
 
-    def _mesh(self, number: int, part: Part) -> Mesh:
+    def _mesh(self, number: int, part: Part, trust: Trust | None = None) -> Mesh:
         target, unit = metric(number, part)
         left = part.side == "left"
         flip = MIRROR if left else np.ones(3)
-        pose = fit(self._template, target * flip)
+        pose = fit(self._template, target * flip, trust)
         vertices, joints = (points * flip * unit for points in surface(self._template, pose))
         faces = self._template.faces[:, ::-1] if left else self._template.faces
         return Mesh(
