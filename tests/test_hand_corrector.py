@@ -27,6 +27,8 @@ from realishuman.mesh.hand_corrector import (
     given,
     view,
 )
+from realishuman.prepare import prepare
+from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import sample
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (180, 240, 3), np.uint8)
@@ -278,6 +280,41 @@ def test_the_corrected_landmarks_are_what_the_mesh_is_fitted_to(tmp_path, flat_h
     assert moving.note == ""
     moving.release()
     np.testing.assert_array_equal(moving.regress(PICTURE, [part])[0].vertices, moved.vertices)
+
+
+def test_the_ring_covers_a_finger_that_is_too_long_to_its_tip(echo, flat_hand):
+    good = flat_hand(100, 80, 70)
+    longer = np.array(good.keypoints)
+    longer[10:13, 1] -= np.array([6, 12, 18], np.float32)  # the middle finger grows upwards
+    world = np.array(good.world)
+    world[10:13, 1] -= np.array([6, 12, 18], np.float32) * 0.18 / 70
+    part = replace(good, keypoints=longer, world=world, box=around(longer))
+
+    plain, mesh = (
+        EmbeddedHand().regress(PICTURE, [part])[0],
+        EmbeddedHand(echo).regress(PICTURE, [part])[0],
+    )
+
+    assert plain.seen is None
+    assert plain.vertices[:, 1].min() > longer[12, 1] + 4  # no good hand reaches so far
+    assert mesh.seen[:, 1].min() < longer[12, 1] + 1
+    (alone,), (covered,) = (
+        prepare(
+            PICTURE,
+            [part],
+            [one],
+            [1],
+            Settings(dilate=0),
+            preset="released",
+            pose="shaded",
+            resolution=128,
+        )
+        for one in (replace(mesh, seen=None), mesh)
+    )
+    x, y = covered.crop.to_crop(longer[12:13, :2])[0].astype(int)
+    assert covered.masks.m_d[y + 2, x]
+    assert not alone.masks.m_d[y + 2, x]
+    np.testing.assert_array_equal(covered.masks.m_e, alone.masks.m_e)
 
 
 def test_landmarks_that_no_hand_has_are_refused_before_the_network_sees_them(echo, flat_hand):

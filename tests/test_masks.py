@@ -184,3 +184,13 @@ def test_the_latent_mask_takes_the_first_pixel_of_each_block():
     reduced = latent_mask(tensor_mask(mask), 8)
 
     assert reduced.tolist() == [[[True, False], [False, False]]]
+
+
+def test_the_ring_also_covers_what_is_to_vanish_and_nothing_else_changes():
+    m, also = disc(128, 20), np.roll(disc(128, 12), 40, axis=1)
+    alone, both = make_masks(m, HAND), make_masks(m, HAND, also=also)
+
+    np.testing.assert_array_equal(both.m_d, make_masks(m | also, HAND).m_d)
+    np.testing.assert_array_equal(both.m_e, alone.m_e)
+    np.testing.assert_array_equal(both.m, m)
+    assert both.m_f[also & ~m].all()
