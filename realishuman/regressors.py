@@ -83,7 +83,7 @@ def choose(kind: str, wish: str, trained_with: str, folder: Path) -> Choice:
         return Choice(paper.name)
     what = f"the paper has none for {kind}s"
     if paper:
-        what = f"{paper.name} is not installed, {folder} lacks {' and '.join(missing)}"
+        what = f"{paper.name} is not installed, {' and '.join(missing)} missing in {folder}"
     if wish == OFFICIAL:
         raise ModelError(
             f"{what}. Run `realishuman setup official`, or choose --mesh auto or embedded."

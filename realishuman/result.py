@@ -43,7 +43,8 @@ class Result:
     parts     one report per part, in the order of their numbers.
     message   one sentence: what was done, or why nothing was.
     weights   "trained", "demo" or "random" per part kind that was refined.
-    meshes    what made the meshes, per part kind that was found: "built-in", "HaMeR", "3DDFA-V3".
+    meshes    what made the meshes, per part kind that was found: "built-in",
+              "built-in, landmarks corrected", "HaMeR", "3DDFA-V3".
     notes     sentences on what stood in for something else.
     provider  what ran the detector's networks.
     seconds   wall time per stage.
