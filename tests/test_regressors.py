@@ -91,9 +91,7 @@ def test_the_packs_header_decides_and_the_setting_switches_it_off(
     models.packs["hand"] = replace(pack, header=replace(pack.header, mesh="corrected"))
     picture = np.zeros((96, 96, 3), np.uint8)
 
-    off = refine(
-        picture, models, Settings(mesh="embedded", steps=1, guidance=1.0), keep_steps=True
-    )
+    off = refine(picture, models, Settings(mesh="embedded", steps=1, guidance=1.0), keep_steps=True)
     assert (off.meshes, opened) == ({"hand": BUILT_IN}, [])
     result = refine(picture, models, Settings(steps=1, guidance=1.0), keep_steps=True)
     assert result.meshes == {"hand": CORRECTING}
