@@ -54,7 +54,7 @@ class Estimated:
         self._files: dict[int, Pixels] = {}
         estimate: Callable[[Pixels], Pixels] | None = None
         for first in range(critic.first, critic.first + critic.count, PER_FILE):
-            path = folder / f"estimated-{critic.estimated}-{first:08d}.npy"
+            path = folder / f"estimated-{config.pack.mesh}-{critic.estimated}-{first:08d}.npy"
             if not path.is_file():
                 estimate = estimate or _Estimator(config.pack)
                 chosen = range(first, min(first + PER_FILE, critic.first + critic.count))

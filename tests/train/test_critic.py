@@ -243,3 +243,6 @@ def test_estimated_meshes_are_made_once_and_belong_to_their_crops(
         assert clean.pose[0, 0, 0] == crops[index].clean[0, 0, 0]
         assert malformed.pose[0, 0, 0] == crops[index].malformed[0, 0, 0]
         assert clean.m.all()
+
+    Estimated(crops, replace(config, pack=replace(config.pack, mesh="corrected")), critic, tmp_path)
+    assert len(asked) == 4 * 3  # other meshes are not taken for these
