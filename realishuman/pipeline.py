@@ -237,7 +237,8 @@ def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool, header: Pa
         )
         return
     settings = run.settings
-    patch = Patch(one.index, painted.cpu(), one.crop, one.masks.m_d, one.masks.m)
+    masks, matched = one.masks, one.masks.m_e if header.keep_core else None
+    patch = Patch(one.index, painted.cpu(), one.crop, masks.m_d, masks.m, matched)
     with run.timed("paste"):
         output = compose(
             run.output, [patch], feather=settings.paste, colour_match=settings.colour_match

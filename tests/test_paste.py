@@ -141,6 +141,23 @@ def test_a_tint_of_the_whole_crop_is_taken_back():
     assert np.abs(matched.astype(int) - picture).max() <= 1
 
 
+def test_what_has_the_pictures_colours_already_keeps_them_and_the_tint_around_fades():
+    picture, crop = smooth(256, 256), Crop(Box(0, 0, 256, 256), 256)
+    core, tint = disc(256, 60), torch.tensor([0.05, -0.02, 0.03])[:, None, None]
+    tinted = extract(picture, crop)
+    tinted[:, ~torch.from_numpy(core)] += tint.expand(3, 256, 256)[:, ~torch.from_numpy(core)]
+
+    result, whole = (
+        paste(picture, tinted, crop, disc(256, 100), disc(256, 80), matched=where)
+        for where in (core, None)
+    )
+
+    apart = np.abs(result.astype(int) - picture).max(axis=2)
+    assert apart[core].max() == 0
+    assert apart[disc(256, 100) & ~disc(256, 90)].max() <= 3
+    assert np.abs(whole.astype(int) - picture).max(axis=2)[core].min() > 4
+
+
 def test_colours_move_little_when_the_background_shows_something_else():
     rng = np.random.default_rng(0)
     refined, original = rng.random((2, 40, 40, 3), dtype=np.float32)

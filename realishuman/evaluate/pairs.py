@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -112,10 +112,12 @@ class PipelineRepair:
         return [self._repair(*each) for each in zip(pairs, founds, results, strict=True)]
 
     def _found(self, pair: SyntheticSample) -> Found:
+        estimated = look(pair.malformed, self.models, self.settings)
         if self.pose == "estimated":
-            return look(pair.malformed, self.models, self.settings)
+            return estimated
         chosen = select([true_part(pair)], self.settings, pair.mask.shape)
-        return Found(tuple(chosen), (pair.mesh,))
+        seen = estimated.meshes[0].seen if estimated.meshes else None
+        return Found(tuple(chosen), (replace(pair.mesh, seen=seen),))
 
     def _repair(self, pair: SyntheticSample, found: Found, result: Result) -> Repair:
         refined = bool(result.patches)

@@ -35,6 +35,7 @@ class Patch:
     index    number of the part in the picture, from 1.
     refined  (3, size, size) float32 in [0, 1], on the CPU.
     m_d, m   (size, size) bool: what may change, and the part.
+    matched  (size, size) bool, where the crop has the picture's colours already; None is nowhere.
     """
 
     index: int
@@ -42,6 +43,7 @@ class Patch:
     crop: Crop
     m_d: Mask
     m: Mask
+    matched: Mask | None = None
 
 
 def compose(
@@ -58,6 +60,7 @@ def compose(
             patch.crop,
             patch.m_d,
             patch.m,
+            matched=patch.matched,
             feather=feather,
             colour_match=colour_match,
         )
@@ -71,6 +74,7 @@ def paste(
     m_d: Mask,
     m: Mask,
     *,
+    matched: Mask | None = None,
     feather: Literal["silhouette", "radial"] | str = "silhouette",
     colour_match: bool = True,
 ) -> Pixels:
@@ -81,7 +85,10 @@ def paste(
     m_d, m        (size, size) bool: what may change, and the part, which is taken as it is.
     feather       "silhouette" fades along the part's outline; "radial" is the released circle
                   around the crop's centre, here cut off at m_d, where it may leave a seam.
-    colour_match  correct the crop's colours as imaging.colour says.
+    colour_match  correct the crop's colours as imaging.colour says, from m_d's edge inwards ever
+                  less, and not at all in `matched`.
+    matched       (size, size) bool, where the crop has the picture's colours already; None is
+                  nowhere: the whole crop is corrected alike.
     """
     x0, y0, x1, y1 = crop.pixels()
     height, width = picture.shape[:2]
@@ -98,7 +105,12 @@ def paste(
     patch = restore(refined.detach().cpu().float(), crop).clamp(0, 1).permute(1, 2, 0).numpy()[seen]
     original = picture[inside].astype(np.float32) / np.float32(255)
     if colour_match:
-        patch = match_colour(patch, original, _band(core, allowed)[seen])
+        corrected = match_colour(patch, original, _band(core, allowed)[seen])
+        if matched is None:
+            patch = corrected
+        else:
+            share = 1 - _place(restore_mask(matched, crop) & allowed, allowed)[seen]
+            patch = patch + share[..., None] * (corrected - patch)
     mixed = original + weight[seen][..., None] * (patch - original)
     changed = allowed[seen]
     result[inside][changed] = np.rint(mixed[changed] * 255).astype(np.uint8)
@@ -113,12 +125,17 @@ def silhouette(core: Mask, allowed: Mask) -> Weight:
                    A pixel's place in the ring is its distance to the outer edge over the sum of
                    its distances to both, so that the seam keeps clear of m where the ring is thin.
     """
-    outwards = _distance(allowed)
-    inwards = _distance_to(core) if core.any() else outwards.max() - outwards
-    place = outwards / np.maximum(outwards + inwards, 1e-6)
-    rise = np.clip(place / FEATHER, 0, 1)
+    rise = np.clip(_place(core, allowed) / FEATHER, 0, 1)
     weight: Weight = (rise * rise * (3 - 2 * rise)).astype(np.float32)
     return weight
+
+
+def _place(core: Mask, allowed: Mask) -> Weight:
+    """How far from the edge of `allowed`, 0, towards `core`, 1, each pixel lies; (h, w) float32."""
+    outwards = _distance(allowed)
+    inwards = _distance_to(core) if core.any() else outwards.max() - outwards
+    place: Weight = (outwards / np.maximum(outwards + inwards, 1e-6)).astype(np.float32)
+    return place
 
 
 def radial_fade(start: float, centre: tuple[float, float] | None = None) -> Weight:
