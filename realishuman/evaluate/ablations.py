@@ -21,15 +21,15 @@ from realishuman.diffusion.networks import (
     StageTwoNetworks,
     Unet,
 )
-from realishuman.evaluate.pairs import Method, PipelineRepair
+from realishuman.evaluate.pairs import HAND, Method, PipelineRepair
 from realishuman.models import Models
 from realishuman.settings import PRESETS, Settings
 
 Change = Callable[[StageOneNetworks], StageOneNetworks]
 
-LEFT_OUT = (
-    "Depth against shaded pose is not a row here: a pack is trained for one of them. Train two "
-    "packs and evaluate each."
+ONE_POSE = (
+    "Depth against shaded pose is not a row here: a pack is trained for one of them. Name one that "
+    "is steered by the other with --versus."
 )
 
 
@@ -58,6 +58,13 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
             "without the judge" if settings.judge else "with the judge", judge=not settings.judge
         ),
     ]
+
+
+def versus(models: Models, settings: Settings, pose: str) -> Method:
+    """The row of another pack for hands, which may be steered by the other pose condition."""
+    pack = models.packs[HAND]
+    name = f"pack {pack.path.stem}, {pack.header.pose} pose"
+    return Method(name, pose, PipelineRepair(models, settings, pose))
 
 
 def without_reference(networks: StageOneNetworks) -> StageOneNetworks:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realishuman import __version__
-from realishuman.errors import PackError, SettingsError
+from realishuman.errors import SettingsError
 from realishuman.evaluate import cli_folders, cli_judges
-from realishuman.settings import PRESETS, Settings
+from realishuman.evaluate.cli_report import opened, poses_of, report_pairs
+from realishuman.settings import Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
-    from realishuman.evaluate.distances import Extractor
     from realishuman.evaluate.pairs import Method
     from realishuman.models import Models
-    from realishuman.weights.header import PackHeader
 
-OK = 0
 STEPS = "20,50"
 
 
@@ -40,6 +34,14 @@ def add_parser(commands: Any) -> None:
     _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
     command.add_argument(
         "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
+    )
+    command.add_argument(
+        "--versus",
+        action="append",
+        default=[],
+        metavar="PACK",
+        help="another pack for hands, as a row of its own, such as one steered by depth; may be "
+        "given several times",
     )
     cli_folders.add_task(tasks)
     cli_judges.add_task(tasks)
@@ -100,14 +102,14 @@ def _pairs(options: argparse.Namespace) -> int:
     def methods(models: Models) -> list[Method]:
         return [
             Method("repaired", pose, PipelineRepair(models, settings, pose))
-            for pose in _poses(options)
+            for pose in poses_of(options)
         ]
 
-    return _evaluate(options, "Repair of synthetic hands", settings, methods, stages=True)
+    return report_pairs(options, "Repair of synthetic hands", settings, methods, stages=True)
 
 
 def _ablations(options: argparse.Namespace) -> int:
-    from realishuman.evaluate.ablations import LEFT_OUT, variants
+    from realishuman.evaluate.ablations import ONE_POSE, variants, versus
 
     settings = _settings(options, None)
     try:
@@ -116,11 +118,19 @@ def _ablations(options: argparse.Namespace) -> int:
         raise SettingsError(f"--steps must look like {STEPS}, not {options.steps!r}") from error
 
     def methods(models: Models) -> list[Method]:
-        return [m for pose in _poses(options) for m in variants(models, settings, pose, steps)]
+        others = [opened([path], options) for path in options.versus]
+        return [
+            method
+            for pose in poses_of(options)
+            for method in (
+                *variants(models, settings, pose, steps),
+                *(versus(other, settings, pose) for other in others),
+            )
+        ]
 
-    return _evaluate(
-        options, "Ablations on synthetic hands", settings, methods, stages=False, notes=(LEFT_OUT,)
-    )
+    notes = () if options.versus else (ONE_POSE,)
+    title = "Ablations on synthetic hands"
+    return report_pairs(options, title, settings, methods, stages=False, notes=notes)
 
 
 def _settings(options: argparse.Namespace, steps: int | None) -> Settings:
@@ -131,163 +141,3 @@ def _settings(options: argparse.Namespace, steps: int | None) -> Settings:
         seed=options.seed,
         judge=options.judge,
     )
-
-
-def _poses(options: argparse.Namespace) -> list[str]:
-    from realishuman.evaluate.pairs import POSES
-
-    poses = list(dict.fromkeys(name.strip() for name in options.poses.split(",")))
-    if not set(poses) <= set(POSES):
-        raise SettingsError(f"--poses must name some of {', '.join(POSES)}, not {options.poses!r}")
-    return poses
-
-
-def _evaluate(
-    options: argparse.Namespace,
-    title: str,
-    settings: Settings,
-    methods: Callable[[Models], list[Method]],
-    *,
-    stages: bool,
-    notes: tuple[str, ...] = (),
-) -> int:
-    """Run protocol A and write its report, also of what was done when it is stopped."""
-    from realishuman.detect.embedded import EmbeddedDetector
-    from realishuman.evaluate.kept import Kept
-    from realishuman.evaluate.rendered import Rendered
-    from realishuman.evaluate.report import write
-    from realishuman.evaluate.run import Run, Scope, evaluate
-    from realishuman.evaluate.scorer import Scorer
-    from realishuman.evaluate.tables import pairs_report
-    from realishuman.hosts.standalone import Bar
-    from realishuman.places import try_folder
-    from realishuman.train.guard import locked
-
-    seeds = _seeds(options)
-    _poses(options)
-    try_folder(options.output)
-    with (
-        locked(options.output, "evaluating"),
-        _models(options) as models,
-        Bar(options.quiet) as bar,
-    ):
-        header = models.packs["hand"].header
-        extractor, remark = _extractor(models)
-        chosen, detector = methods(models), EmbeddedDetector("cpu")
-        scope = Scope(
-            chosen, detector, extractor, options.harm, options.shown, stages, scorer=Scorer()
-        )
-        facts = _facts(options, models, settings, seeds)
-        render = Rendered(options.rendered or options.output / "rendered")
-        names = [f"{method.name} {method.pose}".strip() for method in scope.methods]
-        mark = _mark(options, models, render.folder.name, names, title)
-        store = Kept(options.output, mark)
-        run = Run()
-        try:
-            evaluate(
-                run,
-                seeds,
-                scope,
-                side=options.side,
-                progress=bar,
-                render=render,
-                store=store,
-                at_once=options.at_once,
-            )
-        finally:
-            if run.measures:
-                report = pairs_report(title, run, header.weights, facts, (*notes, *remark))
-                paths = write(report, options.output)
-                bar.say("\n".join([report.warning, *map(str, paths)]).strip())
-    return OK
-
-
-def _seeds(options: argparse.Namespace) -> range:
-    from realishuman.evaluate.pairs import FIRST_SEED
-
-    first = FIRST_SEED if options.first is None else options.first
-    for name, value, least in (
-        ("--count", options.count, 1),
-        ("--first", first, 0),
-        ("--at-once", options.at_once, 1),
-    ):
-        if value < least:
-            raise SettingsError(f"{name} must be at least {least}, not {value}")
-    return range(first, first + options.count)
-
-
-def _facts(
-    options: argparse.Namespace, models: Models, settings: Settings, seeds: range
-) -> dict[str, Any]:
-    """What the report says was run."""
-    header = models.packs["hand"].header
-    return {
-        "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
-        f"{header.resolution} px, {header.pose} pose)",
-        "seeds": f"{seeds[0]} to {seeds[-1]}",
-        "side": options.side,
-        "poses": ", ".join(_poses(options)),
-        "settings": _chosen(settings, header),
-        "device": f"{models.backbone('hand').device} on {platform.machine()}",
-    }
-
-
-def _mark(
-    options: argparse.Namespace, models: Models, generator: str, methods: list[str], title: str
-) -> dict[str, Any]:
-    """What a pair's result depends on, besides its number."""
-    from realishuman.judge.network import FOLDER
-
-    names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
-    sums = hashlib.blake2b(digest_size=16)
-    for path in (models.packs["hand"].path, *sorted(FOLDER.glob("*.onnx"))):
-        with path.open("rb") as file:
-            while block := file.read(2**22):
-                sums.update(block)
-    return {
-        "title": title,
-        "version": __version__,
-        "generator": generator,
-        "methods": methods,
-        "networks": sums.hexdigest(),
-        **{name: getattr(options, name) for name in names},
-    }
-
-
-def _chosen(settings: Settings, header: PackHeader) -> str:
-    """Steps and guidance in effect, where a row does not change them, and the seed."""
-    preset = PRESETS[header.preset]
-    steps = settings.steps or header.steps or preset.steps
-    guidance = preset.guidance if header.guidance is None else header.guidance
-    if settings.guidance is not None:
-        guidance = settings.guidance
-    judge = "judge on" if settings.judge else "judge off, every repair is kept"
-    return (
-        f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}, "
-        f"{judge}"
-    )
-
-
-@contextmanager
-def _models(options: argparse.Namespace) -> Iterator[Models]:
-    """The hand pack named, made of random numbers, or installed, with its networks."""
-    from realishuman.hosts.standalone import open_models, packs_for
-
-    with packs_for([options.pack] if options.pack else [], ("hand",)) as packs:
-        models = open_models(packs, options.device, options.precision)
-        if "hand" not in models.packs:
-            raise PackError(
-                f"{options.pack} repairs parts of kind {', '.join(models.packs)}, but the "
-                "synthetic pairs show hands: name a pack for hands."
-            )
-        yield models
-
-
-def _extractor(models: Models) -> tuple[Extractor | None, tuple[str, ...]]:
-    """What distances are measured with, or why they are left out."""
-    from realishuman.evaluate.distances import PackEncoder
-
-    header = models.packs["hand"].header
-    if header.weights == "random":
-        return None, (cli_folders.RANDOM_ENCODER,)
-    return PackEncoder(models.backbone("hand"), header), ()

@@ -29,8 +29,10 @@ OF_CLEAN = ("refined", "psnr_hand", *JUDGED, "worse")
 NOTES = (
     f"Means ± half a 95 % bootstrap interval over pairs. PSNR of equal areas counts as "
     f"{PSNR_CAP:g} dB. ΔE is CIE76 between mean colours where the clean picture shows the hand.",
-    "True pose: the clean hand's own mesh. Estimated pose: what detector and regressor make of the "
-    "malformed picture, so a pair whose hand is not found is kept as it is and counts as such.",
+    "True pose: the clean hand's own mesh; what the ring covers of the malformed hand is still "
+    "estimated, for packs with corrected meshes. Estimated pose: what detector and regressor make "
+    "of the malformed picture, so a pair whose hand is not found is kept as it is and counts as "
+    "such.",
     "The detector's score does not tell well-formed hands from malformed ones. It is reported and "
     f"decides nothing here; in estimated-pose rows the same detector (from {CONFIDENCE:g}) also "
     "found the hand that was repaired.",

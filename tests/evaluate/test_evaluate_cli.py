@@ -9,6 +9,8 @@ from realishuman.cli import main
 from realishuman.evaluate.scorer import EXTRACTOR
 from realishuman.settings import PRESETS
 from realishuman.train.synthetic.malform import KINDS
+from realishuman.weights.pack import Pack
+from realishuman.weights.pack_writer import Entry, write_pack
 
 
 def command(task, folder, pack, *more):
@@ -43,12 +45,19 @@ def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_pa
     quick = {name: replace(preset, steps=1, guidance=1.0) for name, preset in PRESETS.items()}
     monkeypatch.setattr("realishuman.pipeline.PRESETS", quick)
 
-    code = main(command("ablations", tmp_path, hand_pack, "--steps", "1,2"))
+    pack, other = Pack.open(hand_pack), tmp_path / "other.safetensors"
+    tensors = [
+        Entry(name, (*one.shape,), lambda one=one: one) for name, one in pack.tensors("").items()
+    ]
+    write_pack(other, replace(pack.header, pose="depth"), tensors)
+
+    code = main(command("ablations", tmp_path, hand_pack, "--steps", "1,2", "--versus", str(other)))
 
     rows = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["rows"]
     overall = [row for row in rows if row["group"] == "all kinds"]
     assert code == 0
-    assert len(overall) == 2 + 10
+    assert len(overall) == 2 + 10 + 1
+    assert overall[-1]["method"] == "pack other, depth pose"
     for row in overall[1:]:
         missing = {name for name, value in row["values"].items() if value is None}
         baseline = {"asked", "mesh_error"} if row["method"] == "clean picture" else set()
