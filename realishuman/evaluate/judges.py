@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, Part
+from realishuman.evaluate.measures import seen_hand
 from realishuman.evaluate.metrics import auc_interval, bootstrap
 from realishuman.evaluate.pairs import POSES, true_part
 from realishuman.evaluate.report import Report, Table
-from realishuman.evaluate.run import seen_hand
 from realishuman.evaluate.summary import ALL, GOOD_COUNT, MALFORMED
 from realishuman.imaging.boxes import around
 from realishuman.judge.verdict import GOOD

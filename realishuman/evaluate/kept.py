@@ -12,7 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from realishuman.errors import SettingsError
-from realishuman.evaluate.run import Measures, PairResult
+from realishuman.evaluate.measures import Measures
+from realishuman.evaluate.run import PairResult
 from realishuman.files import whole_file
 from realishuman.train.guard import room
 

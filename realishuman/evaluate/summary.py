@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from realishuman.evaluate.distances import Distance, distance
+from realishuman.evaluate.measures import CLEAN, THIRDS, Measures
 from realishuman.evaluate.metrics import Interval, auc_interval, bootstrap
 from realishuman.evaluate.pairs import BASELINES
-from realishuman.evaluate.run import CLEAN, THIRDS, Measures, Run, Source
+from realishuman.evaluate.run import Run, Source
 from realishuman.train.synthetic.malform import BONES, KINDS
 
 WORSE_KEYPOINTS = 3.0  # % of the hand's size by which joints may move before it counts as harm

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from realishuman.evaluate.measures import CLEAN, CONFIDENCE
 from realishuman.evaluate.metrics import PSNR_CAP
 from realishuman.evaluate.plots import bars
 from realishuman.evaluate.report import Report, Table
-from realishuman.evaluate.run import CLEAN, CONFIDENCE, Run
+from realishuman.evaluate.run import Run
 from realishuman.evaluate.summary import (
     COLUMNS,
     MALFORMED,

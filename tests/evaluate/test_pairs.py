@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from realishuman.evaluate.measures import measure
 from realishuman.evaluate.pairs import BASELINES, PipelineRepair, do_nothing, perfect
-from realishuman.evaluate.run import measure
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)

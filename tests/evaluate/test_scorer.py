@@ -11,9 +11,10 @@ import pytest
 from realishuman.cli import main
 from realishuman.evaluate import summary
 from realishuman.evaluate.judges import Hearing, hear, judges_report
+from realishuman.evaluate.measures import CLEAN
 from realishuman.evaluate.metrics import auc, auc_interval
 from realishuman.evaluate.pairs import true_part
-from realishuman.evaluate.run import CLEAN, Run, Scope, evaluate
+from realishuman.evaluate.run import Run, Scope, evaluate
 from realishuman.evaluate.scorer import EXTRACTOR, FILE, FINGERS, Score, Scorer
 from realishuman.evaluate.tables import pairs_report
 from realishuman.mesh.embedded_hand import EmbeddedHand
