@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from realishuman.diffusion.networks import Backbone
+from realishuman.imaging.boxes import Box, square
+from realishuman.imaging.crop import Crop, extract
 from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float32]
 
-CROP_SIDE = 224
+CROP_SIDE, MARGIN = 224, 1.5  # of a crop: pixels, and longer sides of its part
 LEAST = 50  # crops below which neither distance means anything
 SUBSETS = 100  # of the kernel distance's estimate
 SEED = 0
@@ -75,6 +77,13 @@ class Distance:
     frechet: float | None
     kernel: float | None
     note: str = ""
+
+
+def cropped(picture: Pixels, box: Box) -> Pixels:
+    """A part in its box and what is around it, (224, 224, 3): what distances compare."""
+    pixels = (extract(picture, Crop(square(box, MARGIN), CROP_SIDE)) * 255).round().byte()
+    array: Pixels = pixels.permute(1, 2, 0).numpy()
+    return array
 
 
 def distance(first: Sequence[Features], second: Sequence[Features]) -> Distance:

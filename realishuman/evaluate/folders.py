@@ -19,17 +19,16 @@ from realishuman.detect.base import Detector, Part
 from realishuman.errors import PictureError
 from realishuman.evaluate import metrics
 from realishuman.evaluate.clips import Clip, together
-from realishuman.evaluate.distances import CROP_SIDE, Extractor, Features
+from realishuman.evaluate.distances import MARGIN, Extractor, Features, cropped
 from realishuman.evaluate.identity import FaceIdentity, cosine_distance
-from realishuman.imaging.boxes import Box, iou, square
-from realishuman.imaging.crop import Crop, extract
+from realishuman.imaging.boxes import iou, square
+from realishuman.imaging.crop import Crop
 from realishuman.places import try_folder
 from realishuman.progress import Progress
 
 Pixels = NDArray[np.uint8]
 Keep = Callable[[str, str, int, Pixels], None]
 
-MARGIN = 1.5  # side of a crop, in longer sides of its part
 CONFIDENCE = 0.5  # from which a part counts, in every set
 SAME_PLACE = 0.1  # IoU from which on a part after is the one before
 CLOSE = 5  # pixels
@@ -118,7 +117,7 @@ def compare(
             for part in found:
                 partner = _partner(part, there)
                 run.parts.append(_measured(run, (first.name, frame), part, partner, before, after))
-                crops = [_crop(picture, part.box) for picture in (before, after)]
+                crops = [cropped(picture, part.box) for picture in (before, after)]
                 for name, crop in zip((BEFORE, AFTER), crops, strict=True):
                     run.add_crop(part.kind, name, crop)
                 shown = run.sheet.setdefault(part.kind, [])
@@ -144,7 +143,7 @@ def add_real(
             parts = _parts(detector, picture, kinds)
             run.add_scores(REAL, clip.name, parts)
             for part in parts:
-                run.add_crop(part.kind, REAL, _crop(picture, part.box))
+                run.add_crop(part.kind, REAL, cropped(picture, part.box))
         progress.step()
 
 
@@ -206,9 +205,3 @@ def _measured(
         metrics.seam_ratio(after, before, inside) if inside.any() else None,
         identity,
     )
-
-
-def _crop(picture: Pixels, box: Box) -> Pixels:
-    pixels = (extract(picture, Crop(square(box, MARGIN), CROP_SIDE)) * 255).round().byte()
-    array: Pixels = pixels.permute(1, 2, 0).numpy()
-    return array

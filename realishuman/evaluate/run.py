@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector
-from realishuman.evaluate.distances import CROP_SIDE, Extractor, Features
+from realishuman.evaluate.distances import Extractor, Features, cropped
 from realishuman.evaluate.measures import CLEAN, Measures, measure
 from realishuman.evaluate.pairs import BASELINES, Method, Repair
 from realishuman.evaluate.scorer import EXTRACTOR, Scores
-from realishuman.imaging.boxes import around, square
-from realishuman.imaging.crop import Crop, extract
+from realishuman.imaging.boxes import around
 from realishuman.progress import Progress
 from realishuman.train.synthetic.malform import KINDS
 from realishuman.train.synthetic.sample import SyntheticSample, sample
@@ -23,8 +22,6 @@ from realishuman.train.synthetic.sample import SyntheticSample, sample
 Pixels = NDArray[np.uint8]
 Render = Callable[[int, int, str], SyntheticSample]
 Source = tuple[str, str, str]  # method, pose, name of the extractor
-
-MARGIN = 1.5  # side of the crops that distances compare, in longer sides of the hand
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ def _measure_pairs(
             if score is not None:
                 features[method.name, method.pose, EXTRACTOR] = score.features
             if scope.extractor is not None:
-                taken = scope.extractor(_crop(repair.image, pair))
+                taken = scope.extractor(cropped(repair.image, around(pair.joints)))
                 features[method.name, method.pose, scope.extractor.name] = taken
         if goods:
             measures += [
@@ -172,14 +169,6 @@ def _unspoilt(pair: SyntheticSample) -> SyntheticSample:
     """The same picture with nothing wrong in it."""
     nowhere = np.zeros_like(pair.changed)
     return replace(pair, malformed=pair.clean, kind=CLEAN, changed=nowhere, fingers=5)
-
-
-def _crop(image: Pixels, pair: SyntheticSample) -> Pixels:
-    """The hand and what is around it, for comparing whole sets of pictures."""
-    crop = Crop(square(around(pair.joints), MARGIN), CROP_SIDE)
-    pixels = (extract(image, crop) * 255).round().byte().permute(1, 2, 0)
-    array: Pixels = pixels.numpy()
-    return array
 
 
 def _row(
