@@ -11,11 +11,10 @@ import numpy as np
 from realishuman.evaluate.distances import Distance, distance
 from realishuman.evaluate.folders import AFTER, BEFORE, CONFIDENCE, REAL, SETS, FolderRun
 from realishuman.evaluate.folders import PartMeasures as Measures
-from realishuman.evaluate.metrics import Interval
+from realishuman.evaluate.metrics import DRAWS, LEVEL, SEED, Interval
 from realishuman.evaluate.plots import bars
 from realishuman.evaluate.report import Report, Table
 
-LEVEL, DRAWS, SEED = 0.95, 1000, 0
 NOTES = (
     "Means ± half a 95 % bootstrap interval. Pictures, or whole videos, are drawn anew, as frames "
     "of one video resemble each other; a single one alone gives ± 0, which means unknown.",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
+LEVEL, DRAWS, SEED = 0.95, 1000, 0  # of bootstrap intervals
 PSNR_CAP = 60.0  # dB; stands for "equal", which has no finite value
 SEAM_FLOOR = 0.5  # levels of 255; keeps a flat reference from making any step infinitely visible
 
@@ -118,33 +119,29 @@ def auc(bad: Sequence[float], good: Sequence[float]) -> float:
     return float(below.mean() / (2 * len(order)))
 
 
-def auc_interval(
-    bad: Sequence[float], good: Sequence[float], *, draws: int = 1000, seed: int = 0
-) -> Interval | None:
+def auc_interval(bad: Sequence[float], good: Sequence[float]) -> Interval | None:
     """The area under the ROC curve with its 95 % bootstrap interval; None of no values."""
     if not (len(bad) and len(good)):
         return None
     first, second = np.asarray(bad, np.float64), np.asarray(good, np.float64)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     drawn = [
         auc(rng.choice(first, len(first)).tolist(), rng.choice(second, len(second)).tolist())
-        for _ in range(draws)
+        for _ in range(DRAWS)
     ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(auc(bad, good), float(low), float(high), len(first))
 
 
-def bootstrap(
-    values: Sequence[float], *, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> Interval | None:
-    """Mean with its percentile bootstrap interval; None of no values. Same values, same interval.
+def bootstrap(values: Sequence[float]) -> Interval | None:
+    """Mean with its 95 % bootstrap interval; None of no values. Same values, same interval.
 
     Source  Efron 1979, "Bootstrap methods: another look at the jackknife".
     """
     if not len(values):
         return None
     array = np.asarray(values, np.float64)
-    rng = np.random.default_rng(seed)
-    means = array[rng.integers(0, len(array), (draws, len(array)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    rng = np.random.default_rng(SEED)
+    means = array[rng.integers(0, len(array), (DRAWS, len(array)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(array.mean()), float(low), float(high), len(array))

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from realishuman.errors import SettingsError
-from realishuman.progress import Progress
 from realishuman.train.config import TrainConfig
 from realishuman.train.stages import STAGES, run_folder
 from realishuman.weights.header import PackHeader
@@ -49,7 +48,7 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
     return read_header(made.to_json(), "the configuration")
 
 
-def assemble(config: TrainConfig, path: Path, progress: Progress | None = None) -> Pack:
+def assemble(config: TrainConfig, path: Path) -> Pack:
     """Write the pack `path` from the averaged weights of all stages.
 
     Raises SettingsError naming the stage that has no weights yet; PackError from writing.
@@ -68,7 +67,7 @@ def assemble(config: TrainConfig, path: Path, progress: Progress | None = None) 
             ) from error
     entries = [_entry(name, tensor) for name, tensor in tensors.items()]
     made = header(config, float(notes["autoencoder"]["scaling"]), int(notes["stage-one"]["step"]))
-    return write_pack(path, made, entries, progress)
+    return write_pack(path, made, entries)
 
 
 def _entry(name: str, tensor: Tensor) -> Entry:

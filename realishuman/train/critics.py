@@ -20,7 +20,6 @@ from realishuman.train.guard import room
 from realishuman.train.loop import Trainee, train
 from realishuman.train.shards import Crops
 
-CRITICS = ("judge", "scorer")
 GIVES = {"judge": OUTPUTS[:1], "scorer": OUTPUTS}
 
 

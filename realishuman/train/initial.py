@@ -30,7 +30,6 @@ _IN_FOLDER = (  # files of one network in a folder of diffusers, best first
     "diffusion_pytorch_model.fp16.safetensors",
     "diffusion_pytorch_model.bin",
 )
-_PROMPT = "what tools/make_prompt_embeddings.py writes"
 _POSITIONS = "embeddings.position_embeddings"
 
 

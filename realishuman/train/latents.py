@@ -39,9 +39,7 @@ class Latents:
         self._starts: list[int] = []
         start = 0
         for shard in crops.shards:
-            count = min(len(np.load(shard, mmap_mode="r")), len(crops) - start)
-            if count <= 0:
-                break
+            count = stored(shard)
             path = folder / shard.name.replace("crops", "latents")
             if stored(path) < count:
                 rows = [

@@ -58,11 +58,11 @@ class Outcome:
     error: str = ""
 
 
-def crops_of(job: Job, models: Models | None = None) -> Outcome:
+def crops_of(job: Job) -> Outcome:
     """Find the parts of a picture and cut each that is good enough; never raises for bad files."""
     try:
         rgb = load_picture(job.path).rgb
-        return _cut_all(rgb, job, models or _models())
+        return _cut_all(rgb, job, _models())
     except (RealisHumanError, MemoryError) as error:
         return Outcome(job.path, error=str(error) or "the memory is too small for it")
 

@@ -37,12 +37,12 @@ SPARE = 64 * 2**20  # bytes that stay free
 
 
 class Crops:
-    """The crops of a folder, or the first so many.
+    """The crops of a folder.
 
     Raises SettingsError if there are none, or they were made with another configuration.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig, most: int | None = None) -> None:
+    def __init__(self, folder: Path, config: TrainConfig) -> None:
         check_description(folder, config)
         self.shards = sorted(folder.glob("crops-*.npy"))
         if not self.shards:
@@ -57,10 +57,9 @@ class Crops:
             )
         self._arrays = [np.load(path, mmap_mode="r") for path in self.shards]
         self._ends = np.cumsum([len(array) for array in self._arrays])
-        self._most = most
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._most is None else min(self._most, int(self._ends[-1]))
+        return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> TrainingCrop:
         if not 0 <= index < len(self):
