@@ -84,7 +84,7 @@ def _say(text: str) -> None:
 
 
 def _synthesise(options: argparse.Namespace) -> int:
-    from realishuman.train.config import read_config
+    from realishuman.train.config_file import read_config
     from realishuman.train.shards import synthesise
 
     if options.count < 1 or options.workers < 1:
@@ -100,7 +100,7 @@ def _synthesise(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from realishuman.train.collect import collect
-    from realishuman.train.config import read_config
+    from realishuman.train.config_file import read_config
 
     if options.workers < 1:
         raise SettingsError("--workers must be at least 1")
@@ -130,7 +130,7 @@ def _train(options: argparse.Namespace) -> int:
 
     from realishuman.places import try_folder
     from realishuman.train.assemble import header
-    from realishuman.train.config import read_config
+    from realishuman.train.config_file import read_config
     from realishuman.train.dry import measure, stage_of
 
     if options.threads:
@@ -159,7 +159,8 @@ def _critic(options: argparse.Namespace) -> int:
     import torch
 
     from realishuman.places import try_folder
-    from realishuman.train.config import Critic, read_config
+    from realishuman.train.config import Critic
+    from realishuman.train.config_file import read_config
     from realishuman.train.critics import train_critic
 
     if options.threads:
@@ -180,7 +181,7 @@ def _critic(options: argparse.Namespace) -> int:
 def _corrector(options: argparse.Namespace) -> int:
     _needs_accelerate()
     from realishuman.places import try_folder
-    from realishuman.train.config import read_config
+    from realishuman.train.config_file import read_config
     from realishuman.train.corrector import train_corrector
 
     if options.workers < 1:
@@ -229,7 +230,7 @@ def _stopped(text: str) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     from realishuman.train.assemble import assemble
-    from realishuman.train.config import read_config
+    from realishuman.train.config_file import read_config
 
     pack = assemble(read_config(options.config), options.output)
     _say(f"{pack.path}: {pack.path.stat().st_size / 1e6:.1f} MB")

@@ -1,40 +1,20 @@
-"""What a training run is told: dataclasses, read from a TOML file that may hold nothing unknown.
+"""What a training run can be told: every setting with its default.
 
-The file has one table per dataclass below; what it leaves out has the default given here, which is
-the paper's where the paper says something.
+A configuration file has one table per dataclass below; config_file.py reads it. What it leaves out
+has the default given here, which is the paper's where the paper says something.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from realishuman.errors import SettingsError
-from realishuman.settings import PART_KINDS
-from realishuman.train.tables import build
-from realishuman.weights.header import (
-    MESHES,
-    EncoderShape,
-    ScheduleConstants,
-    UnetShape,
-    VaeShape,
-)
+from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
 from realishuman.weights.shapes import SD15, PackSizes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
 class PackConfig:
-    """What the pack will say about itself; see weights.pack.PackHeader."""
+    """What the pack will say about itself; see weights.header.PackHeader."""
 
     name: str
     kind: str = "hand"
@@ -229,72 +209,3 @@ class TrainConfig:
     judge: Critic = field(default_factory=Critic)
     scorer: Critic = field(default_factory=lambda: Critic(first=4096, stage=critic_stage(seed=1)))
     corrector: Corrector = field(default_factory=Corrector)
-
-
-def read_config(path: str | Path) -> TrainConfig:
-    """Read a TOML file; relative folders in it are relative to where the command runs.
-
-    Raises SettingsError, naming the file and the field, on what is unknown, missing or impossible.
-    """
-    path = Path(path)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"the configuration {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from error
-    return parse_config(raw, str(path))
-
-
-def parse_config(raw: Mapping[str, Any], where: str) -> TrainConfig:
-    """Build a configuration from nested mappings; raises as read_config."""
-    config: TrainConfig = build(TrainConfig, raw, where)
-    _check(config, where)
-    return config
-
-
-def _check(config: TrainConfig, where: str) -> None:
-    """Refuse what could only fail later."""
-    factor, resolution = config.networks.factor, config.pack.resolution
-    levels = max(len(config.networks.unet.channels), len(config.networks.stage_two_unet.channels))
-    smallest = factor * 2 ** (levels - 1)
-    problems = [
-        (config.pack.kind not in PART_KINDS, f"pack.kind must be one of {', '.join(PART_KINDS)}"),
-        (config.pack.mesh not in MESHES, f"pack.mesh must be one of {', '.join(MESHES)}"),
-        (len(config.corrector.widths) != 4, "corrector.widths must be 4, one per level"),
-        (resolution % smallest > 0, f"pack.resolution must be a multiple of {smallest}"),
-        (
-            2 ** (len(config.networks.pose) - 1) != factor,
-            f"networks.pose must have {len(config.networks.vae.channels)} widths, as the "
-            "autoencoder has levels",
-        ),
-        (
-            config.schedule.prediction == "epsilon"
-            and config.schedule.spacing == "trailing"
-            and config.schedule.zero_snr,
-            "schedule: epsilon cannot be sampled from zero SNR with trailing spacing; choose "
-            "prediction v_prediction or spacing leading",
-        ),
-        (config.data.variants < 1, "data.variants must be at least 1"),
-    ]
-    for name in ("autoencoder", "stage_one", "stage_two"):
-        stage: Stage = getattr(config, name)
-        problems += [
-            (stage.precision not in PRECISIONS, f"{name}.precision: one of {PRECISIONS}"),
-            (
-                stage.batch < 1 or stage.accumulate < 1 or stage.batch % stage.accumulate > 0,
-                f"{name}.batch must be a multiple of accumulate, both at least 1",
-            ),
-            (
-                stage.min_snr is not None
-                and config.schedule.zero_snr
-                and config.schedule.prediction == "v_prediction",
-                f"{name}.min_snr gives v_prediction no weight where zero SNR starts sampling, so "
-                "that step would not be trained; leave it out",
-            ),
-            (not 0 <= stage.drop < 1, f"{name}.drop must be in [0, 1)"),
-            (not 0 <= stage.ema < 1, f"{name}.ema must be in [0, 1)"),
-        ]
-    for wrong, sentence in problems:
-        if wrong:
-            raise SettingsError(f"{where}: {sentence}")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from realishuman.train.config import parse_config
+from realishuman.train.config_file import parse_config
 from realishuman.train.shards import Crops, synthesise
 
 UNET = {

@@ -6,7 +6,7 @@ import pytest
 
 from realishuman.errors import SettingsError
 from realishuman.train.assemble import header
-from realishuman.train.config import parse_config, read_config
+from realishuman.train.config_file import parse_config, read_config
 
 ROOT = Path(__file__).parents[2]
 LEAST = {"output": "out", "pack": {"name": "x"}, "data": {"folder": "f"}}
