@@ -53,9 +53,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All that goes into the three files.
+    """All that goes into the files.
 
-    weights   "trained", "demo" or "random" of the packs in use; "none" without a pack.
+    weights   "trained", "demo" or "random" of the packs in use; "none" without a pack, "unknown"
+              where nobody can tell.
     facts     what was run: names and values.
     notes     sentences on what the numbers mean, and what is left out and why.
     plots     <svg> texts.
@@ -109,7 +110,7 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 def to_json(report: Report) -> str:
-    """Everything but the pictures."""
+    """Facts, notes and data."""
     return (
         json.dumps(
             {

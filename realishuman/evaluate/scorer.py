@@ -2,7 +2,8 @@
 
 One network with two answers, trained by `realishuman train scorer` on other seeds than the judge of
 the pipeline. It is the same for every pack, so distances on its features can be compared between
-packs. It is always given the true mesh, whatever mesh a repair was asked to follow.
+packs. Its answers and features are those given the true mesh, whatever mesh a repair was asked to
+follow; what it says given that one is a measure of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Scores(Protocol):
     """What measures hands in a report."""
 
     def __call__(self, picture: NDArray[np.uint8], part: Part, mesh: Mesh) -> Score:
-        """Score one hand of a picture (H, W, 3) uint8 RGB, given its true mesh."""
+        """Score one hand of a picture (H, W, 3) uint8 RGB, given the mesh it should follow."""
 
 
 class Scorer:

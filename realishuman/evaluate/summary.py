@@ -47,8 +47,8 @@ class Row:
 class Column:
     """A measure in the tables.
 
-    of      the value of one pair, given the row of the malformed input of the same pair (of the
-            clean picture, in the group "clean"); None leaves the pair out.
+    of      the value of one pair, given the measures of its malformed input (of its clean picture,
+            in the group "clean"); None leaves the pair out.
     better  "higher", "lower" or "" where neither is.
     """
 

@@ -26,14 +26,10 @@ def add_parser(commands: Any) -> None:
     tasks = parser.add_subparsers(dest="task", required=True, metavar="task")
     command = _task(tasks, "synthesise", "render the training crops", _synthesise)
     command.add_argument("--count", type=int, required=True, help="crops in all")
-    command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
+    _add_workers(command)
     command = _task(tasks, "prepare", "cut training crops out of real pictures", _prepare)
     command.add_argument("folder", type=Path, help="pictures, also in folders within it")
-    command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
+    _add_workers(command)
     command.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
     command.add_argument(
         "--confidence", type=float, default=0.5, help="lowest detection score (default: 0.5)"
@@ -65,9 +61,7 @@ def add_parser(commands: Any) -> None:
         command.add_argument("--threads", type=int, help="of the CPU (default: all cores)")
     command = _task(tasks, "corrector", "train the network that corrects landmarks", _corrector)
     command.add_argument("--steps", type=int, help="in place of the configuration's")
-    command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
+    _add_workers(command)
     command = _task(tasks, "pack", "write a pack of what is trained so far", _pack)
     command.add_argument("-o", "--output", type=Path, required=True, help="the pack's file")
 
@@ -77,6 +71,12 @@ def _task(tasks: Any, name: str, text: str, run: Callable[[argparse.Namespace], 
     command.add_argument("--config", required=True, type=Path, help="TOML file")
     command.set_defaults(run=run)
     return command
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
 
 
 def _say(text: str) -> None:

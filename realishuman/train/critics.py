@@ -31,7 +31,7 @@ def train_critic(
     Raises  SettingsError without enough crops, or if judge and scorer would share any; what
             loop.train raises.
     """
-    check(config)
+    _check(config)
     folder = RunFolder(Path(config.output) / name)
     crops = Crops(Path(config.data.folder), config)
     if critic.first + critic.count > trained(crops, config):
@@ -46,10 +46,10 @@ def train_critic(
         name, module, CriticData(crops, critic, estimated).batch, lambda: dict(module.state_dict())
     )
     steps = train(trainee, critic.stage, folder, say)
-    return export(module, config, name, critic, steps, folder.path)
+    return _export(module, config, name, critic, steps, folder.path)
 
 
-def export(
+def _export(
     module: TrainedCritic, config: TrainConfig, name: str, critic: Critic, steps: int, folder: Path
 ) -> Path:
     """Write the ONNX file."""
@@ -68,7 +68,7 @@ def export(
     return path
 
 
-def check(config: TrainConfig) -> None:
+def _check(config: TrainConfig) -> None:
     """Raise SettingsError where the scorer would judge what the judge has learnt from.
 
     Also where the crops are not of hands: of others nobody counts the fingers.

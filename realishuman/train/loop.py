@@ -1,9 +1,8 @@
 """The training loop of all stages: steps, checkpoints, curve, samples; resumable at any step.
 
 Under accelerate: one process, or several with torchrun, which share each batch and, if told, the
-weights. Everything random
-comes with the batch, which depends on the step alone, so a resumed run continues as if it had
-never stopped.
+weights. Everything random comes with the batch, which depends on the step alone, so a resumed run
+continues as if it had never stopped.
 """
 
 from __future__ import annotations

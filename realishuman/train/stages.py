@@ -56,12 +56,10 @@ def trainee(
         return _autoencoder(config, crops)
     autoencoder, mark = load_trained_autoencoder(config)
     say(f"{stage}: making latents where they are missing")
-    folder = Path(config.output) / stage
-    if stage == "stage-one":
-        latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}")
-        return _stage_one(config, crops, latents, autoencoder)
-    latents = Latents(crops, config, stage, autoencoder, folder / f"latents-{mark}")
-    return _stage_two(config, crops, latents, autoencoder)
+    folder = run_folder(config, stage).path / f"latents-{mark}"
+    latents = Latents(crops, config, stage, autoencoder, folder)
+    put_together = _stage_one if stage == "stage-one" else _stage_two
+    return put_together(config, crops, latents, autoencoder)
 
 
 def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str]:
