@@ -44,12 +44,12 @@ def test_whole_files_are_written_and_all_texts_say_random(tmp_path):
     assert (content["weights"], content["measures"]) == ("random", [1])
 
 
-@pytest.mark.parametrize(("weights", "said"), [("demo", "demo pack"), ("trained", "")])
-def test_other_weights_are_not_called_random(weights, said):
+@pytest.mark.parametrize(("weights", "demo"), [("demo", True), ("trained", False)])
+def test_other_weights_are_not_called_random_and_only_the_demos_are_called_so(weights, demo):
     text = to_markdown(report_of(weights))
 
     assert "RANDOM" not in text
-    assert said in text
+    assert ("demo pack" in text) == demo
 
 
 def test_a_folder_that_is_a_file_is_said_so(tmp_path):
