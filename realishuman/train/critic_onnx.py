@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realishuman.errors import SettingsError
+from realishuman.official.onnx_writer import IR_VERSION, OPSET
 from realishuman.train.critic import CHANNELS, Block, CriticNet, Level
 
-OPSET, IR_VERSION = 17, 8
 # probabilities (N, 1) and (N, 3), and the (N, F) numbers that both are computed from
 OUTPUTS = ("malformed", "fingers", "features")
 
