@@ -23,7 +23,7 @@ from realishuman.errors import (
 from realishuman.files import whole_file
 from realishuman.imaging.boxes import intersection
 from realishuman.imaging.picture import check_target, load_picture, save_picture
-from realishuman.look import as_packed, find, reconstruct
+from realishuman.look import as_packed, look
 from realishuman.models import Models
 from realishuman.pipeline import refine
 from realishuman.places import try_folder
@@ -166,15 +166,14 @@ def inspect_files(
     for source, target in pairs:
         try:
             rgb = load_picture(source).rgb
-            found = find(rgb, models, settings, boxes)
-            parts = [part for part, _ in found]
-            meshes = reconstruct(rgb, parts, models, settings.mesh)
-            chosen = [index for index, (_, why) in enumerate(found, start=1) if not why]
+            found = look(rgb, models, settings, boxes)
+            parts = [part for part, _ in found.parts]
+            chosen = [index for index, (_, why) in enumerate(found.parts, start=1) if not why]
             ready = []
             for kind in settings.parts:
                 some = [index for index in chosen if parts[index - 1].kind == kind]
-                ready += as_packed(rgb, parts, meshes, some, settings, models, kind)
-            _save_png(target, contact_sheet(rgb, found, ready))
+                ready += as_packed(rgb, parts, found.meshes, some, settings, models, kind)
+            _save_png(target, contact_sheet(rgb, found.parts, ready))
         except RealisHumanError as error:
             failed += 1
             say(_about(source, error))
