@@ -12,7 +12,7 @@ from torch import Tensor
 
 from realishuman.detect.base import Part
 from realishuman.detect.parts import crop_box
-from realishuman.imaging.boxes import Box, intersection
+from realishuman.imaging.boxes import Box, around, hull, intersection
 from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.masks import Masks, make_masks, mesh_mask
 from realishuman.kinds import KINDS
@@ -79,7 +79,7 @@ def prepare(
     prepared = []
     for index in chosen:
         part, mesh = parts[index - 1], meshes[index - 1]
-        crop = Crop(crop_box(part, side), resolution)
+        crop = Crop(crop_box(_whole(part, mesh), side), resolution)
         condition, m = pose_and_mask(mesh, part, crop, preset, pose)
         rule = PRESETS[preset].masks[part.kind]
         if erode is not None:
@@ -92,6 +92,11 @@ def prepare(
             PreparedPart(index, part, mesh, crop, image, condition, masks, rule, others)
         )
     return prepared
+
+
+def _whole(part: Part, mesh: Mesh) -> Part:
+    """The part with all of a corrected mesh's joints in its box, which the found ones may miss."""
+    return part if mesh.seen is None else replace(part, box=hull(part.box, around(mesh.joints)))
 
 
 def pose_and_mask(

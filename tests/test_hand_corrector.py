@@ -317,6 +317,30 @@ def test_the_ring_covers_a_finger_that_is_too_long_to_its_tip(echo, flat_hand):
     np.testing.assert_array_equal(covered.masks.m_e, alone.masks.m_e)
 
 
+def test_the_crop_holds_the_whole_corrected_hand_where_the_bad_one_was_smaller(echo, flat_hand):
+    part = flat_hand(100, 80, 70)
+    (mesh,) = EmbeddedHand(echo).regress(PICTURE, [part])
+    fist = replace(part, box=around(part.keypoints[:6]))
+
+    corrected, plain = (
+        prepare(
+            PICTURE,
+            [fist],
+            [one],
+            [1],
+            Settings(margin=1.2),
+            preset="released",
+            pose="shaded",
+            resolution=128,
+        )[0].crop.to_crop(mesh.joints)[:, :2]
+        for one in (mesh, replace(mesh, seen=None))
+    )
+
+    assert corrected.min() > 0
+    assert corrected.max() < 128
+    assert plain.min() < 0
+
+
 def test_landmarks_that_no_hand_has_are_refused_before_the_network_sees_them(echo, flat_hand):
     part = flat_hand(100, 80, 70)
     nowhere = replace(part, keypoints=np.full_like(part.keypoints, np.nan))

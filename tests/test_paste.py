@@ -93,6 +93,19 @@ def test_the_seam_falls_smoothly_from_the_part_to_the_edge_of_m_d():
     assert (weight[~disc(200, 90)] == 0).all()
 
 
+def test_a_part_that_the_crop_cuts_off_fades_into_the_picture_there():
+    picture, m = np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), bool)
+    m[24:, 24:40] = True  # an arm that leaves the crop at the bottom
+    crop = Crop(Box(0, 0, 64, 64), 64)
+
+    result = paste(picture, torch.zeros(3, 64, 64), crop, m, m, colour_match=False)
+
+    along = result[:, 32, 0].astype(int)
+    assert along[30:56].max() == 0
+    assert along[63] > 100
+    assert (np.diff(along[56:]) >= 0).all()
+
+
 def test_a_part_at_the_pictures_border_is_not_faded_there():
     picture, crop = noise(64, 64, 3), Crop(Box(-32, 0, 32, 64), 64)
 

@@ -60,6 +60,11 @@ def square(box: Box, scale: float) -> Box:
     return Box(cx - half, cy - half, cx + half, cy + half)
 
 
+def hull(a: Box, b: Box) -> Box:
+    """The smallest box around both."""
+    return Box(min(a.x0, b.x0), min(a.y0, b.y0), max(a.x1, b.x1), max(a.y1, b.y1))
+
+
 def intersection(a: Box, b: Box) -> float:
     """Area that two boxes share, in square pixels."""
     width = min(a.x1, b.x1) - max(a.x0, b.x0)

@@ -24,6 +24,9 @@ Mask = NDArray[np.bool_]
 Weight = NDArray[np.float32]
 
 FEATHER = 0.35  # share of the ring, from m_d's edge inwards, over which the crop fades in
+STRIP = (
+    0.1  # of the crop's side, along its border: the part fades there, where the crop cuts it off
+)
 BAND = 0.04  # width of the strip around m_d's edge that colours are compared in, of the crop's side
 FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 crop
 
@@ -124,10 +127,19 @@ def silhouette(core: Mask, allowed: Mask) -> Weight:
     Returns        (h, w) float32 in [0, 1]: 1 in m and the inner part of the ring, 0 outside m_d.
                    A pixel's place in the ring is its distance to the outer edge over the sum of
                    its distances to both, so that the seam keeps clear of m where the ring is thin.
+                   Where m reaches the array's border, it is ring a tenth of the side deep.
     """
-    rise = np.clip(_place(core, allowed) / FEATHER, 0, 1)
+    rise = np.clip(_place(_without_strip(core), allowed) / FEATHER, 0, 1)
     weight: Weight = (rise * rise * (3 - 2 * rise)).astype(np.float32)
     return weight
+
+
+def _without_strip(core: Mask) -> Mask:
+    """The part without what lies close to the array's border."""
+    strip = round(STRIP * core.shape[0])
+    inner = np.zeros_like(core)
+    inner[strip : len(core) - strip, strip : core.shape[1] - strip] = True
+    return core & inner
 
 
 def _place(core: Mask, allowed: Mask) -> Weight:
