@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from realishuman.errors import SettingsError
+from realishuman.errors import PackError, SettingsError
 from realishuman.train.config import TrainConfig
 from realishuman.train.stages import STAGES, run_folder
 from realishuman.weights.header import PackHeader
@@ -20,7 +20,7 @@ from realishuman.weights.pack_writer import Entry, write_pack
 
 
 def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> PackHeader:
-    """The pack's header. Raises PackError if the configuration names something unknown."""
+    """The pack's header. Raises SettingsError if no pack can be as the configuration says."""
     pack, networks = config.pack, config.networks
     vae = networks.vae if scaling is None else replace(networks.vae, scaling=scaling)
     made = PackHeader(
@@ -45,7 +45,12 @@ def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> 
         keep_core=pack.keep_core,
         mesh=pack.mesh,
     )
-    return read_header(made.to_json(), "the configuration")
+    try:
+        return read_header(made.to_json(), "the configuration")
+    except PackError as error:  # its advice is about packs that were copied or converted
+        said = str(error).replace(". Convert the checkpoints or copy it again.", "")
+        said = said.replace(": header field ", ": ").replace(": header: ", ": ")
+        raise SettingsError(f"{said}; change it there.") from error
 
 
 def assemble(config: TrainConfig, path: Path) -> Pack:

@@ -83,13 +83,31 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _synthesise(options: argparse.Namespace) -> int:
+def _config(options: argparse.Namespace) -> TrainConfig:
+    from realishuman.train.assemble import header
     from realishuman.train.config_file import read_config
+
+    config = read_config(options.config)
+    header(config)
+    return config
+
+
+def _use_threads(options: argparse.Namespace) -> None:
+    import torch
+
+    if options.threads is None:
+        return
+    if options.threads < 1:
+        raise SettingsError(f"--threads must be at least 1, not {options.threads}")
+    torch.set_num_threads(options.threads)
+
+
+def _synthesise(options: argparse.Namespace) -> int:
     from realishuman.train.shards import synthesise
 
     if options.count < 1 or options.workers < 1:
         raise SettingsError("--count and --workers must be at least 1")
-    config = read_config(options.config)
+    config = _config(options)
     try:
         made = synthesise(config, options.count, options.workers, _say)
     except KeyboardInterrupt:
@@ -100,11 +118,10 @@ def _synthesise(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from realishuman.train.collect import collect
-    from realishuman.train.config_file import read_config
 
     if options.workers < 1:
         raise SettingsError("--workers must be at least 1")
-    config = read_config(options.config)
+    config = _config(options)
     try:
         done = collect(
             options.folder,
@@ -126,22 +143,16 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     _needs_accelerate()
-    import torch
-
     from realishuman.places import try_folder
-    from realishuman.train.assemble import header
-    from realishuman.train.config_file import read_config
     from realishuman.train.dry import measure, stage_of
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    header(config)
+    _use_threads(options)
+    config = _config(options)
     stage = stage_of(config, options.task)
     if options.steps is not None:
         stage = replace(stage, steps=options.steps)
     if options.dry_run:
-        _say("\n".join(measure(config, options.task)))
+        _say("\n".join(measure(config, options.task, stage)))
         return OK
     try_folder(Path(config.output))
     try:
@@ -156,16 +167,12 @@ def _train(options: argparse.Namespace) -> int:
 
 def _critic(options: argparse.Namespace) -> int:
     _needs_accelerate()
-    import torch
-
     from realishuman.places import try_folder
     from realishuman.train.config import Critic
-    from realishuman.train.config_file import read_config
     from realishuman.train.critics import train_critic
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    config = read_config(options.config)
+    _use_threads(options)
+    config = _config(options)
     critic: Critic = getattr(config, options.task)
     if options.steps is not None:
         critic = replace(critic, stage=replace(critic.stage, steps=options.steps))
@@ -181,12 +188,11 @@ def _critic(options: argparse.Namespace) -> int:
 def _corrector(options: argparse.Namespace) -> int:
     _needs_accelerate()
     from realishuman.places import try_folder
-    from realishuman.train.config_file import read_config
     from realishuman.train.corrector import train_corrector
 
     if options.workers < 1:
         raise SettingsError("--workers must be at least 1")
-    config = read_config(options.config)
+    config = _config(options)
     corrector = config.corrector
     if options.steps is not None:
         corrector = replace(corrector, stage=replace(corrector.stage, steps=options.steps))
@@ -230,9 +236,8 @@ def _stopped(text: str) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     from realishuman.train.assemble import assemble
-    from realishuman.train.config_file import read_config
 
-    pack = assemble(read_config(options.config), options.output)
+    pack = assemble(_config(options), options.output)
     _say(f"{pack.path}: {pack.path.stat().st_size / 1e6:.1f} MB")
     return OK
 

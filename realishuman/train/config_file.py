@@ -12,7 +12,8 @@ from typing import Any
 
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
-from realishuman.train.config import Stage, TrainConfig
+from realishuman.train.config import TrainConfig
+from realishuman.train.ranges import check_ranges, stages
 from realishuman.train.tables import build
 from realishuman.weights.header import MESHES
 
@@ -42,6 +43,7 @@ def read_config(path: str | Path) -> TrainConfig:
 def parse_config(raw: Mapping[str, Any], where: str) -> TrainConfig:
     """Build a configuration from nested mappings; raises as read_config."""
     config: TrainConfig = build(TrainConfig, raw, where)
+    check_ranges(config, where)
     _check(config, where)
     return config
 
@@ -54,7 +56,6 @@ def _check(config: TrainConfig, where: str) -> None:
     problems = [
         (config.pack.kind not in PART_KINDS, f"pack.kind must be one of {', '.join(PART_KINDS)}"),
         (config.pack.mesh not in MESHES, f"pack.mesh must be one of {', '.join(MESHES)}"),
-        (len(config.corrector.widths) != 4, "corrector.widths must be 4, one per level"),
         (resolution % smallest > 0, f"pack.resolution must be a multiple of {smallest}"),
         (
             2 ** (len(config.networks.pose) - 1) != factor,
@@ -70,13 +71,12 @@ def _check(config: TrainConfig, where: str) -> None:
         ),
         (config.data.variants < 1, "data.variants must be at least 1"),
     ]
-    for name in ("autoencoder", "stage_one", "stage_two"):
-        stage: Stage = getattr(config, name)
+    for name, stage in stages(config).items():
         problems += [
             (stage.precision not in PRECISIONS, f"{name}.precision: one of {PRECISIONS}"),
             (
-                stage.batch < 1 or stage.accumulate < 1 or stage.batch % stage.accumulate > 0,
-                f"{name}.batch must be a multiple of accumulate, both at least 1",
+                stage.batch % stage.accumulate > 0,
+                f"{name}.batch must be a multiple of accumulate",
             ),
             (
                 stage.min_snr is not None

@@ -24,9 +24,12 @@ def stage_of(config: TrainConfig, task: str) -> Stage:
     return stage
 
 
-def measure(config: TrainConfig, task: str) -> list[str]:
-    """Lines that say how large a stage is and how fast it trains here; nothing is kept."""
-    stage, module = stage_of(config, task), untrained(config, task)
+def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
+    """Lines that say how large a stage is and how fast it trains here; nothing is kept.
+
+    stage  of the configuration, or as the command line changed it.
+    """
+    module = untrained(config, task)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module.to(device)
     every, live = (
@@ -66,6 +69,8 @@ def _timed(module: Any, batch: Any, stage: Stage) -> float:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"
 
 

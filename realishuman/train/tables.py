@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from realishuman.errors import SettingsError
 
@@ -33,19 +34,42 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     """Check one value against its annotation; tables become dataclasses, lists tuples."""
     if hasattr(kind, "__dataclass_fields__"):
         return build(kind, value, where)
-    if isinstance(value, list):
-        value = tuple(value)
-    allowed = {
-        t: t for t in (int, float, str, bool) if str(kind).startswith(t.__name__) or kind is t
-    }
-    if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
-        value = float(value)
-    fits = (
-        isinstance(value, tuple)
-        if str(kind).startswith("tuple")
-        else any(type(value) is t for t in allowed)
+    choices = _choices(kind)
+    for choice in choices:
+        if get_origin(choice) is tuple and isinstance(value, list):
+            return _tuple(choice, value, where)
+        if choice is float and type(value) is int:
+            return float(value)
+        if type(value) is choice:
+            return value
+    raise SettingsError(f"{where} must be {_shown(choices[0])}, not {value!r}")
+
+
+def _tuple(kind: Any, values: list[Any], where: str) -> tuple[Any, ...]:
+    """A list as a tuple, its length and every value in it checked."""
+    kinds = get_args(kind)
+    if kinds[-1] is ...:
+        kinds = kinds[:1] * len(values)
+    if not values or len(values) != len(kinds):
+        raise SettingsError(f"{where} must be {_shown(kind)}, not {values!r}")
+    return tuple(_value(each, value, where) for each, value in zip(kinds, values, strict=True))
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """What a value may be: the annotation, or of an optional one what it is when it is given."""
+    return (
+        tuple(each for each in get_args(kind) if each is not NoneType) if _united(kind) else (kind,)
     )
-    if not fits:
-        shown = getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else str(kind)
-        raise SettingsError(f"{where} must be {shown}, not {value!r}")
-    return value
+
+
+def _united(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _shown(kind: Any) -> str:
+    """An annotation in words."""
+    if get_origin(kind) is not tuple:
+        return str(kind.__name__)
+    kinds = get_args(kind)
+    many = "" if kinds[-1] is ... else f"{len(kinds)} "
+    return f"a list of {many}{kinds[0].__name__}"

@@ -40,7 +40,7 @@ def test_what_is_left_out_is_the_papers():
             "would not be trained",
         ),
         ({"networks": 3}, "must be a table"),
-        ({"corrector": {"widths": [8, 8, 8]}}, "corrector.widths must be 4"),
+        ({"corrector": {"widths": [8, 8, 8]}}, "widths must be a list of 4 int"),
         ({"pack": {"name": "x", "mesh": "own"}}, "pack.mesh must be one of embedded"),
     ],
 )

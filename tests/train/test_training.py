@@ -159,4 +159,9 @@ groups = 4
     said = capsys.readouterr().err
     assert "parameters" in said
     assert "samples/s" in said
+    assert "100 steps" in said
+    assert main([*options, "--steps", "7"]) == 0
+    assert "7 steps" in capsys.readouterr().err
+    assert main([*options, "--threads", "0"]) == 2
+    assert "--threads must be at least 1, not 0" in capsys.readouterr().err
     assert main([*options[:2], "--config", str(tmp_path / "none.toml")]) == 2
