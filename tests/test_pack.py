@@ -283,6 +283,10 @@ def test_a_folder_that_cannot_be_written_to_has_a_sentence(made, tmp_path, monke
         write_pack(tmp_path / "none/p.safetensors", made.header, entries())
     with pytest.raises(PackError, match="is a folder"):
         write_pack(tmp_path, made.header, entries())
+    (tmp_path / "mine.toml").write_text("precious", encoding="utf-8")
+    with pytest.raises(PackError, match=r"ends in \.safetensors"):
+        write_pack(tmp_path / "mine.toml", made.header, entries())
+    assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == "precious"
     monkeypatch.setattr("tempfile.mkstemp", refuse)
     with pytest.raises(PackError, match="may not be written to"):
         write_pack(tmp_path / "p.safetensors", made.header, entries())

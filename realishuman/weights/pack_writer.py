@@ -78,6 +78,8 @@ def _check(path: Path, header: PackHeader, entries: Sequence[Entry]) -> None:
         raise PackError(f"{path.parent} is no folder: make it or choose another place for the pack")
     if path.is_dir():
         raise PackError(f"{path} is a folder: name a file that ends in .safetensors")
+    if path.suffix != ".safetensors":  # it might be a picture, or the configuration
+        raise PackError(f"{path} cannot be a pack: name a file that ends in .safetensors")
     needed, free = size_of(entries), shutil.disk_usage(path.parent).free
     if needed > free:
         raise PackError(
