@@ -269,7 +269,7 @@ def _refine(options: argparse.Namespace) -> int:
 def _caveat(weights: str, name: str) -> str:
     if weights == "random":
         return f"{name}: RANDOM weights. They paint noise and only prove that everything runs."
-    return f"{name}: demo weights, small and trained on rendered hands."
+    return f"{name}: demo weights: small networks that show the method, no more."
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -344,7 +344,7 @@ def test_the_shipped_pack_refines_the_example(tmp_path, monkeypatch, capsys):
 
     assert run("refine", example, "-o", tmp_path / "out.png", "--compare", "--quiet") == cli.OK
 
-    assert "demo weights, small and trained on rendered hands" in capsys.readouterr().err
+    assert "demo weights: small networks that show the method" in capsys.readouterr().err
     with Image.open(example) as before, Image.open(tmp_path / "out.png") as after:
         changed = (np.asarray(before) != np.asarray(after)).any(axis=2)
     assert 0.03 < changed.mean() < 0.5

@@ -31,7 +31,7 @@ RANDOM = (
 )
 LARGE = 256  # side of the pictures on the sheet of its own
 MOST_ROWS = 200  # of a sheet; a JPEG has no more than 65 535 lines
-DEMO = "The weights are the small demo pack's, trained on rendered hands."
+DEMO = "These are a demo pack's weights: small networks that show the method, no more."
 STYLE = (
     "body{font:14px system-ui,sans-serif;max-width:1400px;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:3px 8px;"
