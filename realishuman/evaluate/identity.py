@@ -38,6 +38,10 @@ class FaceIdentity:
     """
 
     def __init__(self, path: Path, provider: str = "auto") -> None:
+        if not path.is_file():
+            raise ModelError(
+                f"{path} is no file: name the ONNX file of a face recognition network."
+            )
         self._session = open_session(path, None, provider=provider)
         inputs, outputs = self._session.network.inputs, self._session.network.outputs
         shapes = [*inputs.values()]
