@@ -77,6 +77,12 @@ def _folders(options: argparse.Namespace) -> int:
         )
     if options.every < 1:
         raise SettingsError(f"--every must be at least 1, not {options.every}")
+    if options.real is None and (options.inception or options.pack):
+        named = "--inception" if options.inception else "--pack"
+        raise SettingsError(
+            f"{named} is for distances to real pictures, but none are named: add --real FOLDER, or "
+            f"leave {named} out"
+        )
     pairs = partners(options.before, options.after, options.every)
     real = list(clips(options.real, options.every).values()) if options.real else []
     try_folder(options.output)

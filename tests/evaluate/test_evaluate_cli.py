@@ -94,6 +94,15 @@ def test_options_that_cannot_be_used_are_named(options, said, hand_pack, tmp_pat
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--inception", "--pack"])
+def test_features_without_real_pictures_to_compare_with_are_refused(option, tmp_path, capsys):
+    where = ["--before", str(tmp_path), "--after", str(tmp_path), "-o", str(tmp_path / "r")]
+
+    assert main(["evaluate", "folders", *where, option, "x"]) == 2
+    assert f"{option} is for distances to real pictures" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
 def test_folders_of_the_same_pictures_report_no_change(pair, tmp_path, capsys):
     import cv2
 
