@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _terminated_like_ctrl_c():
             return int(options.run(options))
     except KeyboardInterrupt:
-        print("\nStopped. Finished pictures are saved.", file=sys.stderr)
+        print("\nStopped. What was finished is kept.", file=sys.stderr)
         return STOPPED
     except RealisHumanError as error:
         print(f"realishuman: {error}", file=sys.stderr)
