@@ -38,7 +38,7 @@ STAGE: Mapping[str, Range] = {
     "steps": ANY_COUNT,
     "batch": COUNT,
     "accumulate": COUNT,
-    "learning_rate": Range(0, above=True),
+    "learning_rate": Range(0, 1, above=True),
     "warmup": ANY_COUNT,
     "decay": SHARE,
     "weight_decay": Range(0),
