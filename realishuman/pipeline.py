@@ -347,5 +347,5 @@ def _message(run: _Run, weights: dict[str, str]) -> str:
     if "random" in weights.values():
         text += " The weights are RANDOM: they paint noise and only prove that everything runs."
     elif "demo" in weights.values():
-        text += " The weights are the small demo pack's."
+        text += " Demo weights: small networks that show the method, no more."
     return text

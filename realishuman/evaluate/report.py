@@ -34,7 +34,8 @@ MOST_ROWS = 200  # of a sheet; a JPEG has no more than 65 535 lines
 DEMO = "These are a demo pack's weights: small networks that show the method, no more."
 STYLE = (
     "body{font:14px system-ui,sans-serif;max-width:1400px;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:3px 8px;"
+    ".wide{overflow-x:auto;margin:1em 0}table{border-collapse:collapse}"
+    "td,th{border:1px solid #ccc;padding:3px 8px;"
     "text-align:right}td:first-child,th:first-child{text-align:left}svg{font-size:12px;"
     "display:block;margin:1em 0}.warning{background:#fde2d8;padding:.7em;font-weight:bold}"
     "img{max-width:100%}"
@@ -160,7 +161,10 @@ def to_html(report: Report) -> str:
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
             for row in _texts(table)
         )
-        parts.append(f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{body}</table>")
+        parts.append(
+            f"<h2>{escape(table.title)}</h2>"
+            f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+        )
     parts += report.plots
     if report.sheet:
         source = base64.b64encode(_jpeg(contact_sheet(report.sheet[:MOST_ROWS]))).decode()

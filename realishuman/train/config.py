@@ -18,7 +18,7 @@ class PackConfig:
 
     name: str
     kind: str = "hand"
-    weights: str = "demo"
+    weights: str = "trained"
     pose: str = "shaded"
     preset: str = "released"
     resolution: int = 512

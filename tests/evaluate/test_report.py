@@ -80,6 +80,14 @@ def test_the_page_needs_no_other_file_and_its_texts_are_escaped():
     assert "<svg" in page
 
 
+def test_every_table_scrolls_in_a_box_of_its_own():
+    """Wide tables would make the whole page scroll sideways."""
+    page = to_html(report_of())
+
+    assert ".wide{overflow-x:auto" in page
+    assert page.count('<div class="wide"><table>') == page.count("<table>") == 1
+
+
 def test_bars_are_as_long_as_their_values():
     text = bars("x", [("a", Interval(1, 1, 1, 1)), ("b", Interval(2, 2, 2, 1))], 0)
     widths = [float(part.split('"')[0]) for part in text.split(' width="')[2:]]

@@ -33,6 +33,10 @@ def test_a_better_repair_is_refined_and_the_report_has_both_probabilities(
     assert result.parts[0].malformed == (0.9, 0.1)
     assert result.seconds["judge"] > 0
     assert (result.image != picture).any()
+    # whatever pack says that it is a demo one, the shipped pack or a user's own
+    assert result.message == (
+        "1 of 1 parts refined. Demo weights: small networks that show the method, no more."
+    )
 
 
 def test_a_worse_repair_leaves_the_picture_bit_for_bit_and_says_why(

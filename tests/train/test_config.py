@@ -21,6 +21,7 @@ def test_what_is_left_out_is_the_papers():
     assert config.stage_one.drop == 0.01
     assert config.networks.unet.channels == (320, 640, 1280, 1280)
     assert config.networks.factor == 8
+    assert header(config).weights == "trained"  # a demo says so itself
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_three_trained_stages_make_a_pack_that_repairs(
         assert (tmp_path / name / "samples" / "0000002.png").is_file()
 
     pack = assemble(config, tmp_path / "tiny.safetensors")
-    assert (pack.header.weights, pack.header.training_step, pack.header.steps) == ("demo", 2, 2)
+    assert (pack.header.weights, pack.header.training_step, pack.header.steps) == ("trained", 2, 2)
     assert pack.header.vae.scaling != 1.0
     picture = np.full((120, 120, 3), 90, np.uint8)
     hand = flat_hand(60, 60, 60)

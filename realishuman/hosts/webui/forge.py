@@ -26,7 +26,7 @@ from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Home, Turns, size, visiting
 from realishuman.diffusion.networks import Backbone
 from realishuman.hosts.webui.backbone import HostBackbone, Template
-from realishuman.hosts.webui.host import models_folder_of, random_state_kept
+from realishuman.hosts.webui.host import description_of, models_folder_of, random_state_kept
 from realishuman.weights.pack import Pack
 
 _FULL = (torch.float16, torch.bfloat16, torch.float32)
@@ -50,16 +50,7 @@ class ForgeHost:
 
     def describe(self) -> str:
         """See host.Host."""
-        found = self.template()
-        if found.module is None:
-            return (
-                f"{found.why_not[:1].upper()}{found.why_not[1:]}: packs run on their own networks."
-            )
-        title = getattr(getattr(_model(), "sd_checkpoint_info", None), "name_for_extra", "A model")
-        return (
-            f"{title} is loaded: packs of its sizes run on its UNet's classes, others on their own "
-            "networks."
-        )
+        return description_of(self.template(), _model())
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

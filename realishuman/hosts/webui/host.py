@@ -16,6 +16,7 @@ import torch
 
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import BackboneError
+from realishuman.hosts.webui.backbone import Template
 from realishuman.weights.pack import Pack
 
 MODELS_FLAG = "realishuman_models_dir"  # of the command line, and the option's name
@@ -86,6 +87,18 @@ def models_folder_of(cmd_opts: Any, options: dict[str, Any], models_path: str) -
     """The folder the command line names, else the option, else `realishuman` among the models."""
     named = getattr(cmd_opts, MODELS_FLAG, None) or options.get(MODELS_FLAG)
     return Path(named) if named else Path(models_path) / "realishuman"
+
+
+def description_of(template: Template, model: Any) -> str:
+    """What a host says of its loaded model; see Host.describe."""
+    if template.module is None:
+        why = template.why_not
+        return f"{why[:1].upper()}{why[1:]}: packs run on their own networks."
+    title = getattr(getattr(model, "sd_checkpoint_info", None), "name_for_extra", "A model")
+    return (
+        f"{title} is loaded: packs of its sizes run on its UNet's classes, others on their own "
+        "networks."
+    )
 
 
 @contextmanager
