@@ -12,7 +12,7 @@ from realishuman.settings import PART_KINDS
 if TYPE_CHECKING:
     from realishuman.evaluate.distances import Extractor
 
-OK = 0
+OK, SOME_FAILED = 0, 1
 UNKNOWN = "Which weights made the pictures after is not known here: name them where you show this."
 NO_REAL = "No distances: name real pictures with --real."
 NO_INCEPTION = (
@@ -107,6 +107,7 @@ def _folders(options: argparse.Namespace) -> int:
         "identity": run.identity.name if run.identity else "-",
     }
     with Bar(options.quiet) as bar:
+        run.say = bar.say
         try:
             compare(run, pairs, kinds, detector, bar)
             add_real(run, real, kinds, detector, bar)
@@ -116,7 +117,7 @@ def _folders(options: argparse.Namespace) -> int:
                     folders_report(run, "unknown", facts, (UNKNOWN, *remarks)), options.output
                 )
                 bar.say("\n".join(map(str, paths)))
-    return OK
+    return SOME_FAILED if run.left else OK
 
 
 def _extractors(options: argparse.Namespace) -> tuple[list[Extractor], tuple[str, ...]]:

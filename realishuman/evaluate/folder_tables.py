@@ -76,8 +76,13 @@ def folders_report(
     return Report(
         title="Pictures before and after refinement",
         weights=weights,
-        facts={**facts, "frames": run.frames.get(BEFORE, 0), "parts measured": len(run.parts)},
-        notes=[*NOTES, *notes],
+        facts={
+            **facts,
+            "frames": run.frames.get(BEFORE, 0),
+            "left out": sum(map(len, run.left.values())),
+            "parts measured": len(run.parts),
+        },
+        notes=[*NOTES, *notes, *_left(run)],
         tables=tables,
         plots=[
             bars(
@@ -90,6 +95,17 @@ def folders_report(
         sheet=sheet,
         data=_data(run, scores, found),
     )
+
+
+def _left(run: FolderRun) -> list[str]:
+    """A sentence for each picture or video of which something was not measured."""
+    return [
+        f"Left out: {reason}"
+        if len(frames) == 1
+        else f"Left out: {len(frames)} frames of {place}, the first because: {reason}"
+        for place, frames in run.left.items()
+        for reason in list(frames.values())[:1]
+    ]
 
 
 def mean_of_clips(values: Sequence[tuple[str, float]]) -> Interval | None:
@@ -171,4 +187,5 @@ def _data(
             }
             for kind, name, place, d in found
         ],
+        "left_out": run.left,
     }

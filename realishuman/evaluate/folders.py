@@ -68,17 +68,21 @@ class FolderRun:
     shown       parts of each kind whose crops are kept for the sheet.
     scores      (clip, score) of each part that is found in a set searched on its own.
     features    by extractor's place as well.
+    left        why a frame was not measured, by its clip's path and its name.
+    say         hears of each such clip once.
     """
 
     extractors: Sequence[Extractor] = ()
     identity: FaceIdentity | None = None
     keep: Keep | None = None
     shown: int = 24
+    say: Callable[[str], None] = lambda _: None
     parts: list[PartMeasures] = field(default_factory=list)
     scores: dict[tuple[str, str], list[tuple[str, float]]] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
     sheet: dict[str, list[tuple[Pixels, Pixels]]] = field(default_factory=dict)
     features: dict[tuple[str, str, int], list[Features]] = field(default_factory=dict)
+    left: dict[str, dict[str, str]] = field(default_factory=dict)
     _crops: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add_crop(self, kind: str, name: str, crop: Pixels) -> None:
@@ -96,6 +100,13 @@ class FolderRun:
         for part in parts:
             self.scores.setdefault((part.kind, name), []).append((clip, part.score))
 
+    def leave_out(self, clip: Clip, frame: str, error: PictureError) -> None:
+        """Note a frame that cannot be measured, or a clip none of whose frames can."""
+        place = str(clip.path)
+        if place not in self.left:
+            self.say(f"left out: {error}")
+        self.left.setdefault(place, {})[frame] = str(error)
+
 
 def compare(
     run: FolderRun,
@@ -104,13 +115,17 @@ def compare(
     detector: Detector,
     progress: Progress,
 ) -> None:
-    """Measure every part of every pair and add it to `run`.
+    """Measure every part of every pair and add it to `run`; what cannot be is left out.
 
-    Raises  what clips.together raises.
+    Raises PictureError if nothing is left.
     """
     progress.begin("pictures", len(pairs))
     for first, second in pairs:
-        for frame, before, after in together(first, second):
+        for frame, pictures in together(first, second):
+            if isinstance(pictures, PictureError):
+                run.leave_out(first, frame, pictures)
+                continue
+            before, after = pictures
             found, there = (_parts(detector, each, kinds) for each in (before, after))
             run.add_scores(BEFORE, first.name, found)
             run.add_scores(AFTER, first.name, there)
@@ -124,6 +139,8 @@ def compare(
                 if len(shown) < run.shown:
                     shown.append((crops[0], crops[1]))
         progress.step()
+    if BEFORE not in run.frames:
+        raise PictureError(f"nothing could be compared: {_all_left(run, pairs[0][0], len(pairs))}")
 
 
 def add_real(
@@ -133,18 +150,28 @@ def add_real(
     detector: Detector,
     progress: Progress,
 ) -> None:
-    """Add the parts of real pictures, what the others are compared with.
+    """Add the parts of real pictures, what the others are compared with; see compare().
 
-    Raises PictureError if a file cannot be read.
+    Raises PictureError if there are some but none can be read.
     """
     progress.begin("real pictures", len(real))
     for clip in real:
-        for _, picture in clip.frames():
+        for frame, picture in clip.frames():
+            if isinstance(picture, PictureError):
+                run.leave_out(clip, frame, picture)
+                continue
             parts = _parts(detector, picture, kinds)
             run.add_scores(REAL, clip.name, parts)
             for part in parts:
                 run.add_crop(part.kind, REAL, cropped(picture, part.box))
         progress.step()
+    if real and REAL not in run.frames:
+        raise PictureError(f"nothing real could be read: {_all_left(run, real[0], len(real))}")
+
+
+def _all_left(run: FolderRun, first: Clip, count: int) -> str:
+    reason = next(iter(run.left[str(first.path)].values()))
+    return f"all {count} pictures and videos were left out, the first because: {reason}"
 
 
 def crop_writer(folder: Path) -> Keep:

@@ -118,3 +118,24 @@ def test_folders_of_the_same_pictures_report_no_change(pair, tmp_path, capsys):
     assert {part["changed"] for part in content["parts"]} == {0}
     assert any("image encoder" in note for note in content["notes"])
     assert "report.html" in capsys.readouterr().err
+
+
+def test_a_damaged_first_picture_does_not_end_the_comparison(pair, tmp_path, capsys):
+    import cv2
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0.png").write_bytes(b"\x89PNG nothing")
+    cv2.imwrite(str(tmp_path / "a" / "x.png"), pair.clean[..., ::-1])
+    where = ["--before", str(tmp_path / "a"), "--after", str(tmp_path / "a")]
+
+    code = main(["evaluate", "folders", *where, "-o", str(tmp_path / "r"), "--quiet"])
+
+    content = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    assert code == 1
+    assert (content["facts"]["frames"], content["facts"]["left out"]) == (1, 1)
+    assert "left out: " in (said := capsys.readouterr().err)
+    assert "0.png is not a picture" in said
+    (tmp_path / "a" / "x.png").write_bytes(b"")
+    assert main(["evaluate", "folders", *where, "-o", str(tmp_path / "s"), "--quiet"]) == 1
+    assert "nothing could be compared" in capsys.readouterr().err
+    assert not (tmp_path / "s" / "report.json").exists()

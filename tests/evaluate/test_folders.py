@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -63,12 +66,13 @@ def test_pictures_of_the_same_name_are_partners_whatever_their_format(folders):
     assert names == [("0.png", "0.png"), ("1.png", "1.webp")]
 
 
-def test_a_picture_without_partner_an_empty_and_a_missing_folder_are_refused(folders, tmp_path):
-    (folders / "after" / "1.png").unlink()
+def test_folders_without_a_common_name_an_empty_and_a_missing_one_are_refused(folders, tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "others").mkdir()
+    (folders / "after" / "1.png").rename(tmp_path / "others" / "9.png")
 
-    with pytest.raises(SettingsError, match=r"1 of 2 pictures .*1\.png"):
-        partners(folders / "before", folders / "after")
+    with pytest.raises(SettingsError, match=r"none of the 2 pictures .*0\.png for one"):
+        partners(folders / "before", tmp_path / "others")
     with pytest.raises(SettingsError, match="holds no picture"):
         partners(folders / "before", folders / "empty")
     with pytest.raises(SettingsError, match="is no folder"):
@@ -110,7 +114,7 @@ def test_a_folder_of_frames_is_a_clip_whose_partner_may_be_a_video(video, tmp_pa
     assert run.frames == {"before": 2, "after": 2}
 
 
-def test_clips_of_unequal_length_or_other_frames_are_refused(tmp_path, detector):
+def test_clips_of_unequal_length_or_other_frames_are_left_out_whole(tmp_path, detector):
     for name, frames in (("before", (0, 1, 2)), ("after", (0, 1)), ("other", (0, 1, 5))):
         (tmp_path / name / "walk").mkdir(parents=True)
         for number in frames:
@@ -118,23 +122,127 @@ def test_clips_of_unequal_length_or_other_frames_are_refused(tmp_path, detector)
             cv2.imwrite(str(tmp_path / name / f"walk/{number}.png"), picture)
 
     for name, said in (("after", "fewer frames"), ("other", "differ in their frames")):
-        pairs = partners(tmp_path / "before", tmp_path / name)
-        with pytest.raises(SettingsError, match=said):
-            compare(FolderRun(), pairs, ("hand",), detector, Silent())
+        pairs, run = partners(tmp_path / "before", tmp_path / name), FolderRun()
+        with pytest.raises(PictureError, match=said):
+            compare(run, pairs, ("hand",), detector, Silent())
+        assert (run.parts, run.frames) == ([], {})
+
+
+def test_a_shorter_video_is_left_out_whole(video, tmp_path, detector):
+    for name, frames in (("before", 4), ("after", 3)):
+        video(tmp_path / name / "walk.avi", frames)
+        video(tmp_path / name / "stand.avi", 2)
+
+    run = run_of(tmp_path, detector)
+
+    assert {part.clip for part in run.parts} == {"stand"}
+    assert list(run.left) == [str(tmp_path / "before/walk.avi")]
+    assert "fewer frames" in run.left[str(tmp_path / "before/walk.avi")]["walk"]
 
 
 def test_a_damaged_video_is_said_so(tmp_path):
     (tmp_path / "walk.mp4").write_bytes(b"nothing")
 
-    with pytest.raises(PictureError, match=r"walk\.mp4 holds no frame"):
-        list(Clip("walk", tmp_path / "walk.mp4").frames())
+    ((name, error),) = Clip("walk", tmp_path / "walk.mp4").frames()
+
+    assert name == "walk"
+    assert "walk.mp4 holds no frame" in str(error)
 
 
-def test_pictures_of_two_sizes_are_refused(folders, detector):
-    cv2.imwrite(str(folders / "after" / "0.png"), np.zeros((5, 6, 3), np.uint8))
+def _cut_off(path):
+    path.write_bytes(path.read_bytes()[:200])
 
-    with pytest.raises(SettingsError, match=r"96 x 96 pixels .* 6 x 5"):
+
+def _make_smaller(path):
+    cv2.imwrite(str(path), np.zeros((5, 6, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("place", "harm", "said"),
+    [
+        ("before/0.png", _cut_off, r"before/0.png is damaged or cut off"),
+        ("after/0.png", _cut_off, r"after/0.png is damaged or cut off"),
+        ("after/0.png", _make_smaller, r"96 x 96 pixels .* 6 x 5"),
+        ("after/0.png", Path.unlink, r"before/0.png has no partner of the same name in .*after"),
+    ],
+)
+def test_what_cannot_be_compared_is_left_out_and_the_rest_is_measured(
+    folders, detector, place, harm, said
+):
+    harm(folders / place)
+    heard = []
+
+    run = run_of(folders, detector, say=heard.append)
+    report = folders_report(run, "unknown", {}, ())
+
+    assert [part.clip for part in run.parts] == ["1"]
+    assert run.frames == {"before": 1, "after": 1}
+    assert len(heard) == 1
+    assert re.search(said, heard[0])
+    assert re.search(said, report.notes[-1])
+    assert report.facts["left out"] == 1
+    assert list(report.data["left_out"]) == [str(folders / "before/0.png")]
+
+
+def test_a_bad_frame_is_left_out_and_its_neighbours_are_still_partners(tmp_path, detector):
+    for name in ("before", "after"):
+        (tmp_path / name / "walk").mkdir(parents=True)
+        for number in range(4):
+            picture = np.full((96, 96, 3), 50 + number, np.uint8)
+            cv2.imwrite(str(tmp_path / name / f"walk/{number}.png"), picture)
+    _cut_off(tmp_path / "before/walk/1.png")
+    _cut_off(tmp_path / "after/walk/2.png")
+    heard = []
+
+    run = run_of(tmp_path, detector, say=heard.append)
+
+    assert [(part.frame, part.changed) for part in run.parts] == [("walk/0", 0), ("walk/3", 0)]
+    assert len(heard) == 1  # of each video once
+    assert "2 frames of" in folders_report(run, "unknown", {}, ()).notes[-1]
+
+
+def test_a_frame_of_a_video_that_cannot_be_decoded_does_not_end_it(tmp_path, monkeypatch):
+    class SecondIsBad:
+        def __init__(self, _path):
+            self.number = -1
+
+        def grab(self):
+            self.number += 1
+            return self.number < 3
+
+        def retrieve(self):
+            return self.number != 1, np.zeros((4, 4, 3), np.uint8)
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", SecondIsBad)
+
+    frames = dict(Clip("walk", tmp_path / "walk.mp4").frames())
+
+    assert list(frames) == ["walk/000000", "walk/000001", "walk/000002"]
+    assert "frame 1 of" in str(frames["walk/000001"])
+    assert frames["walk/000002"].shape == (4, 4, 3)
+
+
+def test_where_nothing_is_left_one_sentence_says_so(folders, detector):
+    for number in range(2):
+        _cut_off(folders / "after" / f"{number}.png")
+
+    with pytest.raises(PictureError, match=r"nothing could be compared: all 2 .*0\.png is damaged"):
         run_of(folders, detector)
+
+
+def test_bad_real_pictures_are_left_out_unless_all_are_bad(folders, detector):
+    _cut_off(folders / "after/0.png")
+    real, run = list(clips(folders / "after").values()), FolderRun()
+
+    add_real(run, real, ("hand",), detector, Silent())
+
+    assert run.frames == {"real": 1}
+    assert list(run.left) == [str(folders / "after/0.png")]
+    with pytest.raises(PictureError, match="nothing real could be read"):
+        add_real(FolderRun(), real[:1], ("hand",), detector, Silent())
 
 
 def test_what_changed_is_measured_and_equal_pictures_changed_nothing(folders, detector):
