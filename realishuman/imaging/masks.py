@@ -23,7 +23,6 @@ from realishuman.imaging.crop import RELEASED_SIZE
 from realishuman.settings import MaskRule
 
 Mask = NDArray[np.bool_]
-ALSO_GROWN = 0.5  # of the kernel that makes m_d
 CORE_FADE = 0.012  # of the crop's side
 
 
@@ -61,8 +60,7 @@ def make_masks(
     m           (size, size) bool, True on the part.
     dilate      kernel that makes m_d, in place of the rule's; 0 leaves m as it is.
     erode       kernel that makes m_e, in place of the rule's; 0 leaves m as it is.
-    also        (size, size) bool, what m_d covers besides m, dilated by half that kernel: it must
-                not show, but nothing good is near.
+    also        (size, size) bool, what m_d covers besides m, dilated alike; the ring repaints it.
     kernels_at  size of the crop in whose pixels dilate, erode and rule.dilate count. The rule's
                 own erosion follows the part's size in this crop and needs no such unit.
     Source      paper eq. 5; the rule's arithmetic as released.
@@ -72,9 +70,7 @@ def make_masks(
     if erode is None and rule.erode_of == "kernel":
         erode = round(rule.erode)
     shrunk = erosion_size(m, rule) if erode is None else round(erode * per_kernel)
-    m_d = _morphed(m, cv2.MORPH_DILATE, grown)
-    if also is not None:
-        m_d |= _morphed(also, cv2.MORPH_DILATE, round(grown * ALSO_GROWN))
+    m_d = _morphed(m if also is None else m | also, cv2.MORPH_DILATE, grown)
     m_e = _morphed(m, cv2.MORPH_ERODE, shrunk)
     return Masks(m=m, m_d=m_d, m_e=m_e, m_f=m_d & ~m_e)
 
