@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.errors import SettingsError
+from realishuman.train.gpus import gpus
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.train.config import Stage, TrainConfig
@@ -51,6 +52,12 @@ def add_parser(commands: Any) -> None:
             "--dry-run",
             action="store_true",
             help="print parameters, memory, operations and the time of a step; keep nothing",
+        )
+        command.add_argument(
+            "--gpu",
+            type=str.upper,
+            choices=tuple(gpus()),
+            help="with --dry-run: what this GPU would need, estimated, in place of this machine",
         )
     for name, text in (
         ("judge", "train the network that decides whether a repair is kept"),
@@ -145,14 +152,24 @@ def _train(options: argparse.Namespace) -> int:
     _needs_accelerate()
     from realishuman.places import try_folder
     from realishuman.train.dry import measure, stage_of
+    from realishuman.train.on_paper import estimate
 
+    if options.gpu is not None and not options.dry_run:
+        raise SettingsError(
+            f"--gpu {options.gpu} goes with --dry-run only, which estimates what that GPU would "
+            "need; training itself runs on what this machine has"
+        )
     _use_threads(options)
     config = _config(options)
     stage = stage_of(config, options.task)
     if options.steps is not None:
         stage = replace(stage, steps=options.steps)
     if options.dry_run:
-        _say("\n".join(measure(config, options.task, stage)))
+        if options.gpu is None:
+            lines = measure(config, options.task, stage)
+        else:
+            lines = estimate(config, options.task, stage, gpus()[options.gpu])
+        _say("\n".join(lines))
         return OK
     try_folder(Path(config.output))
     try:

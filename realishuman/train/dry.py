@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from realishuman.errors import SettingsError
@@ -39,36 +42,69 @@ def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
     batch = random_batch(config, task, stage.batch // stage.accumulate, device)
     with FlopCounterMode(display=False) as counter:
         module(batch).backward()
+    _, saved = saved_bytes(module, lambda: _loss(module, batch, stage))
     seconds = min(_timed(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
-    # weights, gradients, both moments of AdamW, average: 4 bytes each
-    kept = 4 * (every + 4 * live)
+    kept = kept_bytes(every, live)
     lines = [
         f"{task} on {device} with {torch.get_num_threads()} threads, {stage.precision}",
         f"parameters          {every / 1e6:.2f} M, {live / 1e6:.2f} M of them trained",
         f"memory for weights  {kept / 2**30:.2f} GiB (weights, gradients, AdamW, average)",
+        f"memory for samples  {saved / 2**30:.2f} GiB (what {stage.batch // stage.accumulate} "
+        "samples leave for the gradient)",
         f"operations          {counter.get_total_flops() / 1e9:.1f} GFLOP for "
         f"{stage.batch // stage.accumulate} samples, forward and backward",
         f"a step              {seconds:.3f} s, {stage.batch / seconds:.1f} samples/s",
-        f"{stage.steps} steps".ljust(20) + _duration(stage.steps * seconds),
+        f"{stage.steps} steps".ljust(20) + duration(stage.steps * seconds),
     ]
     if device.type == "cuda":
-        lines.insert(3, f"memory at most      {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+        lines.insert(4, f"memory at most      {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
     return lines
 
 
-def _timed(module: Any, batch: Any, stage: Stage) -> float:
+def kept_bytes(every: int, live: int) -> int:
+    """Of `every` parameters, `live` trained: weights, gradients, AdamW's moments, average."""
+    return 4 * (every + 4 * live)
+
+
+def saved_bytes(module: torch.nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, int]:
+    """What a forward pass returns, and the bytes it leaves for the gradient besides the weights.
+
+    Tensors that share their memory count once. What gradient checkpointing computes again is not
+    counted: it is there for one block at a time.
+    """
+    weights = {*module.parameters(), *module.buffers()}
+    own = {tensor.untyped_storage()._cdata for tensor in weights}  # meta tensors have no address
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage._cdata] = storage.nbytes()
+        return tensor  # kept by the graph, so no other storage gets its number
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        result = run()
+    return result, sum(size for number, size in sizes.items() if number not in own)
+
+
+def _loss(module: Any, batch: Any, stage: Stage) -> Tensor:
     kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(stage.precision)
     device = next(module.parameters()).device
-    start = time.perf_counter()
     with torch.autocast(device.type, kind, enabled=kind is not None), attention(stage, device):
-        loss = module(batch)
+        loss: Tensor = module(batch)
+    return loss
+
+
+def _timed(module: Any, batch: Any, stage: Stage) -> float:
+    start = time.perf_counter()
+    loss = _loss(module, batch, stage)
     loss.backward()
     if not math.isfinite(float(loss.detach())):
         raise SettingsError("the loss of random data is no number: choose another precision")
     return time.perf_counter() - start
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words: as seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from realishuman.errors import TrainingError
 from realishuman.files import whole_file
+from realishuman.train.curve import curve_svg
 from realishuman.train.guard import locked, room
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
@@ -74,6 +75,16 @@ class RunFolder:
                 writer = csv.writer(file)
                 writer.writerows([COLUMNS] * new + self._pending)
         self._pending.clear()
+
+    def draw_curve(self) -> None:
+        """Draw curve.csv as curve.svg beside it; lines that are cut off or damaged are left out."""
+        self.flush_curve()
+        with self.curve_path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(COLUMNS)]
+        rows = [row for row in rows if row[0].isdigit()]
+        picture = curve_svg(self.path.name, [int(r[0]) for r in rows], [float(r[1]) for r in rows])
+        with room(self.path), whole_file(self.path / "curve.svg") as binary:
+            binary.write(picture.encode())
 
     def cut_curve(self, steps: int) -> None:
         """Forget lines after step `steps`, which are about to be made again."""

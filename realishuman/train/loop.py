@@ -227,6 +227,8 @@ class _Run:
 
     def _show(self) -> None:
         main = self.accelerator.is_main_process
+        if main:
+            self.folder.draw_curve()
         with self.average.applied(), together(self.plain), torch.no_grad():
             picture = self.trainee.preview() if main else None
         if main and picture is not None:

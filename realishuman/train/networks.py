@@ -6,6 +6,7 @@ forward. Their tensors are named as in a pack.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from realishuman.backbones.packed import build_autoencoder, build_unet
@@ -131,7 +132,7 @@ class TrainedAutoencoder(nn.Module):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         stage = config.autoencoder
-        module = build_autoencoder(config.networks.vae).to_empty(device="cpu")
+        module = build_autoencoder(config.networks.vae).to_empty(device=torch.empty(0).device)
         self.vae = filled(module, source(stage, config.networks), "vae.", stage)
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -161,6 +162,6 @@ class _Absent:
 def _unet(
     load: Load, prefix: str, shape: UnetShape, inputs: int, outputs: int, stage: Stage
 ) -> PlainUnet:
-    module = build_unet(shape, inputs, outputs).to_empty(device="cpu")
+    module = build_unet(shape, inputs, outputs).to_empty(device=torch.empty(0).device)
     module.recompute = stage.gradient_checkpointing
     return filled(module, load, prefix, stage)

@@ -80,15 +80,17 @@ def synthesise(
     folder = Path(config.data.folder)
     claim(folder, config)
     with locked(folder, "making crops"):
-        starts = range(0, count, PER_SHARD)
-        wanted = [(config, s, min(PER_SHARD, count - s)) for s in starts]
-        jobs = [job for job in wanted if stored(_shard(folder, job[1])) < job[2]]
-        needed = sum(job[2] for job in jobs) * config.pack.resolution**2 * CHANNELS
+        whole = _finished(folder, count)
+        missing = count - sum(whole.values())
+        needed = missing * config.pack.resolution**2 * CHANNELS
+        # before any list is made, which for a mistyped count would be as long as the count
         if needed + SPARE > (free := shutil.disk_usage(folder).free):
             raise SettingsError(
                 f"{folder} has {free / 1e9:.1f} GB left but {count} crops take "
                 f"{needed / 1e9:.1f} GB more: free some space, make fewer, or choose another folder"
             )
+        starts = (start for start in range(0, count, PER_SHARD) if start not in whole)
+        jobs = [(config, start, min(PER_SHARD, count - start)) for start in starts]
         with room(folder):
             _make_all(jobs, workers, say)
     return len(jobs)
@@ -167,6 +169,23 @@ def stored(path: Path) -> int:
 
 def _shard(folder: Path, start: int) -> Path:
     return folder / f"crops-{start:08d}.npy"
+
+
+def _finished(folder: Path, count: int) -> dict[int, int]:
+    """First crops of the files that are whole, for `count` crops in all: how many they count for.
+
+    Looks at the files there are, not at all that there could be.
+    """
+    found = {}
+    for path in folder.glob("crops-*.npy"):
+        number = path.stem.removeprefix("crops-")
+        if not number.isdigit() or int(number) % PER_SHARD or int(number) >= count:
+            continue  # of pictures, or beyond
+        start = int(number)
+        wanted = min(PER_SHARD, count - start)
+        if path == _shard(folder, start) and stored(path) >= wanted:
+            found[start] = wanted
+    return found
 
 
 def _make_shard(job: tuple[TrainConfig, int, int]) -> None:

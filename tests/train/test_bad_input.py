@@ -179,3 +179,13 @@ def test_latents_that_do_not_fit_on_the_disk_end_with_code_1(
     code, said = run("stage-one", "--config", config_file(trained))
     assert code == 1
     assert "is full" in said
+
+
+def test_a_count_far_too_large_for_the_disk_is_refused_at_once(run, config_file, tmp_path):
+    config = config_file(tmp_path / "out", data={"folder": str(tmp_path / "many")})
+    code, said = run("synthesise", "--config", config, "--count", str(10**15))
+
+    assert code == 2
+    assert f"GB left but {10**15} crops take" in said
+    assert "make fewer" in said
+    assert [path.name for path in (tmp_path / "many").iterdir()] == ["crops.json"]
