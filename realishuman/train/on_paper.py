@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.variable import Variable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -50,7 +51,7 @@ def needed(config: TrainConfig, task: str, stage: Stage) -> Need:
         batch = replace(batch, keep=torch.ones(rows, dtype=torch.bool))
     with FlopCounterMode(display=False) as counter, _AsOnGpu(stage.precision):
         loss, saved = saved_bytes(module, lambda: module(batch))
-        torch.autograd.backward(loss)  # loss.backward() would switch the types off within
+        _backward(loss)
     every = sum(p.numel() for p in module.parameters())
     live = sum(p.numel() for p in module.parameters() if p.requires_grad)
     operations = counter.get_total_flops() * stage.accumulate
@@ -92,6 +93,15 @@ def _shapes(config: TrainConfig, task: str, stage: Stage) -> nn.Module:
     unread = replace(stage, initial=None, encoder=None, prompt=None)
     with torch.device("meta"):
         return untrained(replace(config, **{name: unread}), task).to("meta")
+
+
+def _backward(loss: Tensor) -> None:
+    """As loss.backward(), which would leave _AsOnGpu before it computes a block again."""
+    engine = Variable._execution_engine
+    one = (torch.ones_like(loss),)
+    engine.run_backward(
+        (loss,), one, False, False, (), allow_unreachable=True, accumulate_grad=True
+    )
 
 
 class _AsOnGpu(TorchFunctionMode):
