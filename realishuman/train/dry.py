@@ -97,7 +97,7 @@ def _loss(module: Any, batch: Any, stage: Stage) -> Tensor:
 def _timed(module: Any, batch: Any, stage: Stage) -> float:
     start = time.perf_counter()
     loss = _loss(module, batch, stage)
-    loss.backward()
+    torch.autograd.backward(loss)
     if not math.isfinite(float(loss.detach())):
         raise SettingsError("the loss of random data is no number: choose another precision")
     return time.perf_counter() - start

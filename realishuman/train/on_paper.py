@@ -89,10 +89,11 @@ def estimate(config: TrainConfig, task: str, stage: Stage, gpu: Gpu) -> list[str
 
 def _shapes(config: TrainConfig, task: str, stage: Stage) -> nn.Module:
     """The module a task trains, with shapes and without numbers."""
-    name = task.replace("-", "_")
-    unread = replace(stage, initial=None, encoder=None, prompt=None)
+    unread: dict[str, Any] = {
+        task.replace("-", "_"): replace(stage, initial=None, encoder=None, prompt=None)
+    }
     with torch.device("meta"):
-        return untrained(replace(config, **{name: unread}), task).to("meta")
+        return untrained(replace(config, **unread), task).to("meta")
 
 
 def _backward(loss: Tensor) -> None:
