@@ -110,6 +110,7 @@ class Stage:
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
     prompt        prompt embeddings of stage two, made by tools/make_prompt_embeddings.py.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
+    cache_tokens  keep the tokens of an encoder that is not trained on disk, for stage one.
     """
 
     steps: int
@@ -131,6 +132,7 @@ class Stage:
     encoder: str | None = None
     prompt: str | None = None
     train_encoder: bool = False
+    cache_tokens: bool = True
     seed: int = 0
     save_every: int = 1000
     sample_every: int = 1000

@@ -21,6 +21,7 @@ from torch import Tensor
 from realishuman.diffusion.schedule import spaced_timesteps
 from realishuman.imaging.masks import latent_mask
 from realishuman.train.config import Stage, TrainConfig
+from realishuman.train.kept import Kept
 from realishuman.train.latents import Latents
 from realishuman.train.losses import StageOneBatch, StageTwoBatch
 from realishuman.train.shards import Crops
@@ -78,10 +79,17 @@ class AutoencoderData:
 
 
 class StageOneData:
-    """Batches of stage one."""
+    """Batches of stage one; with image tokens instead of pictures where they are kept."""
 
-    def __init__(self, crops: Crops, latents: Latents, config: TrainConfig, stage: Stage) -> None:
-        self._crops, self._latents, self._stage = crops, latents, stage
+    def __init__(
+        self,
+        crops: Crops,
+        latents: Latents,
+        config: TrainConfig,
+        stage: Stage,
+        tokens: Kept | None = None,
+    ) -> None:
+        self._crops, self._latents, self._stage, self._tokens = crops, latents, stage, tokens
         self._timesteps = _timesteps(config, stage)
         self._order = Order(trained(crops, config), config.data.variants, stage.seed)
 
@@ -96,8 +104,9 @@ class StageOneData:
         crop = view(self._crops[index], index, variant)
         clean, reference_latents = self._latents[index, variant]
         noise, timestep, keep = _random(clean, self._timesteps, self._stage.drop, generator)
+        seen = reference(crop) if self._tokens is None else self._tokens[index, variant]
         return StageOneBatch(
-            clean, reference_latents, reference(crop), tensor(crop.pose), noise, timestep, keep
+            clean, reference_latents, seen, tensor(crop.pose), noise, timestep, keep
         )
 
 

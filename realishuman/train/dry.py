@@ -17,6 +17,7 @@ from realishuman.train.compute import attention
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.losses import StageOneBatch, StageTwoBatch
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
+from realishuman.train.tokens import are_kept, token_shape
 
 TIMED_STEPS = 3
 
@@ -128,6 +129,9 @@ def random_batch(config: TrainConfig, task: str, rows: int, device: torch.device
     keep = torch.ones(rows, dtype=torch.bool, device=device)
     if task == "stage-one":
         picture, pose = (torch.rand(rows, 3, side, side, device=device) for _ in range(2))
+        if are_kept(config.stage_one):
+            tokens = token_shape(config.networks.image_encoder)
+            picture = torch.randn(rows, *tokens, device=device)
         return StageOneBatch(latents[0], latents[1], picture, pose, latents[2], timesteps, keep)
     m_f = torch.ones(rows, 1, place, place, device=device)
     return StageTwoBatch(latents[0], latents[1], m_f, latents[2], timesteps, keep)

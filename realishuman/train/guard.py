@@ -1,9 +1,10 @@
-"""Guards a folder: one process at a time works in it, and a full disk is said in a sentence."""
+"""Guards a folder: one process at a time works in it; too small a disk is said in a sentence."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from realishuman.errors import SettingsError, TrainingError
 
+SPARE = 64 * 2**20  # bytes that stay free
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What torch and numpy raise instead of the system's error when a write came out short.
 _SHORT = ("file write failed", "failed writing file", "unexpected pos", "requested and")
@@ -43,6 +45,16 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def enough(folder: Path, needed: int, what: str, advice: str) -> None:
+    """Raise SettingsError, with advice, unless `needed` more bytes leave some on the disk free."""
+    free = shutil.disk_usage(folder).free
+    if needed and needed + SPARE > free:
+        raise SettingsError(
+            f"{folder} has {free / 1e9:.1f} GB left but {what} take {needed / 1e9:.1f} GB more: "
+            f"{advice}"
+        )
 
 
 @contextmanager

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.diffusion.networks import Autoencoder
-from realishuman.files import whole_file
 from realishuman.train.config import TrainConfig
-from realishuman.train.guard import room
-from realishuman.train.shards import Crops, stored
-from realishuman.train.views import i_f, part, reference, repaired, view
-
-AT_ONCE = 16  # crops whose pictures are in memory together
-TOGETHER = 8  # pictures that are encoded together; a CPU's caches hold no more
+from realishuman.train.crops import TrainingCrop
+from realishuman.train.kept import Kept, Place, encoded
+from realishuman.train.shards import Crops
+from realishuman.train.views import i_f, part, reference, repaired
 
 
 class Latents:
-    """Latents of what a stage paints and of what it is shown, of every crop and variant.
-
-    Made once and kept in files, one per file of crops, so that an interruption costs one file.
-    """
+    """Latents of what a stage paints and of what it is shown, of every crop and variant."""
 
     def __init__(
         self,
@@ -34,59 +27,28 @@ class Latents:
         autoencoder: Autoencoder,
         folder: Path,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._arrays: list[NDArray[np.float16]] = []
-        self._starts: list[int] = []
-        start = 0
-        for shard in crops.shards:
-            count = stored(shard)
-            path = folder / shard.name.replace("crops", "latents")
-            if stored(path) < count:
-                rows = [
-                    _encoded(crops, range(first, last), config, stage, autoencoder)
-                    for first in range(start, start + count, AT_ONCE)
-                    for last in [min(first + AT_ONCE, start + count)]
-                ]
-                with room(folder), whole_file(path) as file:
-                    np.save(file, np.concatenate(rows))
-            self._arrays.append(np.load(path, mmap_mode="r"))
-            self._starts.append(start)
-            start += count
+        side = config.pack.resolution // config.networks.factor
+        shape = (2, config.networks.vae.latent_channels, side, side)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        def make(views: Sequence[TrainingCrop], places: Sequence[Place]) -> Tensor:
+            latents = encoded(_pictures(views, places, stage), autoencoder.encode)
+            return latents.reshape(len(views), *shape)
+
+        advice = "free some space, or choose another output"
+        self._kept = Kept(crops, config.data.variants, shape, folder, make, advice)
+
+    def __getitem__(self, place: Place) -> tuple[Tensor, Tensor]:
         """Of a crop and variant: target and what is shown, (C, h, w) float32 each."""
-        index, variant = place
-        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        pair = torch.from_numpy(
-            np.array(self._arrays[shard][index - self._starts[shard], variant], np.float32)
-        )
-        return pair[0], pair[1]
+        target, shown = self._kept[place]
+        return target, shown
 
 
-def _encoded(
-    crops: Crops,
-    chosen: range,
-    config: TrainConfig,
-    stage: str,
-    autoencoder: Autoencoder,
-) -> NDArray[np.float16]:
-    """Every variant's latents of some crops, (crops, variants, 2, C, h, w)."""
-    variants = config.data.variants
-    places = [(index, variant) for index in chosen for variant in range(variants)]
-    views = [view(crops[index], index, variant) for index, variant in places]
+def _pictures(views: Sequence[TrainingCrop], places: Sequence[Place], stage: str) -> list[Tensor]:
+    """Of each view what is painted and what is shown, (3, R, R) in [-1, 1], one after the other."""
     if stage == "stage-one":
-        images = [one for crop in views for one in (part(crop) * 2 - 1, reference(crop) * 2 - 1)]
-    else:
-        images = [
-            one
-            for crop, place in zip(views, places, strict=True)
-            for one in (repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2))))
-        ]
-    with torch.no_grad():
-        few = torch.split(torch.stack(images), TOGETHER)
-        encoded = [autoencoder.encode(some).cpu() for some in few]
-    latents = torch.cat(encoded)
-    pairs: NDArray[np.float16] = (
-        latents.reshape(len(chosen), variants, 2, *latents.shape[1:]).half().numpy()
-    )
-    return pairs
+        return [one for crop in views for one in (part(crop) * 2 - 1, reference(crop) * 2 - 1)]
+    return [
+        one
+        for crop, place in zip(views, places, strict=True)
+        for one in (repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2))))
+    ]

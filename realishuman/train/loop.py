@@ -25,14 +25,14 @@ from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
 from realishuman.train.folder import RunFolder
 from realishuman.train.guard import room
-from realishuman.train.sharding import share, shared_state, split, together, whole
+from realishuman.train.sharding import local, share, shared_state, split, together, whole
 from realishuman.train.stop import StopWish
 
 FLUSH_EVERY = 20  # steps between lines reaching the curve's file
 # What may change when a run is resumed; anything else would make it another run.
 MAY_CHANGE = (
     *("steps", "save_every", "sample_every"),
-    *("accumulate", "gradient_checkpointing", "shard"),
+    *("accumulate", "gradient_checkpointing", "shard", "cache_tokens"),
 )
 
 
@@ -239,6 +239,16 @@ class _Run:
                 samples.mkdir(exist_ok=True)
             cv2.imwrite(str(samples / f"{self.step:07d}.png"), picture[..., ::-1])
 
+    def _check_frozen(self, state: dict[str, Tensor]) -> None:
+        """Refuse a checkpoint whose untrained weights differ: what is kept on disk is of ours."""
+        for name, own in self.plain.named_parameters():
+            then = local(state[name]).to(own.device)
+            if not own.requires_grad and not torch.equal(local(own.detach()), then):
+                raise SettingsError(
+                    f"{self.folder.path} holds a run whose {name}, which is not trained, differs: "
+                    "give back the file of weights it began with, or choose another output."
+                )
+
     def _resume(self) -> int:
         state = self.folder.load_checkpoint()
         if state is None:
@@ -257,6 +267,7 @@ class _Run:
             fitting = {
                 name: share(value, own.get(name, value)) for name, value in state["module"].items()
             }
+            self._check_frozen(fitting)
             self.plain.load_state_dict(fitting)
             self.optimizer.load_state_dict(shared_state(state["optimizer"], self.live))
             self.average.load(state["average"])

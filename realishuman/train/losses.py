@@ -7,6 +7,7 @@ image tokens of an empty picture are what those rows see.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -81,7 +82,8 @@ class StageOneBatch:
 
     clean       (B, C, h, w) latents of what should be painted.
     reference   (B, C, h, w) latents of the picture below.
-    picture     (B, 3, R, R) float32 in [0, 1]: the part as it came, black outside m.
+    seen        (B, 3, R, R) float32 in [0, 1]: the part as it came, black outside m; or the image
+                encoder's tokens of it, (B, T, width), where they are kept.
     pose        (B, 3, R, R) float32 in [0, 1].
     noise       (B, C, h, w).
     timesteps   (B,) int64.
@@ -90,7 +92,7 @@ class StageOneBatch:
 
     clean: Tensor
     reference: Tensor
-    picture: Tensor
+    seen: Tensor
     pose: Tensor
     noise: Tensor
     timesteps: Tensor
@@ -120,7 +122,7 @@ def stage_one_loss(networks: StageOneNetworks, batch: StageOneBatch, table: Nois
     order = torch.argsort(batch.keep.int(), stable=True)  # those without a condition first
     batch = replace(batch, **{name: value[order] for name, value in vars(batch).items()})
     dropped, count = int((~batch.keep).sum()), len(batch.keep)
-    context = networks.projector(networks.image_encoder(batch.picture[dropped:]))
+    context = networks.projector(image_tokens(networks.image_encoder, batch.seen[dropped:]))
     pose = networks.pose_guider(batch.pose)
     bank = None
     if dropped < count:
@@ -150,12 +152,15 @@ def stage_two_loss(networks: StageTwoNetworks, batch: StageTwoBatch, table: Nois
     return table.loss(predicted, target, batch.timesteps)
 
 
-def empty_context(encoder: ImageEncoder, projector: torch.nn.Module) -> Tensor:
-    """Context of the all-zero normalised picture, (1, T, C), as inference makes it."""
+def image_tokens(encoder: Callable[[Tensor], Tensor], seen: Tensor) -> Tensor:
+    """Tokens (B, T, width) of what a batch has seen: pictures, or tokens already."""
+    return seen if seen.ndim == 3 else encoder(seen)
+
+
+def empty_tokens(encoder: ImageEncoder) -> Tensor:
+    """Tokens of the all-zero normalised picture, (1, T, width), as inference makes them."""
     side = encoder.shape.side
-    nothing = torch.zeros(1, 3, side, side, device=encoder.layernorm.weight.device)
-    result: Tensor = projector(encoder.tokens(nothing))
-    return result
+    return encoder.tokens(torch.zeros(1, 3, side, side, device=encoder.layernorm.weight.device))
 
 
 def autoencoder_loss(images: Tensor, decoded: Tensor, kl: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from realishuman.train.losses import (
     StageOneBatch,
     StageTwoBatch,
     autoencoder_loss,
-    empty_context,
+    empty_tokens,
     stage_one_loss,
     stage_two_loss,
 )
@@ -31,7 +31,12 @@ from realishuman.weights.shapes import inpainting_channels, prompt_shapes
 
 
 class StageOne(nn.Module):
-    """Main UNet, Part Detail Encoder, pose guider, projector and image encoder."""
+    """Main UNet, Part Detail Encoder, pose guider, projector and image encoder.
+
+    nothing  tokens of the empty picture, (1, T, width), if the encoder is not trained, else None.
+    """
+
+    nothing: Tensor | None
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -56,18 +61,22 @@ class StageOne(nn.Module):
         self.image_encoder = filled(
             ImageEncoder(sizes.image_encoder), load, "image_encoder.", stage
         ).requires_grad_(stage.train_encoder)
+        # of an encoder that stays as it is they are always the same
+        nothing = None if stage.train_encoder else empty_tokens(self.image_encoder)
+        self.register_buffer("nothing", nothing, persistent=False)
         self._table = NoiseTable.of(config.schedule, stage.min_snr)
         self._schedule = config.schedule
 
     def networks(self, autoencoder: Autoencoder) -> StageOneNetworks:
         """The same networks as inference wants them."""
+        nothing = empty_tokens(self.image_encoder) if self.nothing is None else self.nothing
         return StageOneNetworks(
             unet=self.unet,
             reference=self.reference,
             pose_guider=self.pose_guider,
             image_encoder=self.image_encoder,
             projector=self.projector,
-            no_context=empty_context(self.image_encoder, self.projector),
+            no_context=self.projector(nothing),
             autoencoder=autoencoder,
             schedule=self._schedule,
         )

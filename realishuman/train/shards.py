@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -29,11 +28,10 @@ from realishuman.train.crops import (
     synthetic_crop,
     unpack_crop,
 )
-from realishuman.train.guard import locked, room
+from realishuman.train.guard import enough, locked, room
 
 PER_SHARD = 256
 DESCRIPTION = "crops.json"
-SPARE = 64 * 2**20  # bytes that stay free
 
 
 class Crops:
@@ -84,11 +82,8 @@ def synthesise(
         missing = count - sum(whole.values())
         needed = missing * config.pack.resolution**2 * CHANNELS
         # before any list is made, which for a mistyped count would be as long as the count
-        if needed + SPARE > (free := shutil.disk_usage(folder).free):
-            raise SettingsError(
-                f"{folder} has {free / 1e9:.1f} GB left but {count} crops take "
-                f"{needed / 1e9:.1f} GB more: free some space, make fewer, or choose another folder"
-            )
+        advice = "free some space, make fewer, or choose another folder"
+        enough(folder, needed, f"{count} crops", advice)
         starts = (start for start in range(0, count, PER_SHARD) if start not in whole)
         jobs = [(config, start, min(PER_SHARD, count - start)) for start in starts]
         with room(folder):

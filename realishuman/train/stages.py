@@ -27,11 +27,22 @@ from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData, trained
 from realishuman.train.folder import RunFolder
+from realishuman.train.kept import Kept
 from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee
+from realishuman.train.losses import image_tokens
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
 from realishuman.train.shards import Crops
-from realishuman.train.views import AUTOENCODED, autoencoded, grid, part, repaired, tensor
+from realishuman.train.tokens import are_kept, kept_tokens
+from realishuman.train.views import (
+    AUTOENCODED,
+    autoencoded,
+    grid,
+    part,
+    reference,
+    repaired,
+    tensor,
+)
 
 STAGES = ("autoencoder", "stage-one", "stage-two")
 SHOWN = 6  # held-out crops per preview
@@ -58,8 +69,13 @@ def trainee(
     say(f"{stage}: making latents where they are missing")
     folder = run_folder(config, stage).path / f"latents-{mark}"
     latents = Latents(crops, config, stage, autoencoder, folder)
-    put_together = _stage_one if stage == "stage-one" else _stage_two
-    return put_together(config, crops, latents, autoencoder)
+    if stage == "stage-two":
+        return _stage_two(config, crops, latents, autoencoder)
+    module, tokens = StageOne(config), None
+    if are_kept(config.stage_one):
+        say(f"{stage}: making image tokens where they are missing")
+        tokens = kept_tokens(crops, config, module.image_encoder, folder.parent)
+    return _stage_one(config, module, crops, latents, tokens, autoencoder)
 
 
 def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str]:
@@ -134,10 +150,14 @@ def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:
 
 
 def _stage_one(
-    config: TrainConfig, crops: Crops, latents: Latents, autoencoder: PlainAutoencoder
+    config: TrainConfig,
+    module: StageOne,
+    crops: Crops,
+    latents: Latents,
+    tokens: Kept | None,
+    autoencoder: PlainAutoencoder,
 ) -> Trainee:
-    module = StageOne(config)
-    data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0))
+    data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0), tokens)
     held = list(range(trained(crops, config), len(crops)))[:SHOWN]
 
     def preview() -> Pixels | None:
@@ -145,18 +165,18 @@ def _stage_one(
             return None
         rows = [data.row(i, 0, torch.Generator()) for i in held]
         device, networks = _device(module), module.networks(autoencoder)
-        picture = torch.stack([row.picture for row in rows]).to(device)
+        seen = torch.stack([row.seen for row in rows]).to(device)
         pose = module.pose_guider(torch.stack([row.pose for row in rows]).to(device))
-        reference = torch.stack([row.reference for row in rows]).to(device)
-        context = module.projector(module.image_encoder(picture))
-        prepared = stage_one.Prepared(reference, pose, pose, context)
+        below = torch.stack([row.reference for row in rows]).to(device)
+        context = module.projector(image_tokens(module.image_encoder, seen))
+        prepared = stage_one.Prepared(below, pose, pose, context)
         found = stage_one.sample(
             networks, prepared, sampling(config), PartNoise(0, held, "preview"), Silent()
         )
         painted = autoencoder.decode(found.cpu())
         return grid(
             [
-                [tensor(crops[i].malformed), row.picture, row.pose, one, part(crops[i])]
+                [tensor(crops[i].malformed), reference(crops[i]), row.pose, one, part(crops[i])]
                 for i, row, one in zip(held, rows, painted, strict=True)
             ]
         )
@@ -164,7 +184,7 @@ def _stage_one(
     return Trainee(
         "stage-one",
         module,
-        StageOneData(crops, latents, config, config.stage_one).batch,
+        StageOneData(crops, latents, config, config.stage_one, tokens).batch,
         module.pack_tensors,
         preview,
     )

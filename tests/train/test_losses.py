@@ -83,7 +83,7 @@ def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled):
     for i in range(4):  # each sample on its own
         one = {k: v[i : i + 1] for k, v in vars(batch).items()}
         banks = {}
-        picture = module.image_encoder.normalised(one["picture"]) * one["keep"].float()
+        picture = module.image_encoder.normalised(one["seen"]) * one["keep"].float()
         tokens = module.projector(module.image_encoder.tokens(picture))
         pose = module.pose_guider(one["pose"])
         t, a = one["timesteps"], alphas[one["timesteps"]]

@@ -60,7 +60,7 @@ def test_stage_one_learns_eight_samples_by_heart(crops, make_config, tmp_path):
     rows = data.batch(range(8))
     with torch.no_grad():
         pose = module.pose_guider(rows.pose)
-        context = module.projector(module.image_encoder(rows.picture))
+        context = module.projector(module.image_encoder(rows.seen))
         painted = stage_one.sample(
             module.networks(Squeezed()),
             stage_one.Prepared(rows.reference, pose, pose, context),
