@@ -24,9 +24,7 @@ Mask = NDArray[np.bool_]
 Weight = NDArray[np.float32]
 
 FEATHER = 0.35  # share of the ring, from m_d's edge inwards, over which the crop fades in
-STRIP = (
-    0.1  # of the crop's side, along its border: the part fades there, where the crop cuts it off
-)
+STRIP = 0.1  # of the crop's side, along its border: a part that the crop cuts off fades there
 BAND = 0.04  # width of the strip around m_d's edge that colours are compared in, of the crop's side
 FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 crop
 
