@@ -282,6 +282,12 @@ def test_the_corrected_landmarks_are_what_the_mesh_is_fitted_to(tmp_path, flat_h
     np.testing.assert_array_equal(moving.regress(PICTURE, [part])[0].vertices, moved.vertices)
 
 
+def prepared(part, mesh, settings):
+    wanted = {"preset": "released", "pose": "shaded", "resolution": 128}
+    (one,) = prepare(PICTURE, [part], [mesh], [1], settings, **wanted)
+    return one
+
+
 def test_the_ring_covers_a_finger_that_is_too_long_to_its_tip(echo, flat_hand):
     good = flat_hand(100, 80, 70)
     longer = np.array(good.keypoints)
@@ -298,18 +304,8 @@ def test_the_ring_covers_a_finger_that_is_too_long_to_its_tip(echo, flat_hand):
     assert plain.seen is None
     assert plain.vertices[:, 1].min() > longer[12, 1] + 4  # no good hand reaches so far
     assert mesh.seen[:, 1].min() < longer[12, 1] + 1
-    (alone,), (covered,) = (
-        prepare(
-            PICTURE,
-            [part],
-            [one],
-            [1],
-            Settings(dilate=0),
-            preset="released",
-            pose="shaded",
-            resolution=128,
-        )
-        for one in (replace(mesh, seen=None), mesh)
+    alone, covered = (
+        prepared(part, one, Settings(dilate=0)) for one in (replace(mesh, seen=None), mesh)
     )
     x, y = covered.crop.to_crop(longer[12:13, :2])[0].astype(int)
     assert covered.masks.m_d[y + 2, x]
@@ -323,16 +319,7 @@ def test_the_crop_holds_the_whole_corrected_hand_where_the_bad_one_was_smaller(e
     fist = replace(part, box=around(part.keypoints[:6]))
 
     corrected, plain = (
-        prepare(
-            PICTURE,
-            [fist],
-            [one],
-            [1],
-            Settings(margin=1.2),
-            preset="released",
-            pose="shaded",
-            resolution=128,
-        )[0].crop.to_crop(mesh.joints)[:, :2]
+        prepared(fist, one, Settings(margin=1.2)).crop.to_crop(mesh.joints)[:, :2]
         for one in (mesh, replace(mesh, seen=None))
     )
 

@@ -70,15 +70,18 @@ def report_pairs(
     ):
         header = models.packs["hand"].header
         extractor, remark = _extractor(models)
-        chosen, detector = methods(models), EmbeddedDetector("cpu")
         scope = Scope(
-            chosen, detector, extractor, options.harm, options.shown, stages, scorer=Scorer()
+            methods(models),
+            EmbeddedDetector("cpu"),
+            extractor,
+            options.harm,
+            options.shown,
+            stages,
+            scorer=Scorer(),
         )
         facts = _facts(options, models, settings, seeds)
         render = Rendered(options.rendered or options.output / "rendered")
-        names = [f"{method.name} {method.pose}".strip() for method in scope.methods]
-        mark = _mark(options, models, render.folder.name, names, title)
-        store = Kept(options.output, mark)
+        mark = _mark(options, models, render.folder.name, scope.methods, title)
         run = Run()
         try:
             evaluate(
@@ -88,7 +91,7 @@ def report_pairs(
                 side=options.side,
                 progress=bar,
                 render=render,
-                store=store,
+                store=Kept(options.output, mark),
                 at_once=options.at_once,
             )
         finally:
@@ -130,15 +133,20 @@ def _facts(
 
 
 def _mark(
-    options: argparse.Namespace, models: Models, generator: str, methods: list[str], title: str
+    options: argparse.Namespace,
+    models: Models,
+    generator: str,
+    methods: Sequence[Method],
+    title: str,
 ) -> dict[str, Any]:
     """What a pair's result depends on, besides its number."""
     from realishuman.judge.network import FOLDER
+    from realishuman.mesh.hand_corrector import FILE
 
     names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
     sums = hashlib.blake2b(digest_size=16)
-    others = map(Path, getattr(options, "versus", ()))
-    for path in (models.packs["hand"].path, *others, *sorted(FOLDER.glob("*.onnx"))):
+    packs = models.packs["hand"].path, *map(Path, getattr(options, "versus", ()))
+    for path in (*packs, FILE, *sorted(FOLDER.glob("*.onnx"))):
         with path.open("rb") as file:
             while block := file.read(2**22):
                 sums.update(block)
@@ -146,7 +154,7 @@ def _mark(
         "title": title,
         "version": __version__,
         "generator": generator,
-        "methods": methods,
+        "methods": [f"{method.name} {method.pose}".strip() for method in methods],
         "networks": sums.hexdigest(),
         **{name: getattr(options, name) for name in names},
     }
