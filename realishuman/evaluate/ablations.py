@@ -63,7 +63,8 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
 def versus(models: Models, settings: Settings, pose: str) -> Method:
     """The row of another pack for hands, which may be steered by the other pose condition."""
     pack = models.packs[HAND]
-    name = f"pack {pack.path.stem}, {pack.header.pose} pose"
+    random = ", RANDOM weights" if pack.header.weights == "random" else ""
+    name = f"pack {pack.path.stem}, {pack.header.pose} pose{random}"
     return Method(name, pose, PipelineRepair(models, settings, pose))
 
 

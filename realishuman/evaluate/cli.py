@@ -117,6 +117,11 @@ def _ablations(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise SettingsError(f"--steps must look like {STEPS}, not {options.steps!r}") from error
 
+    if len({Path(path).stem for path in options.versus}) < len(options.versus):
+        raise SettingsError(
+            "two packs of --versus have one name: rows are called after their files"
+        )
+
     def methods(models: Models) -> list[Method]:
         others = [opened([path], options) for path in options.versus]
         return [

@@ -57,7 +57,7 @@ def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_pa
     overall = [row for row in rows if row["group"] == "all kinds"]
     assert code == 0
     assert len(overall) == 2 + 10 + 1
-    assert overall[-1]["method"] == "pack other, depth pose"
+    assert overall[-1]["method"] == "pack other, depth pose, RANDOM weights"
     for row in overall[1:]:
         missing = {name for name, value in row["values"].items() if value is None}
         baseline = {"asked", "mesh_error"} if row["method"] == "clean picture" else set()
@@ -87,6 +87,7 @@ def test_a_stopped_run_keeps_its_report(hand_pack, few_pairs, tmp_path, monkeypa
         (("--count", "0"), "--count must be at least 1"),
         (("--first", "-1"), "--first must be at least 0"),
         (("--steps", "many"), "--steps must look like"),
+        (("--versus", "a/x.safetensors", "--versus", "b/x.safetensors"), "have one name"),
     ],
 )
 def test_options_that_cannot_be_used_are_named(options, said, hand_pack, tmp_path, capsys):
