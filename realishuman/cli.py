@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ from realishuman.evaluate import cli as evaluate_cli
 from realishuman.settings import PART_KINDS, PER_KIND, Settings
 from realishuman.train import cli as train_cli
 
+MODELS = "REALISHUMAN_MODELS"  # as weights.store, which imports torch
 PICTURES = "files, folders or globs; write ./-name where a name starts with a dash"
 OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        with _terminated_like_ctrl_c():
+        with _terminated_like_ctrl_c(), _models_in(options.models_dir):
             return int(options.run(options))
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept.", file=sys.stderr)
@@ -61,6 +63,20 @@ def _terminated_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+@contextmanager
+def _models_in(folder: str | None) -> Iterator[None]:
+    """Let packs and model files lie in this folder, for this command."""
+    before = os.environ.get(MODELS)
+    if folder:
+        os.environ[MODELS] = os.path.abspath(folder)  # noqa: PTH100 - follows no link
+    try:
+        yield
+    finally:
+        os.environ.pop(MODELS, None)
+        if before is not None:
+            os.environ[MODELS] = before
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="realishuman",
@@ -69,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         "or damaged, 130 stopped.",
     )
     parser.add_argument("--version", action="version", version=f"realishuman {__version__}")
+    parser.add_argument(
+        "--models-dir",
+        metavar="DIR",
+        help=f"folder of packs and model files (default: ${MODELS}, else "
+        "~/.local/share/realishuman); a WebUI's is models/realishuman in the WebUI's folder",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _add_refine(commands)
     _add_inspect(commands)

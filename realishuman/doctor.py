@@ -6,6 +6,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from realishuman.advice import pip
 from realishuman.errors import RealisHumanError
 from realishuman.settings import PART_KINDS
 
@@ -31,7 +32,7 @@ def report(folder: Path | None = None) -> tuple[list[str], bool]:
             lines.append(f"ok       {' '.join(found[0])} ({purpose})")
         else:
             healthy = False
-            lines.append(f"MISSING  {names[0]} ({purpose}): pip install {names[0]}")
+            lines.append(f"MISSING  {names[0]} ({purpose}): {pip('install', names[0])}")
     if healthy:
         for check in (_device, _detector):
             line, good = check()

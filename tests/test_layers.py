@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
-BASIS = {"errors", "settings", "progress", "result", "files"}
+BASIS = {"advice", "errors", "settings", "progress", "result", "files"}
 BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
+    "advice": set(),
     "errors": set(),
     "settings": {"errors"},
     "progress": {"errors"},

@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
+from realishuman.advice import pip
 from realishuman.detect.embedded import FOLDER
 from realishuman.detect.families import FAMILIES
 from realishuman.errors import ModelError
@@ -85,8 +86,8 @@ def test_an_open_network_says_what_runs_it_and_gives_every_output_by_name():
 @pytest.mark.parametrize(
     ("wheels", "message"),
     [
-        (["onnxruntime"], "onnxruntime was built without CUDA; run `pip uninstall -y onnxruntime`"),
-        (["onnxruntime", "onnxruntime-gpu"], "overwritten each other's files; run `pip uninstall"),
+        (["onnxruntime"], "onnxruntime was built without CUDA; run `"),
+        (["onnxruntime", "onnxruntime-gpu"], "overwritten each other's files; run `"),
     ],
 )
 def test_a_fallback_is_reported_with_its_reason_and_the_fix(monkeypatch, wheels, message):
@@ -97,8 +98,8 @@ def test_a_fallback_is_reported_with_its_reason_and_the_fix(monkeypatch, wheels,
 
     assert session.provider == CPU
     assert session.note.startswith(f"CUDA was asked for but {FILE.name} runs on {CPU}: ")
-    assert message in session.note
-    assert "`pip install onnxruntime-gpu`" in session.note
+    assert message + pip("uninstall", "-y", *wheels) in session.note
+    assert f"`{pip('install', 'onnxruntime-gpu')}`" in session.note
 
 
 @pytest.mark.parametrize(

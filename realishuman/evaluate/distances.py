@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from realishuman.advice import extra
 from realishuman.diffusion.networks import Backbone
 from realishuman.imaging.boxes import Box, square
 from realishuman.imaging.crop import Crop, extract
@@ -27,7 +28,7 @@ LEAST = 50  # crops below which neither distance means anything
 SUBSETS = 100  # of the kernel distance's estimate
 SEED = 0
 DISTANCES = ("Fréchet", "kernel")
-MISSING = 'distances need torch-fidelity: pip install "sd-webui-realishuman[evaluate]"'
+MISSING = f"distances need torch-fidelity: `{extra('evaluate')}`"
 
 
 class Extractor(Protocol):

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
+from realishuman.advice import extra
 from realishuman.errors import ModelError
 from realishuman.progress import Progress
 
@@ -222,8 +223,7 @@ def _onnx() -> Any:
         import onnx
     except ImportError as error:
         raise ModelError(
-            "onnx is not installed, and exporting networks needs it: "
-            'pip install "sd-webui-realishuman[official]"'
+            f"onnx is not installed, and exporting networks needs it: `{extra('official')}`"
         ) from error
     return onnx
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realishuman.advice import extra
 from realishuman.errors import SettingsError
 from realishuman.train.gpus import gpus
 
@@ -264,6 +265,5 @@ def _needs_accelerate() -> None:
         import accelerate  # noqa: F401
     except ImportError as error:
         raise SettingsError(
-            f"{error.name} is not installed, and training needs it: "
-            'pip install "sd-webui-realishuman[train]"'
+            f"{error.name} is not installed, and training needs it: `{extra('train')}`"
         ) from error

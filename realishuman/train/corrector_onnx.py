@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from realishuman.advice import extra
 from realishuman.errors import SettingsError
 from realishuman.mesh.hand_corrector import JOINTS, SIDE
 from realishuman.official.onnx_writer import IR_VERSION, traced
@@ -23,8 +24,7 @@ def corrector_onnx(net: CorrectorNet, note: Mapping[str, str]) -> bytes:
         import onnx
     except ImportError as error:
         raise SettingsError(
-            "onnx is not installed, and writing the trained corrector needs it: "
-            'pip install "sd-webui-realishuman[train]"'
+            f"onnx is not installed, and writing the trained corrector needs it: `{extra('train')}`"
         ) from error
     example = {"crop": torch.zeros(2, 3, SIDE, SIDE), "found": torch.zeros(2, JOINTS, 3)}
     model = onnx.load_from_string(traced(net, example, ["joints"]))

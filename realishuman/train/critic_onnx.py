@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from realishuman.advice import extra
 from realishuman.errors import SettingsError
 from realishuman.official.onnx_writer import IR_VERSION, OPSET
 from realishuman.train.critic import CHANNELS, Block, CriticNet, Level
@@ -40,8 +41,7 @@ class _Writer:
             import onnx
         except ImportError as error:
             raise SettingsError(
-                "onnx is not installed, and writing the trained judge needs it: "
-                'pip install "sd-webui-realishuman[train]"'
+                f"onnx is not installed, and writing the trained judge needs it: `{extra('train')}`"
             ) from error
         self._onnx = onnx
         self._nodes: list[Any] = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from realishuman.advice import pip
 from realishuman.errors import ModelError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -67,17 +68,15 @@ def reason(ort: Any) -> str:
     """Why this onnxruntime does not use CUDA, and what to do."""
     wheels = [name for name in WHEELS if _version(name)]
     if CUDA not in ort.get_available_providers():
+        first = f"`{pip('uninstall', '-y', *wheels)}` and then " if wheels else ""
+        step = f"run {first}`{pip('install', 'onnxruntime-gpu')}`."
         if "onnxruntime-gpu" in wheels and len(wheels) > 1:
             return (
                 f"{' and '.join(wheels)} are both installed and have overwritten each other's "
-                f"files; run `pip uninstall -y {' '.join(wheels)}` and then "
-                "`pip install onnxruntime-gpu`."
+                f"files; {step}"
             )
         found = " and ".join(wheels) or "the onnxruntime that is installed"
-        return (
-            f"{found} was built without CUDA; run `pip uninstall -y {' '.join(wheels)}` and then "
-            "`pip install onnxruntime-gpu`."
-        )
+        return f"{found} was built without CUDA; {step}"
     built = getattr(ort, "cuda_version", "") or "of its own release"
     made = f"onnxruntime {ort.__version__} was built for CUDA {built}"
     if not _sees_gpu():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.advice import pip
 from realishuman.errors import ModelError
 from realishuman.weights.onnx_network import (
     FLOATS,
@@ -208,7 +209,8 @@ def _onnxruntime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise ModelError(
-            "onnxruntime cannot be imported, and the detectors need it: pip install onnxruntime"
+            "onnxruntime cannot be imported, and the detectors need it: "
+            f"`{pip('install', 'onnxruntime')}`"
         ) from error
     return onnxruntime
 

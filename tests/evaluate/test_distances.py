@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from realishuman.advice import extra
 from realishuman.evaluate.distances import LEAST, PackEncoder, distance
 
 
@@ -25,7 +26,7 @@ def test_without_the_library_there_is_no_distance_but_the_way_to_it(monkeypatch)
     found = distance(normal(LEAST, 4), normal(LEAST, 4))
 
     assert (found.frechet, found.kernel) == (None, None)
-    assert "sd-webui-realishuman[evaluate]" in found.note
+    assert extra("evaluate") in found.note
 
 
 def test_the_distance_of_two_normal_clouds_is_the_square_of_their_shift():
