@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from realishuman.imaging.boxes import intersection
 from realishuman.imaging.picture import check_target, load_picture, save_picture
 from realishuman.look import as_packed, look
 from realishuman.models import Models
+from realishuman.outputs import Outputs, plan
 from realishuman.pipeline import refine
 from realishuman.places import try_folder
 from realishuman.progress import Progress
@@ -48,34 +49,33 @@ def refine_files(
     progress: Progress | None = None,
     say: Say,
 ) -> int:
-    """Refine each picture and save it; one that fails does not stop the others.
+    """Refine each picture and save it; one that fails, in whatever way, does not stop the others.
 
     compare  also save before and after side by side, beside the result.
     report   JSON file for what was done to each picture; also written when the run is stopped,
              about the pictures that were finished.
     Returns  how many failed.
+    Raises   SettingsError if two outputs would be one file, PackError if no picture can be
+             refined.
     """
+    outputs = plan(pairs, compare=compare, steps_folder=steps_folder, report=report)
     if report is not None and report.is_dir():
         raise SettingsError(f"the report {report} is a folder; name a file in it.")
     for folder in (steps_folder, report and report.parent):
         if folder is not None:
             try_folder(folder)
-    stems = Counter(source.stem for source, _ in pairs)
     reports: list[dict[str, Any]] = []
     noted: set[str] = set()
     try:
-        for source, target in pairs:
-            name = source.stem if stems[source.stem] == 1 else source.name
-            steps = steps_folder / name if steps_folder else None
+        for one in outputs:
+            source, target = one.source, one.target
             try:
-                result = _refine_file(
-                    source, target, models, settings, boxes, steps, compare, progress
-                )
+                result = _refine_file(one, models, settings, boxes, progress)
             except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
-            except RealisHumanError as error:
+            except Exception as error:  # noqa: BLE001 - the other pictures are to be refined
                 say(_about(source, error))
-                reports.append({"input": str(source), "error": str(error)})
+                reports.append({"input": str(source), **_failure(error)})
                 continue
             for note in result.notes:
                 if note not in noted:
@@ -92,16 +92,14 @@ def refine_files(
 
 
 def _refine_file(
-    source: Path,
-    target: Path,
+    to: Outputs,
     models: Models,
     settings: Settings,
     boxes: Sequence[GivenBox],
-    steps: Path | None,
-    compare: bool,
     progress: Progress | None,
 ) -> Result:
     """One picture from file to file; a file of which nothing changes is copied as it is."""
+    source, target, steps = to.source, to.target, to.steps
     loaded = load_picture(source)
     check_target(target, loaded)
     keep = steps is not None
@@ -124,9 +122,8 @@ def _refine_file(
     if steps is not None:
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
-    if compare:
-        shown = before_after(loaded.rgb[..., :3], result.image[..., :3])
-        _save_png(target.with_name(f"{target.stem}-compare.png"), shown)
+    if to.comparison is not None:
+        _save_png(to.comparison, before_after(loaded.rgb[..., :3], result.image[..., :3]))
     return result
 
 
@@ -152,9 +149,24 @@ def _remarks(result: Result, boxes: Sequence[GivenBox]) -> list[str]:
     return lines
 
 
-def _about(source: Path, error: RealisHumanError) -> str:
+def _sentence(error: Exception) -> str:
+    """What went wrong. Errors that are not ours have no sentence of their own."""
+    if isinstance(error, RealisHumanError):
+        return str(error)
+    detail = next(iter(str(error).splitlines()), "")
+    return f"unexpected {type(error).__name__}{': ' if detail else ''}{detail}"
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    """A failed picture's part of the report; an unexpected error is traced, to be mended."""
+    if isinstance(error, RealisHumanError):
+        return {"error": _sentence(error)}
+    return {"error": _sentence(error), "traceback": traceback.format_exception(error)}
+
+
+def _about(source: Path, error: Exception) -> str:
     """The error's sentence, led by the picture's name where it does not begin with it."""
-    text = str(error)
+    text = _sentence(error)
     return text if text.startswith(str(source)) else f"{source}: {text}"
 
 
@@ -174,7 +186,9 @@ def inspect_files(
                 some = [index for index in chosen if parts[index - 1].kind == kind]
                 ready += as_packed(rgb, parts, found.meshes, some, settings, models, kind)
             _save_png(target, contact_sheet(rgb, found.parts, ready))
-        except RealisHumanError as error:
+        except (PackError, SettingsError):
+            raise  # the next picture would fail in the same way
+        except Exception as error:  # noqa: BLE001 - the other pictures are to be drawn
             failed += 1
             say(_about(source, error))
             continue

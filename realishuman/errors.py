@@ -9,7 +9,8 @@ RealisHumanError
 └── TrainingError    a training run cannot go on
 
 A message says what was found, what was expected and what to do now. Anything else that is
-raised is a bug of ours and keeps its traceback.
+raised is a bug of ours and keeps its traceback; among many pictures it costs one picture only, and
+the traceback stands in the report.
 """
 
 from __future__ import annotations

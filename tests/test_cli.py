@@ -297,11 +297,50 @@ def test_a_full_memory_is_said_with_what_helps(
     assert "--max-batch 1" in capsys.readouterr().err
 
 
-def test_other_failures_of_torch_stay_visible(picture, tmp_path, hand_pack, monkeypatch):
-    monkeypatch.setattr("realishuman.batch.refine", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+def broken_refine(*_arguments, **_options):
+    return torch.ones(2) @ torch.ones(3)
 
-    with pytest.raises(RuntimeError):
-        run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
+
+def broken_save(*_arguments, **_options):
+    raise KeyError("a tag")
+
+
+@pytest.mark.parametrize(
+    ("stage", "breaks"),
+    [
+        ("load_picture", broken_save),
+        ("refine", broken_refine),
+        ("_write", broken_save),
+        ("before_after", broken_save),
+    ],
+)
+def test_no_failure_of_one_picture_ends_the_run(
+    stage, breaks, picture, tmp_path, hand_pack, monkeypatch, capsys
+):
+    from realishuman import batch
+
+    (tmp_path / "more.png").write_bytes(picture.read_bytes())
+    whole, called = getattr(batch, stage), []
+
+    def first_breaks(*arguments, **options):
+        called.append(stage)
+        return (breaks if len(called) == 1 else whole)(*arguments, **options)
+
+    monkeypatch.setattr(batch, stage, first_breaks)
+    report = tmp_path / "report.json"
+
+    code = run(
+        *("refine", picture, tmp_path / "more.png", "-o", f"{tmp_path}/out/", "--compare"),
+        *("--pack", hand_pack, "--json", report, "--quiet"),
+    )
+
+    assert code == cli.SOME_FAILED
+    first, second = json.loads(report.read_text())
+    assert "unexpected" in first["error"]
+    assert any("first_breaks" in line for line in first["traceback"])
+    assert "error" not in second
+    assert (tmp_path / "out/more-compare.png").exists()
+    assert f"{picture}: unexpected" in capsys.readouterr().err
 
 
 def test_a_number_of_steps_that_the_weights_refuse_is_a_bad_option(

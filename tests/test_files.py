@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from realishuman.files import whole_file
+from realishuman.files import fitting_name, whole_file
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path):
@@ -28,3 +30,23 @@ def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["手" * 80 + ".png", "a" * 251 + ".bin", "é" * 124 + ".jpeg"])
+def test_a_file_with_the_longest_name_a_disk_takes_is_written(tmp_path, name):
+    assert 240 < len(os.fsencode(name)) <= 255
+
+    with whole_file(tmp_path / name) as file:
+        file.write(b"new")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_made_longer_still_fits_and_differs_from_its_neighbours():
+    long = "手" * 80
+    names = [fitting_name(long + end, "-compare.png") for end in "ab"]
+
+    assert fitting_name("hand", "-compare.png") == "hand-compare.png"
+    assert all(len(os.fsencode(name)) <= 255 for name in names)
+    assert all(name.startswith("手手") and name.endswith("-compare.png") for name in names)
+    assert names[0] != names[1]

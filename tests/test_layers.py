@@ -37,7 +37,8 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "cli_setup": BASIS | {"weights", "official", "hosts"},
     "sheet": BELOW | {"kinds", "models", "prepare"},
     "places": BASIS | {"imaging"},
-    "batch": BELOW | {"look", "models", "pipeline", "places", "sheet"},
+    "outputs": BASIS,
+    "batch": BELOW | {"look", "models", "outputs", "pipeline", "places", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks

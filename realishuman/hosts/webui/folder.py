@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from realishuman.places import expand, targets
 from realishuman.progress import Interrupted
 from realishuman.result import Result
 
+log = logging.getLogger("realishuman")
 Refine = Callable[["np.typing.NDArray[np.uint8]"], Result]
 Written = Callable[[str, Result], str]
 
 
 def refine_folder(source: str, target: str, refine: Refine, written: Written) -> list[str]:
-    """Refine each picture and save it under its name; one that fails does not stop the others.
+    """Refine each picture and save it under its name; none that fails stops the others.
 
     written  the infotext of a refined picture, from the one its file had and the result.
     Returns  a sentence per picture, and one on the whole.
@@ -41,6 +43,9 @@ def refine_folder(source: str, target: str, refine: Refine, written: Written) ->
             raise  # the next picture would fail in the same way
         except RealisHumanError as error:
             message = f"failed: {error}"
+        except Exception as error:
+            log.error("RealisHuman: %s", picture, exc_info=error)
+            message = f"failed: unexpected {type(error).__name__}, see the console: {error}"
         else:
             done += 1
         lines.append(f"{picture.name}: {message}")
