@@ -1,0 +1,72 @@
+"""realishuman inspect: a sheet of what would be refined."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from realishuman.cli_options import (
+    OK,
+    PICTURES,
+    SOME_FAILED,
+    add_boxes,
+    add_settings,
+    boxes_from,
+    settings_from,
+)
+from realishuman.settings import PART_KINDS, PER_KIND
+
+
+def add_parser(commands: Any) -> None:
+    """Add `inspect` to the command line's commands."""
+    command = commands.add_parser(
+        "inspect",
+        help="draw what would be refined",
+        description="Nothing is sampled, and no pack is needed.",
+    )
+    command.add_argument("pictures", nargs="+", help=PICTURES)
+    command.add_argument("-o", "--output", required=True, help="PNG file, or folder for several")
+    command.add_argument(
+        "--pack",
+        action="append",
+        default=[],
+        help="draw as this pack wants the crop, pose and masks (default: as the installed ones, "
+        "or the released ones, want them)",
+    )
+    add_boxes(command)
+    names = (
+        "parts",
+        "detector",
+        "min_size",
+        "min_area",
+        "max_area",
+        "max_parts",
+        "margin",
+        "preset",
+    )
+    own = [f"{kind}_{name}" for kind in PART_KINDS for name in PER_KIND]
+    add_settings(command, [*names, "mesh", *PER_KIND, *own])
+    command.set_defaults(run=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from realishuman.batch import inspect_files
+    from realishuman.hosts.standalone import Bar, named_packs
+    from realishuman.models import Models
+    from realishuman.places import expand, targets
+    from realishuman.weights.store import best
+
+    settings = settings_from(options)
+    boxes = boxes_from(options, settings)
+    pictures = expand(options.pictures)
+    outputs = targets(pictures, options.output, suffix=".png")
+    models = Models(named_packs(options.pack, settings.parts) or best(settings.parts))
+    models.detector_for(settings.detector)  # before any picture: its files may be missing
+    failed = inspect_files(
+        list(zip(pictures, outputs, strict=True)),
+        models,
+        settings,
+        boxes,
+        Bar(quiet=True).say,
+    )
+    return SOME_FAILED if failed else OK

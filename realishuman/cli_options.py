@@ -1,0 +1,99 @@
+"""What commands share: options made from the settings, places in pictures, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import Field, fields
+from typing import Any
+
+from realishuman.errors import SettingsError
+from realishuman.settings import PART_KINDS, Settings
+
+PICTURES = "files, folders or globs; write ./-name where a name starts with a dash"
+OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
+
+
+def add_boxes(command: argparse.ArgumentParser) -> None:
+    """Add --box."""
+    command.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="KIND:X0,Y0,X1,Y1",
+        help="search this place, in pixels, instead of the whole picture; may be repeated",
+    )
+
+
+def add_settings(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """One option per setting, from its declaration."""
+    for spec in fields(Settings):
+        if spec.name in names:
+            flag = "--" + spec.name.replace("_", "-")
+            if spec.type == "bool":
+                command.add_argument(
+                    flag,
+                    action=argparse.BooleanOptionalAction,
+                    default=spec.default,
+                    help=spec.metadata["help"],
+                )
+            else:
+                metavar = "NAME" if spec.metadata["choices"] else "N"
+                command.add_argument(flag, metavar=metavar, default=None, help=_help(spec))
+
+
+def _help(spec: Field[Any]) -> str:
+    meta, default = spec.metadata, spec.default
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
+    shown = "as the pack and its preset say" if shown is None else shown
+    return f"{meta['help']}; {limits} (default: {shown})"
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Settings from the options given. Raises SettingsError naming the option."""
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        given = getattr(options, spec.name, None)
+        if given is None:
+            continue
+        values[spec.name] = _value(spec, given)
+    return Settings(**values)
+
+
+def _value(spec: Field[Any], given: Any) -> Any:
+    kind = str(spec.type)
+    if kind == "bool" or kind.startswith("str"):
+        return given
+    if kind.startswith("tuple"):
+        return tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    try:
+        return int(given) if kind.startswith("int") else float(given)
+    except ValueError:
+        return given  # Settings says what was expected
+
+
+def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
+    """The places given by --box. Raises SettingsError naming the one that cannot be used."""
+    from realishuman.detect.base import GivenBox
+    from realishuman.imaging.boxes import Box
+
+    boxes = []
+    for text in options.box:
+        kind, _, numbers = text.partition(":")
+        try:
+            x0, y0, x1, y1 = (float(number) for number in numbers.split(","))
+        except ValueError:
+            x0 = y0 = x1 = y1 = 0.0
+        finite = all(map(math.isfinite, (x0, y0, x1, y1)))
+        if kind not in PART_KINDS or not (finite and x1 > x0 and y1 > y0):
+            raise SettingsError(
+                f"--box must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
+            )
+        if kind not in settings.parts:
+            raise SettingsError(
+                f"--box {text} names a {kind}, but --parts asks for {', '.join(settings.parts)}."
+            )
+        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1)))
+    return boxes
