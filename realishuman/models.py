@@ -34,8 +34,6 @@ class Models:
     provider       what runs them, as onnx_session takes it.
     spare          whether the networks of detectors and meshes give their memory back before
                    the diffusion networks need it; they open again when they are used.
-    checks_keypoints  whether the pipeline's judge may ask the detector about a repair; a report in
-                   which the detector measures repairs switches it off.
     Raises         PackError if a file is no pack or two are for the same kind.
     """
 
@@ -68,7 +66,6 @@ class Models:
         self._others: dict[str, Detector] = {}
         self._spare = spare
         self._regressors: dict[tuple[str, str], MeshRegressor] = {}
-        self.checks_keypoints = True
         self._judges: dict[str, JudgeNetwork] = {}
 
     def detector_for(self, name: str) -> Detector:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from realishuman.detect.base import GivenBox, Part
 from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.colour import match_parts
@@ -32,7 +33,7 @@ from realishuman.settings import PRESETS, Settings
 from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
-
+Change = Callable[[Backbone], Backbone]
 
 NOT_CHOSEN = "This part was not chosen."
 
@@ -44,6 +45,7 @@ class _Run:
     rgb            the picture as it came.
     output         the picture with what was refined so far.
     refined, kept, verdicts  by the part's number, from 1; kept holds the reason.
+    change, ask_detector     as `refine_all` takes them.
     """
 
     models: Models
@@ -60,9 +62,16 @@ class _Run:
     kept: dict[int, str] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
+    change: Change | None = None
+    ask_detector: bool = True
 
     def __post_init__(self) -> None:
         self.output = self.rgb
+
+    def backbone(self, kind: str) -> Backbone:
+        """The networks that repaint parts of this kind."""
+        backbone = self.models.backbone(kind)
+        return self.change(backbone) if self.change else backbone
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -122,17 +131,33 @@ def refine_all(
     found: Sequence[Found] | None = None,
     progress: Progress | None = None,
     keep_steps: bool = False,
+    change: Change | None = None,
+    ask_detector: bool = True,
 ) -> list[Result]:
     """Repair several pictures; their parts go through the networks together.
 
-    pictures  each (H, W, 3) uint8 RGB, of any size.
-    found     what `look` returned for each, which are then not searched again.
-    Returns   what `refine` returns for each alone, but for float rounding. Result.seconds shares
-              the networks' time by parts.
-    Raises    as `refine`.
+    pictures      each (H, W, 3) uint8 RGB, of any size.
+    found         what `look` returned for each, which are then not searched again.
+    change        makes of a pack's networks those to paint with; None takes them as they are.
+    ask_detector  whether the judge may look for the keypoints of a repair again; not where the
+                  same detector is to measure the result.
+    Returns       what `refine` returns for each alone, but for float rounding. Result.seconds
+                  shares the networks' time by parts.
+    Raises        as `refine`.
     """
     chosen, told = settings or Settings(), progress or Silent()
-    runs = [_Run(models, chosen, told, keep_steps, as_rgb(one)[0]) for one in pictures]
+    runs = [
+        _Run(
+            models,
+            chosen,
+            told,
+            keep_steps,
+            as_rgb(one)[0],
+            change=change,
+            ask_detector=ask_detector,
+        )
+        for one in pictures
+    ]
     each: Sequence[Found | None] = [None] * len(runs) if found is None else found
     for run, known in zip(runs, each, strict=True):
         _begin(run, (), known, None)
@@ -192,11 +217,7 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
     """Run both stages on parts of one kind and paste them into their pictures."""
     first = todo[0][0]
     first.models.make_room()
-    settings, progress, backbone = (
-        first.settings,
-        first.progress,
-        first.models.backbone(header.kind),
-    )
+    settings, progress, backbone = first.settings, first.progress, first.backbone(header.kind)
     sampling = _sampling(settings, header)
     image = torch.stack([one.image for _, one in todo])
     pose = torch.stack([one.pose for _, one in todo])
@@ -245,7 +266,7 @@ def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool, header: Pa
         )
     if settings.judge and header.weights != "random":  # those only try the wiring
         models = run.models
-        detector = models.detector_for(settings.detector) if models.checks_keypoints else None
+        detector = models.detector_for(settings.detector) if run.ask_detector else None
         with run.timed("judge"):
             verdict = compare(run.output, output, one, detector, models.judge(header.kind))
         run.verdicts[one.index] = verdict

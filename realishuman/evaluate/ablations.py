@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ from realishuman.evaluate.pairs import HAND, Method, PipelineRepair
 from realishuman.models import Models
 from realishuman.settings import PRESETS, Settings
 
-Change = Callable[[StageOneNetworks], StageOneNetworks]
+ChangeNetworks = Callable[[StageOneNetworks], StageOneNetworks]
 
 ONE_POSE = (
     "Depth against shaded pose is not a row here: a pack is trained for one of them. Name one that "
@@ -41,17 +42,21 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
     """
 
     def method(
-        name: str, of: Models = models, direct_paste: bool = False, **changes: object
+        name: str,
+        without: ChangeNetworks | None = None,
+        direct_paste: bool = False,
+        **changes: object,
     ) -> Method:
         chosen = replace(settings, **changes)  # type: ignore[arg-type]  # Settings checks values
-        return Method(name, pose, PipelineRepair(of, chosen, pose, direct_paste))
+        change = partial(ChangedBackbone, change=without) if without else None
+        return Method(name, pose, PipelineRepair(models, chosen, pose, direct_paste, change))
 
     return [
         method("as it is"),
         method("stage one pasted directly", direct_paste=True),
         method("without m_e", erode=0),
-        method("without reference attention", of=ChangedModels(models, without_reference)),
-        method("without image tokens", of=ChangedModels(models, without_tokens)),
+        method("without reference attention", without=without_reference),
+        method("without image tokens", without=without_tokens),
         *(method(f"preset {name}", preset=name) for name in PRESETS),
         *(method(f"{count} steps", steps=count) for count in steps),
         method(
@@ -82,25 +87,12 @@ def without_tokens(networks: StageOneNetworks) -> StageOneNetworks:
     return replace(networks, image_encoder=lambda images: images, projector=projector)
 
 
-class ChangedModels(Models):
-    """The base's models with other networks in stage one."""
-
-    def __init__(self, base: Models, change: Change) -> None:
-        super().__init__(detector=base.detector)
-        self.packs = base.packs
-        self._base, self._change = base, change
-
-    def backbone(self, kind: str) -> Backbone:
-        """The base's networks, changed."""
-        return ChangedBackbone(self._base.backbone(kind), self._change)
-
-
 @dataclass(frozen=True)
 class ChangedBackbone:
     """A backbone whose stage one networks are changed each time they are given out."""
 
     base: Backbone
-    change: Change
+    change: ChangeNetworks
 
     @property
     def device(self) -> torch.device:

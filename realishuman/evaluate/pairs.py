@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from realishuman.imaging.paste import Patch, paste
 from realishuman.look import Found, look
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
-from realishuman.pipeline import refine_all
+from realishuman.pipeline import Change, refine_all
 from realishuman.result import Result
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import SyntheticSample
@@ -94,20 +93,26 @@ class PipelineRepair:
     pose          "true": the clean hand's own mesh; "estimated": what detector and regressor make
                   of the malformed picture, as in use.
     direct_paste  leave stage two out: stage one's part is pasted where the mesh covers it.
+    change        makes of the pack's networks those to paint with; None takes them as they are.
     """
 
     models: Models
     settings: Settings
     pose: str
     direct_paste: bool = False
+    change: Change | None = None
 
     def __call__(self, pairs: Sequence[SyntheticSample]) -> list[Repair]:
         """Refine the malformed pictures, all together."""
-        blind = copy(self.models)
-        blind.checks_keypoints = False  # the same detector measures what comes out
         founds = [self._found(pair) for pair in pairs]
         results = refine_all(
-            [pair.malformed for pair in pairs], blind, self.settings, found=founds, keep_steps=True
+            [pair.malformed for pair in pairs],
+            self.models,
+            self.settings,
+            found=founds,
+            keep_steps=True,
+            change=self.change,
+            ask_detector=False,  # it measures what comes out
         )
         return [self._repair(*each) for each in zip(pairs, founds, results, strict=True)]
 

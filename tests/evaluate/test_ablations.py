@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 
 from realishuman.evaluate.ablations import (
     ChangedBackbone,
-    ChangedModels,
     variants,
     without_reference,
     without_tokens,
 )
+from realishuman.evaluate.pairs import PipelineRepair
+from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.models import Models
+from realishuman.regressors import PAPER, PaperRegressor
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
@@ -23,6 +30,63 @@ NAMES = [
 @pytest.fixture
 def backbone(models_of):
     return models_of([]).backbone("hand")
+
+
+@pytest.fixture
+def configured(models_of, hand_pack, flat_hand, tmp_path, monkeypatch):
+    """Models whose folder holds the paper's mesh, here a larger one, for the pack to take."""
+
+    class Larger(EmbeddedHand):
+        def regress(self, picture, parts):
+            grow = np.float32([1.3, 1.3, 1])
+            return [
+                replace(mesh, vertices=mesh.vertices * grow)
+                for mesh in super().regress(picture, parts)
+            ]
+
+    (tmp_path / "larger.onnx").touch()
+    paper = PaperRegressor("Larger", ("larger.onnx",), lambda *_: Larger())
+    monkeypatch.setitem(PAPER, "hand", paper)
+    models = Models(
+        [hand_pack],
+        lambda pack: models_of([]).backbone("hand"),
+        models_of([flat_hand(40, 50, 50)]).detector,
+        folder=tmp_path,
+        provider="cpu",
+        spare=False,
+    )
+    pack = models.packs["hand"]
+    models.packs["hand"] = replace(pack, header=replace(pack.header, mesh="official"))
+    return models
+
+
+def test_every_row_runs_the_same_models(configured):
+    rows = [method.repair for method in variants(configured, FAST, "true", (2,))]
+
+    assert all(row.models is configured for row in rows)
+
+
+def test_a_row_that_changes_nothing_equals_as_it_is_bit_for_bit(pair, configured):
+    unchanged = partial(ChangedBackbone, change=lambda networks: networks)
+    row = PipelineRepair(configured, FAST, "estimated", change=unchanged)
+
+    (as_it_is,) = variants(configured, FAST, "estimated", ())[0].repair([pair])
+    (ours,) = row([pair])
+
+    assert as_it_is.refined
+    for name in ("image", "stage_one", "shown", "allowed"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(as_it_is, name), err_msg=name)
+
+
+def test_the_network_rows_paint_on_the_mesh_of_as_it_is(pair, configured):
+    rows = {method.name: method.repair for method in variants(configured, FAST, "estimated", ())}
+
+    poses = [
+        rows[name]([pair])[0].shown
+        for name in ("as it is", "without reference attention", "without image tokens")
+    ]
+    np.testing.assert_array_equal(poses[1], poses[0])
+    np.testing.assert_array_equal(poses[2], poses[0])
 
 
 def test_every_variant_has_its_row_and_its_own_setting(models_of):
@@ -73,13 +137,13 @@ def test_without_tokens_every_picture_has_those_of_the_zero_picture(backbone):
 
 
 def test_a_changed_backbone_leaves_the_base_and_stage_two_alone(models_of):
-    base = models_of([])
-    changed = ChangedModels(base, without_reference).backbone("hand")
+    base = models_of([]).backbone("hand")
+    changed = ChangedBackbone(base, without_reference)
 
-    with base.backbone("hand").stage_one() as before, changed.stage_one() as within:
+    with base.stage_one() as before, changed.stage_one() as within:
         assert within.unet is not before.unet
-    with base.backbone("hand").stage_one() as after:
+    with base.stage_one() as after:
         assert after is before
-    with base.backbone("hand").stage_two() as ours, changed.stage_two() as theirs:
+    with base.stage_two() as ours, changed.stage_two() as theirs:
         assert ours is theirs
     assert (changed.device, changed.dtype) == (torch.device("cpu"), torch.float32)

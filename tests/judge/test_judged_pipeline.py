@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.judge import verdict
 from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
-from realishuman.pipeline import refine
+from realishuman.pipeline import refine, refine_all
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
 
@@ -74,6 +74,24 @@ def test_the_judge_can_be_switched_off(picture, models_of, flat_hand, as_demo, s
     assert result.parts[0].outcome == "refined"
     assert result.parts[0].malformed is None
     assert network.asked == []
+
+
+def test_the_detector_is_left_out_of_the_judgement_on_request(
+    picture, models_of, flat_hand, as_demo, says
+):
+    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.9, 0.1, 0.9, 0.1))
+    find = models.detector.detect
+
+    def only_in_whole_pictures(seen, kinds, *, confidence, given=()):
+        return [] if given else find(seen, kinds, confidence=confidence)
+
+    models.detector.detect = only_in_whole_pictures
+
+    (asked,) = refine_all([picture], models, FAST)
+    (unasked,) = refine_all([picture], models, FAST, ask_detector=False)
+
+    assert "no hand is found" in asked.parts[0].reason
+    assert unasked.parts[0].outcome == "refined"
 
 
 def test_random_weights_are_never_judged(picture, models_of, flat_hand, says):
