@@ -171,6 +171,20 @@ def test_what_has_the_pictures_colours_already_keeps_them_and_the_tint_around_fa
     assert np.abs(whole.astype(int) - picture).max(axis=2)[core].min() > 4
 
 
+def test_contrast_follows_the_square_of_the_correlation():
+    """Half correlated, 1.2 times the contrast: a gain of 1 + 0.5 squared * 0.2."""
+    ours = np.tile([1.0, 1, 1, 1, -1, -1, -1, -1], 128)
+    theirs = np.tile([1.0, 1, 1, -1, 1, -1, -1, -1], 128)
+    refined, original = (
+        np.repeat(each.reshape(32, 32, 1), 3, axis=2).astype(np.float32)
+        for each in (0.5 + 0.03 * ours, 0.5 + 0.036 * theirs)
+    )
+
+    corrected = match_colour(refined, original, np.ones((32, 32), bool))
+
+    assert corrected.std() == pytest.approx(1.05 * 0.03, rel=1e-3)
+
+
 def test_colours_move_little_when_the_background_shows_something_else():
     rng = np.random.default_rng(0)
     refined, original = rng.random((2, 40, 40, 3), dtype=np.float32)

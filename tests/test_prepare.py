@@ -101,6 +101,16 @@ def test_a_neighbour_is_never_in_the_ring(ready, flat_hand):
     assert ring_only[inside[:, 1], inside[:, 0]].mean() < 0.02  # rounding between two grids
 
 
+def test_clasped_hands_keep_their_own_mesh_in_their_mask(ready, flat_hand):
+    first, second = ready([flat_hand(180, 150, 120), flat_hand(220, 150, 120)])
+
+    for one in (first, second):
+        masks = one.masks
+        assert (masks.m & one.others).sum() > 100  # the meshes do overlap
+        assert not (masks.m & ~masks.m_d).any()
+        np.testing.assert_array_equal(masks.m_f, masks.m_d & ~masks.m_e)
+
+
 def test_parts_keep_their_numbers(ready, flat_hand):
     assert [one.index for one in ready([flat_hand(100, 150, 80), flat_hand(300, 150, 80)])] == [
         1,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from realishuman.imaging.boxes import around
 from realishuman.judge.verdict import GOOD, compare, good_already
 
 
@@ -68,6 +71,19 @@ def test_keypoints_that_leave_the_mesh_are_not_kept(picture, prepared, finds_the
 
     assert (verdict.reason == "") is kept
     assert kept or "does not follow the mesh" in verdict.reason
+
+
+@pytest.mark.parametrize(("further", "kept"), [(0.11, True), (0.14, False)])
+def test_keypoints_may_fit_the_mesh_worse_by_an_eighth_of_the_part(
+    picture, prepared, finds_there, further, kept
+):
+    part, joints = prepared.part, prepared.mesh.joints
+    size = around(joints).longer_side
+    before = np.linalg.norm((part.keypoints - joints)[:, :2], axis=1).mean() / size
+    aside = size * (before + further) / np.sqrt(2)  # along x and along y
+    detector = finds_there(replace(part, keypoints=joints), aside)
+
+    assert (compare(picture, picture, prepared, detector, None).reason == "") is kept
 
 
 def test_a_repair_in_which_nothing_is_found_is_not_kept(picture, prepared, finds_there):
