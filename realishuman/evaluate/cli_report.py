@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,20 +141,17 @@ def _mark(
     """What a pair's result depends on, besides its number."""
     from realishuman.judge.network import FOLDER
     from realishuman.mesh.hand_corrector import FILE
+    from realishuman.weights.fingerprint import digest
 
     names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
-    sums = hashlib.blake2b(digest_size=16)
     packs = models.packs["hand"].path, *map(Path, getattr(options, "versus", ()))
-    for path in (*packs, FILE, *sorted(FOLDER.glob("*.onnx"))):
-        with path.open("rb") as file:
-            while block := file.read(2**22):
-                sums.update(block)
+    networks = (*packs, FILE, *sorted(FOLDER.glob("*.onnx")))
     return {
         "title": title,
         "version": __version__,
         "generator": generator,
         "methods": [f"{method.name} {method.pose}".strip() for method in methods],
-        "networks": sums.hexdigest(),
+        "networks": [f"{path.name} {digest(path)[:12]}" for path in networks],
         **{name: getattr(options, name) for name in names},
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
 from realishuman.evaluate.distances import DISTANCES, MISSING
+from realishuman.weights.fingerprint import digest
 
 PUBLISHED = "6726825d"  # how the SHA-256 begins of the weights that FID is defined on
 FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -45,11 +45,7 @@ class Inception:
                 f"--inception needs {FILE} from {PAGE}."
             ) from error
         self._device = device
-        with path.open("rb") as file:
-            sums = hashlib.sha256()
-            while block := file.read(2**22):
-                sums.update(block)
-        known = sums.hexdigest().startswith(PUBLISHED)
+        known = digest(path).startswith(PUBLISHED)
         self.terms = ("FID", "KID") if known else DISTANCES
         self.name = (
             "torch-fidelity's Inception v3, pool features, weights of 2015-12-05"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from realishuman.official.hamer import SIDE, Hamer, build_hamer, open_hamer
 from realishuman.official.mano_file import read_mano
 from realishuman.official.onnx_writer import weights_of, whole_pair, write_onnx
 from realishuman.progress import Progress, Silent
+from realishuman.weights.fingerprint import digest
 from realishuman.weights.onnx_session import open_session
 
 ALLOWED = 1e-3  # metres between ONNX with float16 weights and torch with float32 ones
-BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,11 @@ def export_hamer(
 
 def _known(path: Path, progress: Progress) -> None:
     """Raise ModelError unless the file is the official one, byte for byte."""
-    digest = hashlib.sha256()
-    progress.begin(f"checking {path.name}", path.stat().st_size)
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            progress.step(len(block))
-    if digest.hexdigest() != hamer.SHA256:
+    found = digest(path, progress)
+    if found != hamer.SHA256:
         raise ModelError(
             f"{path} has the layout of HaMeR's checkpoint but is not the official file: its "
-            f"SHA-256 is {digest.hexdigest()}, expected {hamer.SHA256}. Fetch it again, or say "
+            f"SHA-256 is {found}, expected {hamer.SHA256}. Fetch it again, or say "
             f"that you trust this one (--accept-unknown). Expected: {hamer.EXPECTED}"
         )
 

@@ -5,7 +5,6 @@ Nothing is downloaded here. What is missing comes with the exact next step.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from realishuman.settings import PART_KINDS
 from realishuman.weights.fetch import by_hand
+from realishuman.weights.fingerprint import digest
 from realishuman.weights.inventory import FeatureState, State, advice, features, states
 from realishuman.weights.store import EMBEDDED, installed
 
@@ -146,7 +146,7 @@ def _shipped() -> list[ModelFile]:
         if not path.is_file():
             found.append(ModelFile(name, purpose, "missing", 0, licence, step=again))
             continue
-        right = hashlib.sha256(path.read_bytes()).hexdigest() == expected
+        right = digest(path) == expected
         status, step = ("there", "") if right else ("wrong", f"its content was changed: {again}")
         found.append(ModelFile(name, purpose, status, path.stat().st_size, licence, step=step))
     return [replace(one, group=SHIPPED) for one in found]
