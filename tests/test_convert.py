@@ -56,10 +56,10 @@ def stage_two(files):
     return torch.load(files["stage_two"], weights_only=True)
 
 
-def same(found, wanted):
-    """Whether both hold the same names and float16 values."""
+def same(found, wanted, dtype=torch.float16):
+    """Whether both hold the same names and values, as this type."""
     return found.keys() == wanted.keys() and all(
-        tensor.dtype is torch.float16 and torch.equal(tensor, wanted[name].half())
+        tensor.dtype is dtype and torch.equal(tensor, wanted[name].to(dtype))
         for name, tensor in found.items()
     )
 
@@ -84,14 +84,18 @@ def saved(tmp_path, tensors, **more):
     return path
 
 
-def test_every_value_arrives_as_float16(files, tmp_path, stage_one, stage_two):
+def test_every_value_arrives_as_float16_and_prompts_unrounded(
+    files, tmp_path, stage_one, stage_two
+):
     pack = convert(tmp_path / "p.safetensors", "face", **files, assumed=TINY)
 
     for source, target in ONE.items():
         assert same(pack.tensors(target), plain(stage_one["state_dict"], source)), target
     assert same(pack.tensors("stage_two.unet."), plain(stage_two["state_dict"], "unet_main."))
     assert same(pack.tensors("vae."), load_file(files["vae"]))
-    assert same(pack.tensors("prompt."), load_file(files["prompt"]))
+    prompts = load_file(files["prompt"])
+    assert same(pack.tensors("prompt."), prompts, torch.float32)
+    assert (prompts["conditional"] != prompts["conditional"].half()).any()
     found, wanted = pack.tensors("image_encoder."), load_file(files["dinov2"])
     table, stored = (t.pop("embeddings.position_embeddings") for t in (found, wanted))
     assert same(found, wanted)

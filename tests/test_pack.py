@@ -69,6 +69,21 @@ def test_a_pack_is_read_as_it_was_written(made):
     assert not again.has("stage_two.vae.")
 
 
+def test_prompts_are_stored_unrounded_at_a_multiple_of_their_numbers_size(made, tmp_path):
+    """Older releases of safetensors refuse to read a tensor that lies elsewhere."""
+    prompt = torch.rand(1, 77, 64)
+
+    again = write_pack(tmp_path / "p.safetensors", made.header, entries(prompt__conditional=prompt))
+
+    assert (prompt != prompt.half()).any()
+    assert torch.equal(again.tensors("prompt.")["conditional"], prompt)
+    raw = again.path.read_bytes()
+    index = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    for name in ("prompt.conditional", "prompt.unconditional"):
+        assert index[name]["dtype"] == "F32"
+        assert index[name]["data_offsets"][0] % 4 == 0
+
+
 def test_a_small_random_pack_is_below_12_mb_and_depends_on_the_seed_alone(made, tmp_path):
     same = random_pack(tmp_path / "same.safetensors", "hand")
     other = random_pack(tmp_path / "other.safetensors", "hand", seed=1)

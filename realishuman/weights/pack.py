@@ -12,6 +12,8 @@ stage_two.vae.*          optional: stage two's own autoencoder of the same shape
 image_encoder.*          DINOv2, transformers names, position table already of the header's size;
                          not where the header names an encoder_file
 prompt.conditional, prompt.unconditional   (1, T, context) text embeddings of stage two
+
+Numbers are float16, those of the prompt float32; packs made before that hold float16 throughout.
 """
 
 from __future__ import annotations

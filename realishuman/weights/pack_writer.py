@@ -25,7 +25,7 @@ from realishuman.weights.pack import METADATA_KEY, Pack
 from realishuman.weights.shapes import Shape, differences, pack_shapes
 from realishuman.weights.sizes import header_sizes
 
-_BYTES = 2  # of a stored number: everything is float16
+_EXACT = "prompt."  # a few numbers that steer every step of stage two; the rest is float16
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Entry:
     shape: Shape
     load: Callable[[], Tensor]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type its numbers are stored in."""
+        return torch.float32 if self.name.startswith(_EXACT) else torch.float16
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes in the pack."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def write_pack(
     path: str | Path,
@@ -43,8 +53,9 @@ def write_pack(
     entries: Sequence[Entry],
     progress: Progress | None = None,
 ) -> Pack:
-    """Write `entries` as float16 into the pack `path`, which is replaced only once all is well.
+    """Write `entries` into the pack `path`, which is replaced only once all is well.
 
+    Numbers are stored as float16, those of the prompt as float32.
     progress  gets one step per tensor.
     Returns   the new pack, opened.
     Raises    PackError when names or shapes are not those the header promises, a value is NaN,
@@ -52,6 +63,8 @@ def write_pack(
     """
     path, progress = Path(path), progress or Silent()
     _check(path, header, entries)
+    # safetensors: each tensor at a multiple of its numbers' size
+    entries = sorted(entries, key=lambda entry: -entry.dtype.itemsize)
     try:
         with whole_file(path, check=Pack.open) as file:
             file.write(_preamble(header, entries))
@@ -93,9 +106,9 @@ def _preamble(header: PackHeader, entries: Sequence[Entry]) -> bytes:
     index: dict[str, object] = {"__metadata__": {METADATA_KEY: header.to_json()}}
     start = 0
     for entry in entries:
-        end = start + math.prod(entry.shape) * _BYTES
+        end = start + entry.size
         index[entry.name] = {
-            "dtype": "F16",
+            "dtype": f"F{8 * entry.dtype.itemsize}",
             "shape": list(entry.shape),
             "data_offsets": [start, end],
         }
@@ -112,19 +125,19 @@ def _write_tensor(file: BinaryIO, entry: Entry) -> None:
             f"tensor {entry.name} turned out as {tuple(tensor.shape)} {tensor.dtype}, expected "
             f"{entry.shape} floating point"
         )
-    half = tensor.detach().to("cpu", torch.float16).contiguous()
-    if not torch.isfinite(half).all():
+    stored = tensor.detach().to("cpu", entry.dtype).contiguous()
+    if not torch.isfinite(stored).all():
         if torch.isfinite(tensor).all():
             problem = f"holds {tensor.abs().max():.4g}, more than float16 can (65504)"
         else:
             problem = "holds NaN or infinity"
         raise PackError(f"tensor {entry.name} {problem}: the weights are damaged, fetch them again")
-    file.write(half.numpy().data)
+    file.write(stored.numpy().data)
 
 
 def size_of(entries: Sequence[Entry]) -> int:
     """Bytes of these tensors in a pack."""
-    return sum(math.prod(entry.shape) * _BYTES for entry in entries)
+    return sum(entry.size for entry in entries)
 
 
 def _reason(path: Path, error: OSError, count: int) -> str:
