@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import torch
 
-from realishuman.detect.base import GivenBox
+from realishuman.detect.base import GivenBox, Part
 from realishuman.errors import (
     BackboneError,
     PackError,
@@ -21,74 +21,81 @@ from realishuman.errors import (
     SettingsError,
 )
 from realishuman.files import whole_file
-from realishuman.imaging.boxes import intersection
+from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.picture import check_target, load_picture, save_picture
-from realishuman.look import as_packed, look
+from realishuman.look import Pixels, as_packed, look, missed
 from realishuman.models import Models
-from realishuman.outputs import Outputs, plan
-from realishuman.pipeline import refine
-from realishuman.places import try_folder
+from realishuman.outputs import Outputs
+from realishuman.pipeline import NOT_CHOSEN, refine
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
 from realishuman.sheet import before_after, contact_sheet
 
-Say = Callable[[str], None]
 Pairs = Sequence[tuple[Path, Path]]
 
 
+class Watch(Progress, Protocol):
+    """Where a batch tells how far it is."""
+
+    def picture(self, number: int, total: int) -> None:
+        """Picture `number` of `total` starts, counted from 1."""
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+
+
 def refine_files(
-    pairs: Pairs,
+    outputs: Sequence[Outputs],
     models: Models,
     settings: Settings,
     *,
     boxes: Sequence[GivenBox] = (),
-    steps_folder: Path | None = None,
-    compare: bool = False,
+    only: Collection[int] | None = None,
     report: Path | None = None,
-    progress: Progress | None = None,
-    say: Say,
+    skipped: Sequence[Outputs] = (),
+    watch: Watch,
 ) -> int:
     """Refine each picture and save it; one that fails, in whatever way, does not stop the others.
 
-    compare  also save before and after side by side, beside the result.
+    outputs  where everything about each picture goes, as outputs.plan names it.
+    only     numbers of the parts that may be refined; None means all.
     report   JSON file for what was done to each picture; also written when the run is stopped,
              about the pictures that were finished.
-    Returns  how many failed.
-    Raises   SettingsError if two outputs would be one file, PackError if no picture can be
-             refined.
+    skipped  pictures that the report names although nothing is done to them.
+    Returns  how many failed, or lack a part that the user named.
+    Raises   SettingsError or PackError if no picture can be refined.
     """
-    outputs = plan(pairs, compare=compare, steps_folder=steps_folder, report=report)
-    if report is not None and report.is_dir():
-        raise SettingsError(f"the report {report} is a folder; name a file in it.")
-    for folder in (steps_folder, report and report.parent):
-        if folder is not None:
-            try_folder(folder)
-    reports: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = [
+        {
+            "input": str(one.source),
+            "output": str(one.target),
+            "skipped": "the result was there already",
+        }
+        for one in skipped
+    ]
     noted: set[str] = set()
+    say = watch.say
     try:
-        for one in outputs:
+        for number, one in enumerate(outputs, start=1):
+            watch.picture(number, len(outputs))
             source, target = one.source, one.target
             try:
-                result = _refine_file(one, models, settings, boxes, progress)
+                result = _refine_file(one, models, settings, boxes, only, watch)
             except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
             except Exception as error:  # noqa: BLE001 - the other pictures are to be refined
                 say(_about(source, error))
                 reports.append({"input": str(source), **_failure(error)})
                 continue
-            for note in result.notes:
-                if note not in noted:
-                    noted.add(note)
-                    say(note)
             say(f"{source} -> {target}: {result.message}")
-            for line in _remarks(result, boxes):
+            for line in _remarks(result, noted):
                 say(line)
             reports.append({"input": str(source), "output": str(target), **result.report()})
     finally:
         if report is not None:
             _write(report, (json.dumps(reports, indent=2) + "\n").encode())
-    return sum("error" in one for one in reports)
+    return sum("error" in one or bool(one.get("missed")) for one in reports)
 
 
 def _refine_file(
@@ -96,7 +103,8 @@ def _refine_file(
     models: Models,
     settings: Settings,
     boxes: Sequence[GivenBox],
-    progress: Progress | None,
+    only: Collection[int] | None,
+    progress: Progress,
 ) -> Result:
     """One picture from file to file; a file of which nothing changes is copied as it is."""
     source, target, steps = to.source, to.target, to.steps
@@ -105,7 +113,13 @@ def _refine_file(
     keep = steps is not None
     try:
         result = refine(
-            loaded.rgb, models, settings, boxes=boxes, progress=progress, keep_steps=keep
+            loaded.rgb,
+            models,
+            settings,
+            boxes=boxes,
+            only=only,
+            progress=progress,
+            keep_steps=keep,
         )
     except (MemoryError, RuntimeError) as error:
         if not _is_full_memory(error):
@@ -114,6 +128,7 @@ def _refine_file(
             f"the memory is too small ({str(error).splitlines()[0] if str(error) else 'full'}): "
             "try --max-batch 1, --precision bfloat16 or --device cpu."
         ) from error
+    _make_folder(target.parent)
     same_format = source.suffix.lower() == target.suffix.lower()
     if same_format and np.array_equal(result.image, loaded.rgb):
         _write(target, source)
@@ -133,20 +148,17 @@ def _is_full_memory(error: Exception) -> bool:
     return known or "DefaultCPUAllocator" in str(error)
 
 
-def _remarks(result: Result, boxes: Sequence[GivenBox]) -> list[str]:
-    """Lines on parts that were left alone, and on named places where none was found."""
+def _remarks(result: Result, noted: set[str]) -> list[str]:
+    """Lines on parts that were left alone, on what was named and is not there, and new notes."""
     lines = [
         f"  {part.index} {part.side + ' ' if part.side else ''}{part.kind} kept: {part.reason}"
         for part in result.parts
-        if part.reason
+        if part.reason not in ("", NOT_CHOSEN)
     ]
-    for given in boxes:
-        parts = [part.box for part in result.parts if part.kind == given.kind]
-        if not any(intersection(part, given.box) > 0 for part in parts):
-            box = given.box
-            place = ",".join(f"{side:g}" for side in (box.x0, box.y0, box.x1, box.y1))
-            lines.append(f"  no {given.kind} was found in the box {place}.")
-    return lines
+    lines += [f"  {line}" for line in result.missed]
+    new = [note for note in result.notes if note not in noted and note not in result.missed]
+    noted.update(new)
+    return [*lines, *new]
 
 
 def _sentence(error: Exception) -> str:
@@ -171,14 +183,18 @@ def _about(source: Path, error: Exception) -> str:
 
 
 def inspect_files(
-    pairs: Pairs, models: Models, settings: Settings, boxes: Sequence[GivenBox], say: Say
+    pairs: Pairs, models: Models, settings: Settings, boxes: Sequence[GivenBox], watch: Watch
 ) -> int:
-    """Save a contact sheet per picture, as `models` would refine it; returns how many failed."""
+    """Save a contact sheet per picture, as `models` would refine it.
+
+    Returns how many failed, or lack a part in a box.
+    """
     failed = 0
-    for source, target in pairs:
+    for number, (source, target) in enumerate(pairs, start=1):
+        watch.picture(number, len(pairs))
         try:
             rgb = load_picture(source).rgb
-            found = look(rgb, models, settings, boxes)
+            found = look(rgb, models, settings, boxes, watch)
             parts = [part for part, _ in found.parts]
             chosen = [index for index, (_, why) in enumerate(found.parts, start=1) if not why]
             ready = []
@@ -190,25 +206,47 @@ def inspect_files(
             raise  # the next picture would fail in the same way
         except Exception as error:  # noqa: BLE001 - the other pictures are to be drawn
             failed += 1
-            say(_about(source, error))
+            watch.say(_about(source, error))
             continue
-        say(f"{source} -> {target}: {len(parts)} parts found, {len(chosen)} would be refined.")
+        watch.say(f"{source} -> {target}: {_count(parts, chosen, models)}")
+        lacking = missed(parts, boxes)
+        failed += bool(lacking)
+        for line in lacking:
+            watch.say(f"  {line}")
     return failed
 
 
-def _save_png(path: Path, pixels: Any) -> None:
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise PictureError(f"{path} cannot be encoded as PNG")
-    _write(path, encoded.tobytes())
+def _count(parts: Sequence[Part], chosen: Sequence[int], models: Models) -> str:
+    """How many parts were found, and how many `refine` would repaint with these models.
+
+    chosen  numbers of those that the settings do not leave alone.
+    """
+    without = Counter(parts[n - 1].kind for n in chosen if parts[n - 1].kind not in models.packs)
+    refined = len(chosen) - without.total()
+    lacking = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in without.items()]
+    return f"{len(parts)} part{'s' * (len(parts) != 1)} found, {refined} would be refined" + (
+        f"; no pack is in use for {' and '.join(lacking)}." if lacking else "."
+    )
+
+
+def _save_png(path: Path, pixels: Pixels) -> None:
+    _write(path, drawn_png(pixels))
 
 
 def _write(path: Path, content: bytes | Path) -> None:
     """Write bytes, or a copy of a file, making the folder. PictureError if the disk refuses."""
+    _make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = content.read_bytes() if isinstance(content, Path) else content
         with whole_file(path) as file:
             file.write(content)
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder of outputs. PictureError if the disk refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PictureError(f"{folder} cannot be made: {error.strerror or error}.") from error

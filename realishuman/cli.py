@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(cli_refine.with_suffix_joined(given))
     try:
         with _terminated_like_ctrl_c(), _models_in(options.models_dir):
             return int(options.run(options))

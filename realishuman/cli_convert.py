@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.terminal import Bar
     from realishuman.weights.convert import convert
     from realishuman.weights.store import models_folder
 

@@ -14,6 +14,7 @@ from realishuman.cli_options import (
     boxes_from,
     settings_from,
 )
+from realishuman.hosts.terminal import Bar
 from realishuman.settings import PART_KINDS, PER_KIND
 
 
@@ -33,6 +34,7 @@ def add_parser(commands: Any) -> None:
         help="draw as this pack wants the crop, pose and masks (default: as the installed ones, "
         "or the released ones, want them)",
     )
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
     add_boxes(command)
     names = (
         "parts",
@@ -50,23 +52,21 @@ def add_parser(commands: Any) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from realishuman.batch import inspect_files
-    from realishuman.hosts.standalone import Bar, named_packs
-    from realishuman.models import Models
-    from realishuman.places import expand, targets
-    from realishuman.weights.store import best
+    from realishuman.places import arrange
 
     settings = settings_from(options)
     boxes = boxes_from(options, settings)
-    pictures = expand(options.pictures)
-    outputs = targets(pictures, options.output, suffix=".png")
+    arranged = arrange(options.pictures, options.output, form="png")
+
+    from realishuman.batch import inspect_files
+    from realishuman.hosts.standalone import named_packs
+    from realishuman.models import Models
+    from realishuman.weights.store import best
+
     models = Models(named_packs(options.pack, settings.parts) or best(settings.parts))
     models.detector_for(settings.detector)  # before any picture: its files may be missing
-    failed = inspect_files(
-        list(zip(pictures, outputs, strict=True)),
-        models,
-        settings,
-        boxes,
-        Bar(quiet=True).say,
-    )
+    with Bar(options.quiet) as bar:
+        if arranged.passed_over:
+            bar.say(arranged.passed_over)
+        failed = inspect_files(arranged.pairs, models, settings, boxes, bar)
     return SOME_FAILED if failed else OK

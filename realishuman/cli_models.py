@@ -74,6 +74,7 @@ class Bytes:
             file=sys.stderr,
             leave=False,
             delay=0.5,
+            disable=None,  # where stderr is no terminal
         )
 
     def step(self, count: int = 1) -> None:

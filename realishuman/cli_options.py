@@ -11,7 +11,10 @@ from typing import Any
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS, Settings
 
-PICTURES = "files, folders or globs; write ./-name where a name starts with a dash"
+PICTURES = (
+    "files, globs, or folders with all below them; write ./-name where a name starts with a dash"
+)
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
 
 
@@ -97,3 +100,13 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
             )
         boxes.append(GivenBox(kind, Box(x0, y0, x1, y1)))
     return boxes
+
+
+def check_device(name: str) -> None:
+    """Raise SettingsError unless this can be a device; whether it is there, torch must say."""
+    kind, colon, number = name.partition(":")
+    if kind not in DEVICES or bool(colon) != number.isdecimal():
+        raise SettingsError(
+            f"device {name!r} is not known; choose {', '.join(DEVICES)}, or cuda:1 and so on for "
+            "one of several GPUs."
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realishuman.cli_options import (
     OK,
@@ -14,10 +15,18 @@ from realishuman.cli_options import (
     add_boxes,
     add_settings,
     boxes_from,
+    check_device,
     settings_from,
 )
-from realishuman.errors import PackError
+from realishuman.errors import PackError, SettingsError
+from realishuman.hosts.terminal import Bar
 from realishuman.settings import Settings
+
+if TYPE_CHECKING:  # building the parser imports nothing slow
+    from realishuman.detect.base import GivenBox
+    from realishuman.outputs import Outputs
+
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")  # as hosts.standalone, which imports torch
 
 
 def add_parser(commands: Any) -> None:
@@ -27,7 +36,28 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("pictures", nargs="+", help=PICTURES)
     command.add_argument(
-        "-o", "--output", required=True, help="file for one picture, folder for several"
+        "-o",
+        "--output",
+        required=True,
+        help="file for one picture, folder for several; a folder that is refined stands there "
+        "again with the folders below it",
+    )
+    command.add_argument(
+        "--format", metavar="NAME", help="of the results: png, jpg, webp ... (default: as it was)"
+    )
+    command.add_argument(
+        "--suffix",
+        default="",
+        metavar="TEXT",
+        help="put this behind the names of results; they may then lie beside the pictures",
+    )
+    command.add_argument(
+        "--skip-existing", action="store_true", help="leave out pictures whose result is there"
+    )
+    command.add_argument(
+        "--only",
+        metavar="NUMBERS",
+        help="refine these parts alone, 1,3 for example; `realishuman inspect` shows the numbers",
     )
     command.add_argument(
         "--pack",
@@ -41,8 +71,9 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--precision",
         default="auto",
-        help="float32, float16, bfloat16 or auto: float16 on CUDA, else float32; on a CPU "
-        "bfloat16 halves memory and float16 is very slow (default: auto)",
+        choices=PRECISIONS,
+        help="auto: float16 on CUDA, else float32; on a CPU bfloat16 halves memory and float16 is "
+        "very slow (default: auto)",
     )
     command.add_argument(
         "--compare",
@@ -57,16 +88,72 @@ def add_parser(commands: Any) -> None:
     command.set_defaults(run=_refine)
 
 
+def with_suffix_joined(arguments: Sequence[str]) -> list[str]:
+    """`--suffix -fixed` as `--suffix=-fixed`: argparse takes a leading dash for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--suffix" and word[:1] == "-" != word[1:2]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def _refine(options: argparse.Namespace) -> int:
-    from realishuman.batch import refine_files
-    from realishuman.hosts.standalone import Bar, open_models, packs_for
-    from realishuman.places import expand, targets
+    """Check all that can be checked without networks, which take seconds to open; then refine."""
+    from realishuman.outputs import plan
+    from realishuman.places import arrange, try_folder
 
     settings = settings_from(options)
     boxes = boxes_from(options, settings)
-    pictures = expand(options.pictures)
-    outputs = targets(pictures, options.output)
-    with packs_for(options.pack, settings.parts) as packs, Bar(options.quiet) as bar:
+    only = _numbers(options.only)
+    check_device(options.device)
+    steps = Path(options.save_steps) if options.save_steps else None
+    report = Path(options.json) if options.json else None
+    arranged = arrange(
+        options.pictures,
+        options.output,
+        form=_format(options.format),
+        suffix=_suffix(options.suffix),
+        apart_from=filter(None, [steps]),
+    )
+    if only and len(arranged.pairs) > 1:
+        raise SettingsError(
+            f"--only names parts of one picture, but there are {len(arranged.pairs)}."
+        )
+    outputs = plan(arranged.pairs, compare=options.compare, steps_folder=steps, report=report)
+    if report is not None and report.is_dir():
+        raise SettingsError(f"the report {report} is a folder; name a file in it.")
+    for folder in filter(None, (steps, report and report.parent)):
+        try_folder(folder)
+    with Bar(options.quiet) as bar:
+        if arranged.passed_over:
+            bar.say(arranged.passed_over)
+        done = [one for one in outputs if options.skip_existing and one.target.exists()]
+        if done:
+            bar.say(f"{len(done)} of {len(outputs)} results are there already.")
+        if len(done) == len(outputs) and report is None:
+            return OK
+        todo = [one for one in outputs if one not in done]
+        failed = _run(options, settings, boxes, only, todo, done, report, bar)
+    return SOME_FAILED if failed else OK
+
+
+def _run(
+    options: argparse.Namespace,
+    settings: Settings,
+    boxes: Sequence[GivenBox],
+    only: Collection[int] | None,
+    todo: Sequence[Outputs],
+    done: Sequence[Outputs],
+    report: Path | None,
+    bar: Bar,
+) -> int:
+    """Open the networks and refine; returns how many pictures failed."""
+    from realishuman.batch import refine_files
+    from realishuman.hosts.standalone import open_models, packs_for
+
+    with packs_for(options.pack, settings.parts) as packs:
         models = open_models(packs, options.device, options.precision)
         models.detector_for(settings.detector)  # before any picture: its files may be missing
         if not models.packs.keys() & set(settings.parts):
@@ -77,18 +164,46 @@ def _refine(options: argparse.Namespace) -> int:
         for pack in models.packs.values():
             if pack.header.weights != "trained":
                 bar.say(_caveat(pack.header.weights, pack.header.name))
-        failed = refine_files(
-            list(zip(pictures, outputs, strict=True)),
+        return refine_files(
+            todo,
             models,
             settings,
             boxes=boxes,
-            steps_folder=Path(options.save_steps) if options.save_steps else None,
-            compare=options.compare,
-            report=Path(options.json) if options.json else None,
-            progress=bar,
-            say=bar.say,
+            only=only,
+            report=report,
+            skipped=done,
+            watch=bar,
         )
-    return SOME_FAILED if failed else OK
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    """The parts that --only names. Raises SettingsError unless these are numbers from 1."""
+    if text is None:
+        return None
+    numbers = [int(one) if one.strip().isdecimal() else 0 for one in text.split(",")]
+    if min(numbers) < 1:
+        raise SettingsError(f"--only must name parts by their numbers, as in 1,3, not {text!r}")
+    return numbers
+
+
+def _format(name: str | None) -> str | None:
+    """The results' extension without its dot. Raises SettingsError if none can be written so."""
+    if name is None:
+        return None
+    from realishuman.imaging.picture import EXTENSIONS
+
+    form = name.lower().removeprefix(".")
+    if f".{form}" not in EXTENSIONS:
+        known = ", ".join(sorted(one[1:] for one in EXTENSIONS))
+        raise SettingsError(f"--format must be one of {known}, not {name!r}")
+    return form
+
+
+def _suffix(text: str) -> str:
+    """The results' suffix. Raises SettingsError if it cannot stand in a file's name."""
+    if any(sign in text for sign in ("/", "\\", "\0")):
+        raise SettingsError(f"--suffix must be a part of a file's name, not {text!r}")
+    return text
 
 
 def _caveat(weights: str, name: str) -> str:

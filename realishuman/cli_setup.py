@@ -76,7 +76,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _official(options: argparse.Namespace) -> int:
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.terminal import Bar
     from realishuman.official.setup import Wishes, setup_official
     from realishuman.official.setup_sources import GIVEN, find_sources
     from realishuman.weights.store import models_folder

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.parts import select
+from realishuman.imaging.boxes import intersection
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, prepare
@@ -53,11 +54,12 @@ def find(
 ) -> list[tuple[Part, str]]:
     """All parts of a picture, each with the reason it is left alone, empty if it is not.
 
-    rgb  (H, W, 3) uint8.
+    rgb    (H, W, 3) uint8.
+    boxes  where to search instead of the whole picture: there alone, for their kinds alone.
     """
     (progress or Silent()).begin("detect", 1)
     parts: list[Part] = []
-    for confidence, kinds in _by_confidence(settings).items():
+    for confidence, kinds in _by_confidence(settings, boxes).items():
         parts += models.detector_for(settings.detector).detect(
             rgb, kinds, confidence=confidence, given=boxes
         )
@@ -65,12 +67,29 @@ def find(
     return select(parts, settings, rgb.shape[:2])
 
 
-def _by_confidence(settings: Settings) -> dict[float, list[str]]:
+def _by_confidence(settings: Settings, boxes: Sequence[GivenBox]) -> dict[float, list[str]]:
     """The kinds of part to look for, by the score that counts for them."""
+    named = {given.kind for given in boxes}
     kinds: dict[float, list[str]] = {}
     for kind in settings.parts:
-        kinds.setdefault(settings.of(kind).confidence, []).append(kind)
+        if not boxes or kind in named:
+            kinds.setdefault(settings.of(kind).confidence, []).append(kind)
     return kinds
+
+
+def missed(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[str]:
+    """A sentence on each box in which no part of its kind was found."""
+    lines = []
+    for given in boxes:
+        found = [part.box for part in parts if part.kind == given.kind]
+        if not any(intersection(box, given.box) > 0 for box in found):
+            box = given.box
+            place = ",".join(f"{side:g}" for side in (box.x0, box.y0, box.x1, box.y1))
+            lines.append(
+                f"No {given.kind} was found in the box {place}: draw it around the whole "
+                f"{given.kind} with a little room, or see whether its kind is right."
+            )
+    return lines
 
 
 def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = AUTO) -> list[Mesh]:

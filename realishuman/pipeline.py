@@ -23,12 +23,12 @@ from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture
 from realishuman.judge.verdict import Verdict, compare, good_already
-from realishuman.look import Found, as_packed, find, reconstruct
+from realishuman.look import Found, as_packed, find, missed, reconstruct
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart
 from realishuman.progress import Progress, Silent, Viewer
-from realishuman.result import PartReport, Result
+from realishuman.result import Malformed, PartReport, Result
 from realishuman.settings import PRESETS, Settings
 from realishuman.weights.header import PackHeader
 
@@ -45,6 +45,7 @@ class _Run:
     rgb            the picture as it came.
     output         the picture with what was refined so far.
     refined, kept, verdicts  by the part's number, from 1; kept holds the reason.
+    missed         what the user named and is not there, in sentences.
     change, ask_detector     as `refine_all` takes them.
     """
 
@@ -62,6 +63,7 @@ class _Run:
     kept: dict[int, str] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
     change: Change | None = None
     ask_detector: bool = True
 
@@ -104,7 +106,8 @@ def refine(
 
     image       a file, or (H, W), (H, W, 3) or (H, W, 4) uint8 RGB(A), uint16, or float in [0, 1].
     models      which networks to use; see models.Models.
-    boxes       places to search instead of the whole picture, in its pixels.
+    boxes       places to search instead of the whole picture, in its pixels: there alone, for
+                their kinds alone.
     found       what `look` returned for this picture, which is then not searched again.
     only        numbers of the parts that may be refined; None means all.
     keep_steps  return crops, pose images, masks and both stages' outputs in Result.steps.
@@ -177,10 +180,16 @@ def _begin(
             meshes = reconstruct(run.rgb, some, run.models, run.settings.mesh)
         found = Found(tuple(parts), tuple(meshes))
     run.parts, run.meshes = [part for part, _ in found.parts], list(found.meshes)
+    run.missed = missed(run.parts, boxes)
     run.kept = {number: why for number, (_, why) in enumerate(found.parts, start=1) if why}
     if only is not None:
         rest = (n for n in range(1, len(run.parts) + 1) if n not in only and n not in run.kept)
         run.kept.update(dict.fromkeys(rest, NOT_CHOSEN))
+        run.missed += [
+            f"There is no part {number} in the picture: {len(run.parts)} found."
+            for number in sorted(only)
+            if not 1 <= number <= len(run.parts)
+        ]
 
 
 def _repaint_all(runs: Sequence[_Run]) -> None:
@@ -331,7 +340,7 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
         outcome="refined" if done else "kept",
         reason="" if done else run.kept.get(index, ""),
         crop=done.crop.box if done else None,
-        malformed=verdict.malformed if verdict else None,
+        malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
     )
 
 
@@ -351,9 +360,15 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
         notes=tuple(
             filter(
                 None,
-                (detector.note, *(models.mesh_note(kind, mesh) for kind in found), *encoders),
+                (
+                    detector.note,
+                    *(models.mesh_note(kind, mesh) for kind in found),
+                    *encoders,
+                    *run.missed,
+                ),
             )
         ),
+        missed=tuple(run.missed),
         provider=detector.provider,
         seconds=run.seconds,
         steps=run.steps,

@@ -13,14 +13,21 @@ from realishuman.imaging.paste import Patch
 
 
 @dataclass(frozen=True)
+class Malformed:
+    """How likely a part is malformed, 0..1, before and after its repair, says the judge network."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class PartReport:
     """One part that was found.
 
     outcome  "refined" or "kept" (the picture's own pixels stay).
     reason   why it was kept, as a sentence; empty when refined.
     crop     the square that was repainted, in picture pixels; None if it never got that far.
-    malformed  how likely the judge network takes it for malformed, before and after the repair,
-             0..1; None where it was not asked.
+    malformed  what the judge network says of it; None where it was not asked.
     """
 
     index: int
@@ -31,7 +38,7 @@ class PartReport:
     outcome: str
     reason: str = ""
     crop: Box | None = None
-    malformed: tuple[float, float] | None = None
+    malformed: Malformed | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,8 @@ class Result:
     weights   "trained", "demo" or "random" per part kind that was refined.
     meshes    what made the meshes, per part kind that was found: "built-in",
               "built-in, landmarks corrected", "HaMeR", "3DDFA-V3".
-    notes     sentences on what stood in for something else.
+    notes     sentences on what stood in for something else, and those of `missed`.
+    missed    sentences on what the user named and is not there: boxes, numbers of parts.
     provider  what ran the detector's networks.
     seconds   wall time per stage.
     steps     pictures of the intermediate steps by name, only when asked for.
@@ -59,6 +67,7 @@ class Result:
     weights: dict[str, str] = field(default_factory=dict)
     meshes: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
     provider: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -72,6 +81,7 @@ class Result:
             "weights": dict(self.weights),
             "meshes": dict(self.meshes),
             "notes": list(self.notes),
+            "missed": list(self.missed),
             "provider": self.provider,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +92,10 @@ def test_one_bad_file_does_not_stop_the_others(picture, tmp_path, hand_pack, cap
         (["--device", "meta"], "meta"),
         (["--json", "/dev/null/report.json"], "/dev/null"),
         (["--save-steps", "/dev/null/steps"], "/dev/null"),
+        (["--format", "gif2"], "--format"),
+        (["--suffix", "a/b"], "--suffix"),
+        (["--only", "1,x"], "--only"),
+        (["--only", "0"], "--only"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(
@@ -112,7 +119,9 @@ def test_a_damaged_pack_is_named_and_nothing_is_written(content, picture, tmp_pa
     assert not (tmp_path / "out.png").exists()
 
 
-def test_pictures_of_one_name_or_over_themselves_are_refused(picture, tmp_path, hand_pack, capsys):
+def test_pictures_of_one_name_get_their_folders_and_none_is_overwritten(
+    picture, tmp_path, hand_pack, capsys
+):
     other = tmp_path / "more"
     other.mkdir()
     (other / "in.png").write_bytes(picture.read_bytes())
@@ -120,8 +129,45 @@ def test_pictures_of_one_name_or_over_themselves_are_refused(picture, tmp_path, 
     same = run("refine", picture, other / "in.png", "-o", tmp_path / "out", "--pack", hand_pack)
     over = run("refine", other, "-o", other, "--pack", hand_pack)
 
-    assert same == over == cli.BAD_OPTION
+    assert (same, over) == (cli.OK, cli.BAD_OPTION)
+    assert (tmp_path / "out/in.png").exists()
+    assert (tmp_path / "out/more/in.png").exists()
     assert "itself one of the pictures" in capsys.readouterr().err
+
+
+def test_a_folder_is_refined_with_all_below_it_and_only_once(
+    picture, tmp_path, hand_pack, monkeypatch, capsys
+):
+    for day in ("2026-01-01", "2026-01-02"):
+        (tmp_path / "in" / day).mkdir(parents=True)
+        (tmp_path / "in" / day / "00001.png").write_bytes(picture.read_bytes())
+    (tmp_path / "in/notes.txt").write_text("words")
+    report = tmp_path / "report.json"
+    options = ("--compare", "--skip-existing", "--json", report, "--pack", hand_pack)
+
+    assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
+    first = sorted(path.relative_to(tmp_path / "in/out") for path in tmp_path.rglob("out/**/*.png"))
+    assert "Passed over: 1 file of another kind." in capsys.readouterr().err
+    monkeypatch.setattr("realishuman.batch.refine", None)  # would be a TypeError
+    assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
+
+    assert [path.as_posix() for path in first] == [
+        "2026-01-01/00001-compare.png", "2026-01-01/00001.png",
+        "2026-01-02/00001-compare.png", "2026-01-02/00001.png",
+    ]  # fmt: skip
+    assert "2 of 2 results are there already." in capsys.readouterr().err
+    assert [one["skipped"] for one in json.loads(report.read_text())] == [
+        "the result was there already"
+    ] * 2
+
+
+def test_results_may_have_another_format_and_name(picture, tmp_path, hand_pack):
+    options = ("--format", "JPG", "--suffix", "-fixed", "--pack", hand_pack)
+
+    assert run("refine", picture, "-o", tmp_path, *options) == cli.OK
+
+    with Image.open(tmp_path / "in-fixed.jpg") as result:
+        assert result.format == "JPEG"
 
 
 def test_inspect_needs_no_pack_and_draws_a_sheet(picture, tmp_path):
@@ -220,8 +266,106 @@ def test_a_named_place_without_a_part_is_mentioned(picture, tmp_path, hand_pack,
     box = "hand:500,500,600,600"
     code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, "--box", box)
 
-    assert code == cli.OK
-    assert "no hand was found in the box 500,500,600,600" in capsys.readouterr().err
+    assert code == cli.SOME_FAILED
+    assert "No hand was found in the box 500,500,600,600" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["refine", "inspect"])
+def test_a_named_place_is_searched_instead_of_the_whole_picture(
+    command, tmp_path, hand_pack, models_of, flat_hand, monkeypatch, capsys
+):
+    """A face is asked for where none is; the hand that nobody named is left alone."""
+    given = np.full((240, 240, 3), 90, np.uint8)
+    Image.fromarray(given).save(tmp_path / "in.png")
+    models = models_of([flat_hand(120, 120, 100)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.models.Models", lambda *_: models)
+    report = ("--json", tmp_path / "report.json") if command == "refine" else ()
+
+    code = run(
+        *(command, tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack),
+        *("--box", "face:10,10,90,90", *report),
+    )
+
+    assert code == cli.SOME_FAILED
+    assert "No face was found in the box 10,10,90,90: draw it" in capsys.readouterr().err
+    if command == "refine":
+        with Image.open(tmp_path / "out.png") as result:
+            assert np.array_equal(np.asarray(result), given)
+        [one] = json.loads((tmp_path / "report.json").read_text())
+        assert one["parts"] == []
+        assert "No face was found in the box" in one["notes"][0]
+        assert one["missed"] == one["notes"]
+
+
+def test_only_the_parts_that_are_named_are_refined(
+    tmp_path, hand_pack, models_of, flat_hand, monkeypatch, capsys
+):
+    Image.fromarray(np.full((240, 480, 3), 90, np.uint8)).save(tmp_path / "in.png")
+    models = models_of([flat_hand(120, 120, 100), flat_hand(360, 120, 80)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+    report = tmp_path / "report.json"
+    command = ("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack)
+    options = ("--steps", "1", "--json", report)
+
+    assert run(*command, *options, "--only", "2") == cli.OK
+    [one] = json.loads(report.read_text())
+    assert [part["outcome"] for part in one["parts"]] == ["kept", "refined"]
+
+    assert run(*command, *options, "--only", "2,7") == cli.SOME_FAILED
+    assert "There is no part 7 in the picture: 2 found." in capsys.readouterr().err
+
+
+def test_numbers_of_parts_are_those_of_one_picture(picture, tmp_path, hand_pack, capsys):
+    (tmp_path / "more.png").write_bytes(picture.read_bytes())
+    command = ("refine", picture, tmp_path / "more.png", "-o", tmp_path / "out")
+
+    assert run(*command, "--pack", hand_pack, "--only", "1") == cli.BAD_OPTION
+    assert "--only names parts of one picture, but there are 2" in capsys.readouterr().err
+
+
+def test_inspect_counts_what_refine_would_do(
+    tmp_path, hand_pack, models_of, flat_hand, monkeypatch, capsys
+):
+    Image.fromarray(np.full((240, 480, 3), 90, np.uint8)).save(tmp_path / "in.png")
+    hands = [flat_hand(120, 120, 100), flat_hand(360, 120, 80)]
+    for packs, said in (
+        ([hand_pack], "2 parts found, 2 would be refined."),
+        ([], "2 parts found, 0 would be refined; no pack is in use for 2 hands."),
+    ):
+        models = models_of(hands, packs)
+        monkeypatch.setattr("realishuman.models.Models", lambda *_, models=models: models)
+        assert run("inspect", tmp_path / "in.png", "-o", tmp_path / "sheet.png") == cli.OK
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["refine", "in.png", "-o", "out.png", "--steps", "0"],
+        ["refine", "in.png", "-o", "out.xyz"],
+        ["refine", "in.png", "more.png", "-o", "out.png"],
+        ["refine", "in.png", "-o", "out.png", "--device", "abacus"],
+        ["refine", "in.png", "-o", "out.png", "--precision", "int4"],
+        ["refine", "in.png", "-o", "out.png", "--box", "hand:9,9,3,3"],
+        ["refine", "in.png", "-o", "out.png", "--json", "."],
+        ["inspect", "in.png", "-o", "out.png", "--min-size", "0"],
+    ],
+)
+def test_what_cannot_be_is_refused_without_opening_torch(arguments, picture, tmp_path):
+    code = (
+        "import sys\nfrom realishuman.cli import main\n"
+        "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as error:\n    code = error.code\n"
+        "sys.exit(90 if 'torch' in sys.modules else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        check=False,
+    )
+
+    assert done.returncode == cli.BAD_OPTION
 
 
 def test_naming_a_picture_or_a_kind_twice_is_naming_it_once(picture, tmp_path, hand_pack):

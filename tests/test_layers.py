@@ -34,7 +34,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "pipeline": BELOW | {"kinds", "look", "models", "prepare", "judge"},
     "doctor": BELOW,
     "cli_options": BASIS | {"imaging", "detect"},
-    "cli_refine": BELOW | {"batch", "cli_options", "hosts", "places"},
+    "cli_refine": BELOW | {"batch", "cli_options", "hosts", "outputs", "places"},
     "cli_inspect": BELOW | {"batch", "cli_options", "hosts", "models", "places"},
     "cli_convert": BASIS | {"cli_options", "hosts", "weights"},
     "cli_models": BASIS | {"weights"},
@@ -42,7 +42,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "sheet": BELOW | {"kinds", "models", "prepare"},
     "places": BASIS | {"imaging"},
     "outputs": BASIS,
-    "batch": BELOW | {"look", "models", "outputs", "pipeline", "places", "sheet"},
+    "batch": BELOW | {"look", "models", "outputs", "pipeline", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks

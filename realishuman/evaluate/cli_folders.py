@@ -67,7 +67,7 @@ def _folders(options: argparse.Namespace) -> int:
     from realishuman.evaluate.folders import FolderRun, add_real, compare, crop_writer
     from realishuman.evaluate.identity import FaceIdentity
     from realishuman.evaluate.report import write
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.terminal import Bar
     from realishuman.places import try_folder
 
     kinds = list(dict.fromkeys(name.strip() for name in options.parts.split(",")))

@@ -32,7 +32,7 @@ def _judge(options: argparse.Namespace) -> int:
     from realishuman.evaluate.pairs import FIRST_SEED, HAND
     from realishuman.evaluate.report import write
     from realishuman.evaluate.scorer import FILE, Scorer
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.terminal import Bar
     from realishuman.judge.network import FOLDER, JudgeNetwork
     from realishuman.places import try_folder
     from realishuman.regressors import AUTO, CORRECTED, choose, open_regressor

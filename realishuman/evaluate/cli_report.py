@@ -55,7 +55,7 @@ def report_pairs(
     from realishuman.evaluate.run import Run, Scope, evaluate
     from realishuman.evaluate.scorer import Scorer
     from realishuman.evaluate.tables import pairs_report
-    from realishuman.hosts.standalone import Bar
+    from realishuman.hosts.terminal import Bar
     from realishuman.places import try_folder
     from realishuman.train.guard import locked
 

@@ -1,14 +1,12 @@
-"""The command line as a host: which device, which networks, and progress on the terminal."""
+"""The command line as a host: which device, and which networks."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 
@@ -127,40 +125,3 @@ def _installed(kinds: Sequence[str]) -> list[Path]:
             "with --pack random, whose random weights paint noise."
         )
     return packs
-
-
-class Bar:
-    """Progress bars with time left and lines between them, on stderr; a context manager."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bar: Any = None
-
-    def begin(self, stage: str, total: int) -> None:
-        """Close the running bar and start the next."""
-        self._close()
-        if not self._quiet:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=stage, file=sys.stderr, leave=False, delay=0.5)
-
-    def step(self, count: int = 1) -> None:
-        """Advance the running bar."""
-        if self._bar is not None:
-            self._bar.update(count)
-
-    def say(self, text: str) -> None:
-        """Print a line; the running bar is over."""
-        self._close()
-        sys.stderr.write(text + "\n")
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_reason: object) -> None:
-        self._close()

@@ -30,7 +30,7 @@ def test_a_better_repair_is_refined_and_the_report_has_both_probabilities(
     result = refine(picture, models, FAST)
 
     assert result.parts[0].outcome == "refined"
-    assert result.parts[0].malformed == (0.9, 0.1)
+    assert result.report()["parts"][0]["malformed"] == {"before": 0.9, "after": 0.1}
     assert result.seconds["judge"] > 0
     assert (result.image != picture).any()
     # whatever pack says that it is a demo one, the shipped pack or a user's own

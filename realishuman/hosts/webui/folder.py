@@ -11,7 +11,7 @@ import numpy as np
 
 from realishuman.errors import PackError, RealisHumanError, SettingsError
 from realishuman.imaging.picture import LoadedPicture, check_target, load_picture, save_picture
-from realishuman.places import expand, targets
+from realishuman.places import arrange
 from realishuman.progress import Interrupted
 from realishuman.result import Result
 
@@ -31,13 +31,14 @@ def refine_folder(source: str, target: str, refine: Refine, written: Written) ->
         raise SettingsError("name both folders: where the pictures are and where they go.")
     if not Path(source).is_dir():
         raise SettingsError(f"{source} is no folder on the machine that runs the WebUI.")
-    pictures = expand([source])
-    lines, done = [], 0
-    for picture, to in zip(pictures, targets(pictures, f"{target}/"), strict=True):
+    arranged = arrange([source], f"{target}/")
+    lines, done = [arranged.passed_over] if arranged.passed_over else [], 0
+    for picture, to in arranged.pairs:
+        name = picture.relative_to(source)
         try:
             message = _refine_file(picture, to, refine, written)
         except Interrupted:
-            lines.append(f"Interrupted at {picture.name}.")
+            lines.append(f"Interrupted at {name}.")
             break
         except (PackError, SettingsError):
             raise  # the next picture would fail in the same way
@@ -48,14 +49,15 @@ def refine_folder(source: str, target: str, refine: Refine, written: Written) ->
             message = f"failed: unexpected {type(error).__name__}, see the console: {error}"
         else:
             done += 1
-        lines.append(f"{picture.name}: {message}")
-    return [f"{done} of {len(pictures)} pictures saved in {target}.", *lines]
+        lines.append(f"{name}: {message}")
+    return [f"{done} of {len(arranged.pairs)} pictures saved in {target}.", *lines]
 
 
 def _refine_file(source: Path, target: Path, refine: Refine, written: Written) -> str:
     loaded = load_picture(source)
     check_target(target, loaded)
     result = refine(loaded.rgb)
+    target.parent.mkdir(parents=True, exist_ok=True)
     save_picture(target, result.image, _with_text(loaded, result, written))
     return result.message
 
