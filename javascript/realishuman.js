@@ -125,7 +125,7 @@
         rubber.style.height = share(box[3] - box[1], height);
     }
 
-    function send(stage, index, box) {
+    function send(stage, index, box, moved) {
         const area = byName("boxes").querySelector("textarea");
         const lines = boxesOf(stage).map((one, number) => {
             const name = [one[1], one[0]].filter(Boolean).join(" ");
@@ -137,7 +137,9 @@
             lines.push(`${lines.length + 1}: ${chosen ? chosen.value : "hand"} ${whole}`);
         } else {
             const one = boxesOf(stage)[index];
-            lines[index] = `${index + 1}: ${one[0]} ${whole}`; // its side is looked for anew
+            // whoever drags a whole box away may mean another hand: its side is looked for anew
+            const name = [moved ? "" : one[1], one[0]].filter(Boolean).join(" ");
+            lines[index] = `${index + 1}: ${name} ${whole}`;
         }
         area.value = lines.join("\n");
         updateInput(area);
@@ -177,12 +179,12 @@
 
     function drop(event, keep) {
         if (!held) return;
-        const {stage, index, startX, startY, now} = held;
+        const {stage, index, moves, startX, startY, now} = held;
         held = null;
         const rubber = stage.querySelector(".rh-rubber");
         const far = Math.hypot(event.clientX - startX, event.clientY - startY) >= SMALL;
         if (keep && far && now) {
-            send(stage, index, now);
+            send(stage, index, now, moves.every(Boolean));
             return; // the rubber stays until the answer replaces the stage
         }
         if (rubber) rubber.remove();

@@ -19,13 +19,21 @@ OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
 
 
 def add_boxes(command: argparse.ArgumentParser) -> None:
-    """Add --box."""
+    """Add --box and --exact-box."""
     command.add_argument(
         "--box",
         action="append",
         default=[],
         metavar="KIND:X0,Y0,X1,Y1",
         help="search this place, in pixels, instead of the whole picture; may be repeated",
+    )
+    command.add_argument(
+        "--exact-box",
+        action="append",
+        default=[],
+        metavar="KIND:X0,Y0,X1,Y1",
+        help="the same, but there is always a part of exactly this place and size; where nothing "
+        "is recognised in it, a hand at rest or a plain face is assumed",
     )
 
 
@@ -78,12 +86,16 @@ def _value(spec: Field[Any], given: Any) -> Any:
 
 
 def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
-    """The places given by --box. Raises SettingsError naming the one that cannot be used."""
+    """The places given by --box and --exact-box.
+
+    Raises SettingsError naming the one that cannot be used.
+    """
     from realishuman.detect.base import GivenBox
     from realishuman.imaging.boxes import Box
 
     boxes = []
-    for text in options.box:
+    named = [("--box", text) for text in options.box]
+    for flag, text in [*named, *(("--exact-box", text) for text in options.exact_box)]:
         kind, _, numbers = text.partition(":")
         try:
             x0, y0, x1, y1 = (float(number) for number in numbers.split(","))
@@ -92,13 +104,13 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
         finite = all(map(math.isfinite, (x0, y0, x1, y1)))
         if kind not in PART_KINDS or not (finite and x1 > x0 and y1 > y0):
             raise SettingsError(
-                f"--box must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
+                f"{flag} must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
             )
         if kind not in settings.parts:
             raise SettingsError(
-                f"--box {text} names a {kind}, but --parts asks for {', '.join(settings.parts)}."
+                f"{flag} {text} names a {kind}, but --parts asks for {', '.join(settings.parts)}."
             )
-        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1)))
+        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1), exact=flag == "--exact-box"))
     return boxes
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.exact import recognise
 from realishuman.detect.parts import select
 from realishuman.imaging.boxes import intersection
+from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, prepare
@@ -55,25 +57,30 @@ def find(
     """All parts of a picture, each with the reason it is left alone, empty if it is not.
 
     rgb    (H, W, 3) uint8.
-    boxes  where to search instead of the whole picture: there alone, for their kinds alone.
+    boxes  where to search instead of the whole picture: there alone, for their kinds alone. One
+           that is exact always gives a part with that very box: what is recognised in it, or else
+           the kind's at_rest.
     """
     (progress or Silent()).begin("detect", 1)
+    detector = models.detector_for(settings.detector)
+    searched = [box for box in boxes if not box.exact]
     parts: list[Part] = []
-    for confidence, kinds in _by_confidence(settings, boxes).items():
-        parts += models.detector_for(settings.detector).detect(
-            rgb, kinds, confidence=confidence, given=boxes
-        )
+    sought = {box.kind for box in searched} if boxes else settings.parts
+    for confidence, kinds in _by_confidence(settings, sought).items():
+        parts += detector.detect(rgb, kinds, confidence=confidence, given=searched)
+    for box in boxes:
+        if box.exact and box.kind in settings.parts:
+            part = recognise(detector, rgb, box, settings.of(box.kind).confidence)
+            parts.append(part or KINDS[box.kind].at_rest(box.box, box.side, rgb.shape[:2]))
     (progress or Silent()).step()
     return select(parts, settings, rgb.shape[:2])
 
 
-def _by_confidence(settings: Settings, boxes: Sequence[GivenBox]) -> dict[float, list[str]]:
+def _by_confidence(settings: Settings, sought: Collection[str]) -> dict[float, list[str]]:
     """The kinds of part to look for, by the score that counts for them."""
-    named = {given.kind for given in boxes}
     kinds: dict[float, list[str]] = {}
-    for kind in settings.parts:
-        if not boxes or kind in named:
-            kinds.setdefault(settings.of(kind).confidence, []).append(kind)
+    for kind in (kind for kind in settings.parts if kind in sought):
+        kinds.setdefault(settings.of(kind).confidence, []).append(kind)
     return kinds
 
 

@@ -341,6 +341,7 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
         reason="" if done else run.kept.get(index, ""),
         crop=done.crop.box if done else None,
         malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
+        note=part.note,
     )
 
 
@@ -350,6 +351,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
     weights = {kind: run.models.packs[kind].header.weights for kind in kinds}
     models, mesh = run.models, run.settings.mesh
     found = dict.fromkeys(part.kind for part in run.parts)
+    assumed = [f"Part {n}: {part.note}" for n, part in enumerate(run.parts, start=1) if part.note]
     encoders = dict.fromkeys(models.backbone(kind).note for kind in kinds)
     return Result(
         image=run.output if alpha is None else np.dstack([run.output, alpha]),
@@ -365,6 +367,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
                     *(models.mesh_note(kind, mesh) for kind in found),
                     *encoders,
                     *run.missed,
+                    *assumed,
                 ),
             )
         ),

@@ -28,6 +28,7 @@ class PartReport:
     reason   why it was kept, as a sentence; empty when refined.
     crop     the square that was repainted, in picture pixels; None if it never got that far.
     malformed  what the judge network says of it; None where it was not asked.
+    note     a sentence if nothing was recognised in a box and a part at rest was assumed.
     """
 
     index: int
@@ -39,6 +40,7 @@ class PartReport:
     reason: str = ""
     crop: Box | None = None
     malformed: Malformed | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

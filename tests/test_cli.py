@@ -87,6 +87,7 @@ def test_one_bad_file_does_not_stop_the_others(picture, tmp_path, hand_pack, cap
         (["--device", "abacus"], "abacus"),
         (["--box", "hand:9,9,3,3"], "--box"),
         (["--box", "elbow:1,2,3,4"], "--box"),
+        (["--exact-box", "elbow:1,2,3,4"], "--exact-box"),
         (["--box", "hand:0,0,inf,inf"], "--box"),
         (["--box", "face:1,2,3,4", "--parts", "hand"], "names a face"),
         (["--device", "meta"], "meta"),
@@ -366,6 +367,24 @@ def test_what_cannot_be_is_refused_without_opening_torch(arguments, picture, tmp
     )
 
     assert done.returncode == cli.BAD_OPTION
+
+
+def test_an_exact_box_is_repainted_where_nothing_is_recognised(
+    picture, tmp_path, hand_pack, capsys
+):
+    report, box = tmp_path / "report.json", (20.0, 30.0, 90.0, 150.0)
+    named = "hand:" + ",".join(map(str, box))
+
+    code = run(
+        *("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack, "--steps", "1"),
+        *("--exact-box", named, "--json", report),
+    )
+
+    assert code == cli.OK
+    [part] = json.loads(report.read_text())[0]["parts"]
+    assert tuple(part["box"].values()) == box
+    assert part["outcome"] == "refined"
+    assert "No hand was recognised in this box" in capsys.readouterr().err
 
 
 def test_naming_a_picture_or_a_kind_twice_is_naming_it_once(picture, tmp_path, hand_pack):

@@ -24,7 +24,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "weights": BASIS | {"imaging"},
     "diffusion": BASIS | {"imaging", "render", "weights"},
     "backbones": BASIS | {"weights", "diffusion"},
-    "kinds": BASIS | {"mesh", "render"},
+    "kinds": BASIS | {"imaging", "detect", "mesh", "render"},
     "judge": BELOW | {"kinds", "prepare"},
     "official": BELOW | {"regressors"},  # nothing that runs imports it: what runs is ONNX
     "regressors": BELOW | {"kinds"},

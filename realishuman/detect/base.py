@@ -29,6 +29,7 @@ class Part:
     world      (21, 3) float32, metres, axes as keypoints, origin at the hand's centre; None if
                there is no such estimate, as for a face.
     person     number of the person, from 0, where the detector tells people apart, else None.
+    note       a sentence if the keypoints are not what a detector saw, else empty.
     """
 
     kind: str
@@ -38,14 +39,22 @@ class Part:
     keypoints: NDArray[np.float32]
     world: NDArray[np.float32] | None = None
     person: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class GivenBox:
-    """A place the user named: search for a part of this kind here, whatever the detector thinks."""
+    """A place the user named: search for a part of this kind here, whatever the detector thinks.
+
+    side   "left" or "right" if the user said which, else None.
+    exact  the part fills exactly this box, also where nothing is recognised: see look.find.
+           Detectors do not read it.
+    """
 
     kind: str
     box: Box
+    side: str | None = None
+    exact: bool = False
 
 
 class Detector(Protocol):

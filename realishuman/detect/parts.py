@@ -64,6 +64,8 @@ def _unfit(part: Part, settings: Settings, size: tuple[int, int]) -> str:
         )
     height, width = size
     share = intersection(part.box, Box(0, 0, width, height)) / (height * width)
+    if not share:
+        return f"This {part.kind} lies outside the picture."
     if not settings.min_area <= share <= settings.max_area:
         return (
             f"This {part.kind} covers {share:.2%} of the picture, outside min_area to max_area "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from realishuman.hosts.webui.bench import opened
 from realishuman.look import look
 from realishuman.pipeline import refine
 from realishuman.settings import Settings
@@ -72,3 +73,10 @@ def engine_of(models_of):
         return PlainEngine(models)
 
     return make
+
+
+@pytest.fixture
+def two(picture, engine_of, flat_hand):
+    """An engine, and the bench of a picture with two hands."""
+    engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
+    return engine, opened(picture, engine, FAST)

@@ -140,10 +140,40 @@ def test_a_new_box_is_ticked_and_unticked_parts_stay_unticked(actions, image):
     text = view.boxes.splitlines()[0]
 
     first = actions.apply_boxes(view.token, text, [], {})
-    both = actions.apply_boxes(view.token, text + "\nhand 220,50,400,250", [], {})
+    both = actions.apply_boxes(view.token, text + "\nhand 260,100,340,220", [], {})
 
     assert first.ticks == (["1 right hand"], [])
     assert both.ticks[1] == ["2 right hand"]
+
+
+def test_a_box_in_which_nothing_is_sure_is_not_ticked_and_says_why(actions, plain, image):
+    view = actions.find(None, image, {})
+    parts = plain._models.detector.parts
+    unsure = replace(parts[1], score=0.17)
+    parts[1] = unsure
+
+    answer = actions.apply_boxes(
+        view.token, "hand 5,5,60,90\nhand 260,100,340,220\nhand 80,110,125,210", [], {}
+    )
+
+    assert answer.ticks == (["1 right hand", "2 right hand", "3 right hand"], ["3 right hand"])
+    assert "Part 1 is not ticked. No hand was recognised in this box" in answer.note
+    assert "Part 2 is not ticked. With a score of 0.17, below the confidence of 0.5" in answer.note
+    assert "No hand was recognised in this box" in answer.table
+
+
+def test_a_box_that_is_refused_leaves_the_page_as_it_was(actions, image):
+    view = actions.find(None, image, {})
+
+    answer = actions.apply_boxes(
+        view.token, view.boxes.replace("1: right hand 75,", "1: right hand 700,")
+        .replace(",124,", ",800,"), view.ticks[1], {}
+    )  # fmt: skip
+
+    assert answer.boxes == view.boxes
+    assert answer.ticks == view.ticks
+    assert "rh-error" in answer.note
+    assert "outside the picture" in answer.note
 
 
 def test_an_interrupt_changes_nothing_and_says_so(actions, image):

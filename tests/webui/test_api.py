@@ -80,6 +80,18 @@ def test_boxes_are_searched_in_place_of_the_picture(body, engine_of, flat_hand):
     assert result["parts"][0]["box"]["x0"] > 220
 
 
+def test_an_exact_box_is_a_part_of_that_place_size_and_side(body, engine_of):
+    place = {"kind": "hand", "box": [220, 50, 300, 250]}
+    body["boxes"] = [{**place, "side": "left", "exact": True}]
+
+    (result,) = detect(understood(body, SMALL), engine_of([]))["results"]
+
+    [part] = result["parts"]
+    assert list(part["box"].values()) == place["box"]
+    assert (part["side"], part["score"]) == ("left", 0)
+    assert "a left hand at rest was laid into it" in part["note"]
+
+
 def test_an_interrupt_answers_with_the_unchanged_picture(body, picture, engine_of, flat_hand):
     class Stop:
         def begin(self, stage, total):
@@ -123,6 +135,8 @@ def test_a_data_address_is_taken_as_browsers_write_it(body):
         ({"boxes": [{"kind": "hand", "box": [9, 9, 0, 0]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, float("nan"), 9]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9]}] * 4}, 413, "boxes"),
+        ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9], "side": "up"}]}, 422, "boxes[0].side"),
+        ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9], "exact": 1}]}, 422, "boxes[0].exact"),
         ({"boxes": "hand"}, 422, "boxes"),
         ({"only": [0]}, 422, "only"),
         ({"only": [True]}, 422, "only"),

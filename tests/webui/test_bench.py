@@ -3,26 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from realishuman.hosts.webui.bench import (
     Benches,
     composed,
     digest_of,
-    edited,
     opened,
     refined,
     ringed,
 )
-from realishuman.hosts.webui.boxes import as_text, parsed
 from tests.webui.conftest import FAST
-
-
-@pytest.fixture
-def two(picture, engine_of, flat_hand):
-    """An engine, and the bench of a picture with two hands."""
-    engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
-    return engine, opened(picture, engine, FAST)
 
 
 def allowed(bench, numbers):
@@ -100,41 +90,6 @@ def test_sliders_give_the_ring_that_a_fresh_search_would_without_searching(two, 
         np.testing.assert_array_equal(one.masks.m_e, other.masks.m_e)
 
 
-def test_unchanged_lines_keep_their_parts_and_new_ones_are_searched(two):
-    engine, bench = two
-    done = refined(bench, engine, FAST, [1, 2])
-    lines = parsed(as_text(bench.parts).splitlines()[1] + "\nhand 60,60,170,220")
-    searches = len(engine.searches)
-
-    changed, missed = edited(done, lines, engine, FAST)
-
-    assert missed == []
-    assert len(engine.searches) == searches + 1
-    assert changed.parts[0] is bench.parts[1]
-    assert changed.refined == [1]  # the second hand's, under its new number
-    np.testing.assert_array_equal(composed(changed, [1]), composed(done, [2]))
-
-
-def test_a_line_where_nothing_is_found_is_named(two):
-    engine, bench = two
-
-    changed, missed = edited(bench, parsed("hand 200,0,215,12"), engine, FAST)
-
-    assert missed == ["No hand was found in the box of line 1."]
-    assert changed.parts == []
-
-
-def test_another_side_in_a_line_turns_the_mesh_into_that_hand(two):
-    engine, bench = two
-    text = as_text(bench.parts).replace("1: right", "1: left")
-
-    changed, _ = edited(bench, parsed(text), engine, FAST)
-
-    assert [part.side for part in changed.parts] == ["left", "right"]
-    green = changed.prepared[0].pose.amax(dim=(1, 2))
-    assert green[1] > green[0]  # a left hand is shaded green
-
-
 def test_each_tab_has_its_own_bench_and_the_oldest_is_let_go(two):
     _, bench = two
     benches = Benches(limit=2)
@@ -151,13 +106,3 @@ def test_the_digest_tells_pictures_of_the_same_bytes_but_another_shape_apart():
 
     assert digest_of(pixels.reshape(2, 4, 3)) != digest_of(pixels.reshape(4, 2, 3))
     assert digest_of(pixels) == digest_of(pixels.copy())
-
-
-def test_a_second_box_around_the_same_hand_adds_no_part(two):
-    engine, bench = two
-    text = as_text(bench.parts) + "\nhand 60,60,170,220"
-
-    changed, missed = edited(bench, parsed(text), engine, FAST)
-
-    assert len(changed.parts) == 2
-    assert missed == ["The box of line 3 holds the hand of part 1."]

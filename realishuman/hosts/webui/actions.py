@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from realishuman.detect.base import GivenBox
+from realishuman.detect.base import GivenBox, Part
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import bench as benches
 from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.bench import Bench, Benches
 from realishuman.hosts.webui.boxes import as_text, parsed
+from realishuman.hosts.webui.editing import edited
 from realishuman.hosts.webui.fields import Choices
 from realishuman.hosts.webui.infotext import PREFIX, facts_of, settings_of
 from realishuman.hosts.webui.views import named
@@ -33,6 +34,7 @@ from realishuman.settings import Settings
 RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 GONE = "The picture is no longer in memory or was changed: press Find parts."
 NO_PICTURE = "Load a picture first, or send one from another tab."
+NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
 STOPPED = "Interrupted: nothing was changed."
 
 
@@ -132,7 +134,7 @@ class Actions:
             return View(note=markup.note(str(error), "error"))
         token = token or secrets.token_hex(8)
         self.benches.put(token, bench)
-        text = "" if bench.parts else "No part was found. Draw a box around one on the picture."
+        text = "" if bench.parts else NOTHING
         return _all(token, bench, bench.fit, markup.note(text))
 
     def apply_boxes(
@@ -142,25 +144,27 @@ class Actions:
         ticked: Sequence[str],
         values: Mapping[str, Any],
     ) -> View:
-        """Take the boxes as they were edited; new ones are ticked."""
+        """Take the boxes as they were edited; new ones are ticked if what is in them is sure."""
         try:
             bound, settings = self._bound(values)
             with self.turn():
                 bench = self.benches.get(token)  # a run before us may have changed it
                 if bench is None:
                     return View(note=markup.note(GONE, "error"))
-                changed, missed = benches.edited(bench, parsed(text), bound, settings)
+                changed, refused = edited(bench, parsed(text), bound, settings)
                 self.benches.put(str(token), changed)
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
         known = {id(part) for part in bench.parts}
-        chosen = [
-            number
-            for number, part in enumerate(changed.parts, start=1)
-            if id(part) in before or id(part) not in known
-        ]
-        return _all(str(token), changed, chosen, markup.note(" ".join(missed), "error"))
+        chosen, remarks = [], []
+        for number, part in enumerate(changed.parts, start=1):
+            unsure = "" if id(part) in known else _unsure(number, part, settings)
+            if id(part) in before or not (id(part) in known or unsure):
+                chosen.append(number)
+            remarks += [unsure] if unsure else []
+        told = markup.note(" ".join(refused), "error") + markup.note(" ".join(remarks))
+        return _all(str(token), changed, chosen, told)
 
     def redraw(self, token: str | None, ticked: Sequence[str], values: Mapping[str, Any]) -> View:
         """Draw the ring for these settings and ticks; nothing is searched.
@@ -283,6 +287,18 @@ def _told(bench: Bench, keep: Collection[int]) -> dict[str, str]:
     count = f"{len(keep)} of {len(fates)} parts refined."
     result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
     return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
+
+
+def _unsure(number: int, part: Part, settings: Settings) -> str:
+    """Why the part in a new box is not ticked, as a sentence, or "" if it is."""
+    least = settings.of(part.kind).confidence
+    if part.score >= least:
+        return ""
+    why = part.note or (
+        f"With a score of {part.score:.2f}, below the confidence of {least:g}, what was recognised "
+        "may be wrong."
+    )
+    return f"Part {number} is not ticked. {why} Tick it to see its mesh."
 
 
 def _stage(bench: Bench, chosen: Collection[int]) -> str:

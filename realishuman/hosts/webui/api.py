@@ -30,7 +30,8 @@ BODY = {  # keys of a request, and what they are
     "image": "base64 of a picture file (PNG, JPEG, WebP, TIFF or BMP)",
     "images": "several of them, in place of `image`",
     "settings": "object of settings by name; see `settings` of /schema",
-    "boxes": "places to search instead of the whole picture: [{kind, box: [x0, y0, x1, y1]}]",
+    "boxes": "places to search instead of the whole picture: [{kind, box: [x0, y0, x1, y1]}]; "
+    "with side (left or right) it is that hand, with exact: true always a part of exactly this box",
     "only": "numbers of the parts that may be refined, counted from 1 as /detect lists them",
     "draw": "true: /detect also returns the picture with all that was found drawn on it",
 }
@@ -154,9 +155,14 @@ def _boxes(given: Any, limits: Limits) -> tuple[GivenBox, ...]:
 
 
 def _box(one: Any, field: str) -> GivenBox:
-    shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}'
-    if not isinstance(one, Mapping) or set(one) != {"kind", "box"}:
+    shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}, maybe with "side" and "exact"'
+    if not isinstance(one, Mapping) or set(one) - {"side", "exact"} != {"kind", "box"}:
         raise RefusedError(422, field, shape)
+    side, exact = one.get("side"), one.get("exact", False)
+    if side not in (None, "left", "right"):
+        raise RefusedError(422, f"{field}.side", f"must be left, right or null, not {side!r}")
+    if not isinstance(exact, bool):
+        raise RefusedError(422, f"{field}.exact", f"must be true or false, not {exact!r}")
     if one["kind"] not in PART_KINDS:
         raise RefusedError(422, f"{field}.kind", f"must be one of {', '.join(PART_KINDS)}")
     values = one["box"]
@@ -164,7 +170,7 @@ def _box(one: Any, field: str) -> GivenBox:
     if not numbers or not all(type(v) in (int, float) for v in values):
         raise RefusedError(422, f"{field}.box", shape)
     try:
-        return GivenBox(one["kind"], checked_box(values, field))
+        return GivenBox(one["kind"], checked_box(values, field), side, exact)
     except SettingsError as error:
         raise RefusedError(422, f"{field}.box", str(error)) from error
 
@@ -215,6 +221,7 @@ def _listed(found: Found) -> list[dict[str, Any]]:
             "score": round(part.score, 4),
             "box": asdict(part.box),
             "reason": why,
+            "note": part.note,
             "keypoints": [[round(float(v), 2) for v in point[:2]] for point in part.keypoints],
         }
         for number, (part, why) in enumerate(found.parts, start=1)

@@ -17,22 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox, Part
-from realishuman.detect.parts import select
-from realishuman.hosts.webui.boxes import Line, line_of
 from realishuman.hosts.webui.views import LEAST, annotated
-from realishuman.imaging.boxes import iou
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
-from realishuman.look import Found, as_packed, reconstruct
-from realishuman.mesh.base import Mesh
+from realishuman.look import Found, as_packed
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart, with_ring
 from realishuman.progress import Progress
 from realishuman.result import Result
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]
-TWINS = 0.5  # IoU from which two found parts are one
 
 
 class Engine(Protocol):
@@ -120,56 +115,8 @@ def opened(
     if alpha is not None and (alpha == 255).all():
         alpha = None
     found = engine.find(rgb, settings, progress=progress)
-    prepared = _prepared(rgb, found, settings, engine)
-    return Bench(digest_of(image), rgb, alpha, settings, found, prepared)
-
-
-def edited(
-    bench: Bench, lines: Sequence[Line], engine: Engine, settings: Settings
-) -> tuple[Bench, list[str]]:
-    """The bench with the parts that these lines name, in their order.
-
-    A line that still says what a found part says keeps that part; any other place is searched.
-    Returns also a sentence for each line where no part was found.
-    """
-    old = {line_of(0, part): i for i, part in enumerate(bench.parts)}
-    parts: list[Part] = []
-    meshes: list[Mesh] = []
-    origin: dict[int, int] = {}  # number before -> number now, of parts that stayed
-    missed = []
-    for number, line in enumerate(lines, start=1):
-        kept = _same(line, old)
-        if kept is not None:
-            part, mesh = bench.parts[kept], bench.found.meshes[kept]
-            origin[kept + 1] = len(parts) + 1
-        else:
-            narrowed = replace(settings, parts=(line.kind,))
-            there = engine.find(bench.rgb, narrowed, [line.given()])
-            if not there.parts:
-                missed.append(f"No {line.kind} was found in the box of line {number}.")
-                continue
-            part, mesh = there.parts[0][0], there.meshes[0]
-            if line.side and part.side and line.side != part.side:
-                part = replace(part, side=line.side)
-                (mesh,) = reconstruct(bench.rgb, [part], engine.models(), settings.mesh)
-            twins = [n for n, other in enumerate(parts, 1) if _twins(part, other)]
-            if twins:
-                missed.append(f"The box of line {number} holds the {line.kind} of part {twins[0]}.")
-                continue
-        parts.append(part)
-        meshes.append(mesh)
-    everything = replace(settings, parts=PART_KINDS)
-    found = Found(tuple(select(parts, everything, bench.rgb.shape[:2])), tuple(meshes))
-    patches = tuple(
-        replace(patch, index=origin[patch.index])
-        for patch in bench.patches
-        if patch.index in origin
-    )
-    prepared = _prepared(bench.rgb, found, settings, engine)
-    changed = replace(
-        bench, settings=settings, found=found, prepared=prepared, patches=patches, result=None
-    )
-    return changed, missed
+    ready = prepared(rgb, found, settings, engine)
+    return Bench(digest_of(image), rgb, alpha, settings, found, ready)
 
 
 def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
@@ -180,10 +127,10 @@ def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
         if spec.name.endswith(("dilate", "erode"))
     }
     if replace(bench.settings, **ring) == settings:
-        prepared = tuple(with_ring(one, settings) for one in bench.prepared)
+        ready = tuple(with_ring(one, settings) for one in bench.prepared)
     else:
-        prepared = _prepared(bench.rgb, bench.found, settings, engine)
-    return replace(bench, settings=settings, prepared=prepared)
+        ready = prepared(bench.rgb, bench.found, settings, engine)
+    return replace(bench, settings=settings, prepared=ready)
 
 
 def preview(bench: Bench, chosen: Collection[int]) -> Pixels:
@@ -224,24 +171,10 @@ def composed(bench: Bench, keep: Collection[int]) -> Pixels:
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
 
 
-def _twins(one: Part, other: Part) -> bool:
-    """Whether two boxes hold one and the same part."""
-    return one.kind == other.kind and iou(one.box, other.box) > TWINS
-
-
-def _same(line: Line, old: dict[str, int]) -> int | None:
-    """Which of the parts the line still describes."""
-    sides = ("left", "right", None) if line.side is None else (line.side,)
-    for side in sides:
-        part = Part(line.kind, side, line.box, 0.0, np.empty((0, 3), np.float32))
-        if (place := old.get(line_of(0, part))) is not None:
-            return place
-    return None
-
-
-def _prepared(
+def prepared(
     rgb: Pixels, found: Found, settings: Settings, engine: Engine
 ) -> tuple[PreparedPart, ...]:
+    """All parts, cropped and rendered as the packs want them, in the order of their numbers."""
     parts = [part for part, _ in found.parts]
     ready: list[PreparedPart] = []
     for kind in dict.fromkeys(part.kind for part in parts):

@@ -24,15 +24,20 @@ _SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Line:
-    """One line: where a part is, and of what kind. side is None when it was not said."""
+    """One line: where a part is, and of what kind.
+
+    side    None when it was not said.
+    number  that it begins with, the one the part had when the line was written; None without any.
+    """
 
     kind: str
     side: str | None
     box: Box
+    number: int | None = None
 
     def given(self) -> GivenBox:
-        """The same as a place to search."""
-        return GivenBox(self.kind, self.box)
+        """The same as a box that the user means exactly."""
+        return GivenBox(self.kind, self.box, self.side, exact=True)
 
 
 def as_text(parts: Iterable[Part]) -> str:
@@ -62,7 +67,8 @@ def parsed(text: str) -> list[Line]:
 
 
 def _line(raw: str, number: int) -> Line:
-    words = re.sub(r"^\s*\d+\s*:", "", raw).lower()
+    before = re.match(r"\s*(\d{1,9})\s*:", raw)
+    words = raw[before.end() :].lower() if before else raw.lower()
     kinds = [kind for kind in PART_KINDS if kind in words]
     sides = [side for side in _SIDES if side in words]
     values = [float(v) for v in _NUMBER.findall(words)]
@@ -71,7 +77,8 @@ def _line(raw: str, number: int) -> Line:
             f'line {number} of the boxes, "{raw.strip()}", is not a kind and four numbers; write '
             "for example: right hand 120,80,260,240"
         )
-    return Line(kinds[0], sides[0] if sides else None, checked_box(values, f"line {number}"))
+    box = checked_box(values, f"line {number}")
+    return Line(kinds[0], sides[0] if sides else None, box, int(before[1]) if before else None)
 
 
 def checked_box(values: Iterable[float], where: str) -> Box:

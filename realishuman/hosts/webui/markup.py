@@ -79,6 +79,7 @@ def part_list(found: Iterable[tuple[Part, str]], reports: Sequence[PartReport] =
             fate = report.outcome + (f": {report.reason}" if report.reason else "")
         else:
             fate = f"left alone unless ticked: {why}" if why else "will be refined if ticked"
+        fate = f"{fate}. {part.note}" if part.note and report is None else fate
         box = part.box
         cells = (
             str(number),

@@ -141,7 +141,7 @@ class Page:
         made["boxes"] = gradio.Textbox(
             label="Boxes",
             info="One line per part, in pixels: right hand 120,80,260,240. A changed or new box "
-            "is searched; a deleted line removes the part.",
+            "is taken as it is; a deleted line removes the part.",
             lines=3,
             elem_id=name_of("boxes"),
         )
@@ -151,6 +151,7 @@ class Page:
                 list(SETTINGS["parts"].choices),
                 value="hand",
                 label="A box that is drawn holds a",
+                interactive=True,  # gradio 3 takes what no event reads for an output
                 elem_id=name_of("drawn"),
             )
         self._settings()

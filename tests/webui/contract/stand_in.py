@@ -109,7 +109,7 @@ class Component:
     def change(self, function, **named):
         self.events.append((function, named))
 
-    click = change
+    click = input = change
 
 
 def module(name, **attributes):
@@ -143,12 +143,18 @@ def modules():
         ),
         "ui_components": module("modules.ui_components", InputAccordion=Component),
     }
-    page = ("Checkbox", "CheckboxGroup", "Dropdown", "Slider", "HTML", "Button", "Row", "Accordion")
+    page = (
+        *("Checkbox", "CheckboxGroup", "Dropdown", "Slider", "Radio", "Number", "Textbox", "Image"),
+        *("HTML", "Button", "Row", "Column", "Group", "Tabs", "TabItem", "Accordion"),
+    )
     return {
         "modules": module("modules", **parts),
         **{f"modules.{name}": one for name, one in parts.items()},
         "gradio": module(
-            "gradio", update=lambda **named: named, **dict.fromkeys((*page, "Textbox"), Component)
+            "gradio",
+            __version__="3.41.2",
+            update=lambda **named: named,
+            **dict.fromkeys(page, Component),
         ),
         "fastapi": module("fastapi", HTTPException=HTTPException),
     }

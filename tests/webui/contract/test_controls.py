@@ -1,0 +1,68 @@
+"""Every control of the tab can be used in gradio 3 and 4.
+
+Both decide it alike where `interactive` is not said: what an event reads is for the user, and so is
+what no event writes and has no value. Anything else is shown, but answers to nothing.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from realishuman.hosts.webui.tab import Page
+from tests.webui.contract.stand_in import Component
+
+CONTROLS = ("parts", "boxes", "drawn", "image", "kept", "wanted", "agree", "source", "target")
+
+
+class TabHost:
+    """What the tab needs of the WebUI: everything is there, nothing is done."""
+
+    interrupt = skip = save = None
+
+    def state(self):
+        return Component()
+
+    task = state
+
+    def folders_allowed(self):
+        return True
+
+    def doctor_text(self):
+        return ""
+
+
+@pytest.fixture
+def page(host):
+    made = Page(None, lambda function, **_: function, TabHost())
+    made.build()
+    return made
+
+
+def answers(page):
+    """A function: whether a component answers to mouse and keyboard."""
+    events = [
+        named
+        for component in (*page.made.values(), *page.settings.values())
+        for _, named in component.events
+    ]
+    read = {id(one) for named in events for one in named["inputs"]}
+    written = {id(one) for named in events for one in named["outputs"]}
+
+    def check(one):
+        if (said := one.named.get("interactive")) is not None:
+            return said
+        return id(one) in read or (id(one) not in written and one.value in (None, "", []))
+
+    return check
+
+
+def test_every_control_of_the_tab_answers(page):
+    can = answers(page)
+
+    assert {name: can(page.made[name]) for name in CONTROLS} == dict.fromkeys(CONTROLS, True)
+    assert all(map(can, page.settings.values()))
+
+
+def test_what_is_only_shown_says_so(page):
+    for name in ("result", "text", "doctor_text"):
+        assert page.made[name].named["interactive"] is False
