@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,8 +12,7 @@ from realishuman.models import Models
 from realishuman.weights import fetch, inventory, manifest
 from realishuman.weights.random_pack import random_pack
 from tests.file_server import FileServer, short_list
-
-ROOT = Path(__file__).parents[1]
+from tests.recorded import SAMPLES, WITHOUT_SAMPLES
 
 
 class FixedDetector:
@@ -97,7 +93,6 @@ def served(monkeypatch):
 @pytest.fixture
 def samples():
     """The folder of sample pictures with published renders; not part of the repository."""
-    folder = Path(os.environ.get("REALISHUMAN_SAMPLES", ROOT.parent / "shared/data/samples"))
-    if not folder.is_dir():
-        pytest.skip(f"no sample pictures in {folder}; name their folder in REALISHUMAN_SAMPLES")
-    return folder
+    if not SAMPLES.is_dir():
+        pytest.skip(WITHOUT_SAMPLES)
+    return SAMPLES

@@ -19,6 +19,7 @@ from realishuman.errors import PackError
 from realishuman.weights.convert import Assumed, convert, resize_positions
 from realishuman.weights.random_pack import SMALL, initial_values
 from realishuman.weights.shapes import encoder_shapes, prompt_shapes
+from tests.recorded import GOLDEN, needs_golden
 
 ROOT = Path(__file__).parents[1]
 TINY = Assumed(encoder_heads=4)
@@ -121,20 +122,18 @@ def test_the_header_says_what_the_files_hold(files, tmp_path):
     assert header.source.startswith("checkpoint-stage1.ckpt, checkpoint-stage2.ckpt, vae.")
 
 
+@needs_golden
 def test_the_recorded_official_checkpoints_are_converted_exactly(tmp_path, files):
-    golden = Path(os.environ.get("REALISHUMAN_GOLDEN", ROOT.parent / "shared/data/golden"))
-    if not (golden / "stage1/stage1.ckpt").is_file():
-        pytest.skip(f"no recorded checkpoints in {golden}; name the folder in REALISHUMAN_GOLDEN")
     given = {
-        "stage_one": golden / "stage1/stage1.ckpt",
-        "stage_two": golden / "stage2/stage2.ckpt",
-        "vae": golden / "vae/diffusion_pytorch_model.safetensors",
+        "stage_one": GOLDEN / "stage1/stage1.ckpt",
+        "stage_two": GOLDEN / "stage2/stage2.ckpt",
+        "vae": GOLDEN / "vae/diffusion_pytorch_model.safetensors",
     }
 
     pack = convert(tmp_path / "p.safetensors", "hand", **(files | given), assumed=TINY)
 
-    one = load_file(golden / "stage1/stage1_state.safetensors")
-    two = load_file(golden / "stage2/stage2_state.safetensors")
+    one = load_file(GOLDEN / "stage1/stage1_state.safetensors")
+    two = load_file(GOLDEN / "stage2/stage2_state.safetensors")
     for source, target in ONE.items():
         wanted = {n[len(source) :]: tensor for n, tensor in one.items() if n.startswith(source)}
         assert same(pack.tensors(target), wanted), target

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +19,14 @@ from realishuman.imaging.masks import (
     with_core,
 )
 from realishuman.settings import PRESETS, MaskRule
+from tests.recorded import GOLDEN, needs_golden
 
 RECORDED = Path(__file__).parent / "golden" / "imaging"
-CROPS = (
-    Path(os.environ.get("REALISHUMAN_GOLDEN", Path(__file__).parents[2] / "shared/data/golden"))
-    / "crops"
-)
+CROPS = GOLDEN / "crops"
+NAMES = [
+    "4c82eec2_face", "4c82eec2_merged", "5c1bf7bf_face", "5c1bf7bf_l", "5c1bf7bf_r",
+    "ac97b590_face", "ac97b590_r", "d9390d92_face", "d9390d92_r",
+]  # fmt: skip
 HAND = PRESETS["released"].masks["hand"]
 CASES = json.loads((RECORDED / "masks.json").read_text())
 
@@ -63,15 +64,38 @@ def test_masks_equal_the_official_ones(case, recorded):
     assert erosion_size(masks.m, rule) == (case["erosion_size"] or 3)
 
 
-@pytest.mark.skipif(not CROPS.is_dir(), reason="recorded crops are not here: REALISHUMAN_GOLDEN")
-@pytest.mark.parametrize("name", ["4c82eec2_merged", "5c1bf7bf_l", "ac97b590_face"])
+def read(name, file):
+    return np.array(Image.open(CROPS / name / file))
+
+
+@needs_golden
+@pytest.mark.parametrize("name", NAMES)
+def test_what_stage_one_is_shown_is_resized_as_the_official_code_does(name):
+    """The reference as it was cut out, which is not how ours is cut."""
+    reference, pose, picture = (
+        resize_released(tensor(read(name, f"{file}.png")))
+        for file in ("foreground", "mesh", "image")
+    )
+
+    with (
+        np.load(CROPS / name / "stage1_tensors.npz") as one,
+        np.load(CROPS / name / "stage2_tensors.npz") as two,
+    ):
+        for ours, official, wanted in (
+            (2 * reference - 1, one, "ref_image"),
+            (pose, one, "ref_pose"),
+            (2 * picture - 1, two, "image"),
+        ):
+            np.testing.assert_allclose(ours[:, ::8, ::8], official[f"{wanted}_stride8"], atol=1e-5)
+            centre = ours[:, 240:272, 240:272]
+            np.testing.assert_allclose(centre, official[f"{wanted}_centre32"], atol=1e-5)
+
+
+@needs_golden
+@pytest.mark.parametrize("name", NAMES)
 def test_masks_and_i_f_of_real_crops_equal_the_official_ones(name):
     """Another torch may flip pixels at the threshold while resizing: 20 pixels are allowed."""
-
-    def read(file):
-        return np.array(Image.open(CROPS / name / file))
-
-    picture, mesh = read("image.png"), read("mesh.png")
+    picture, mesh = read(name, "image.png"), read(name, "mesh.png")
     image, pose, repaired = (resize_released(tensor(p)) for p in (picture, mesh, 255 - picture))
     rule = PRESETS["released"].masks["face" if name.endswith("face") else "hand"]
     native = mesh_mask(tensor(mesh), (50 if name.endswith("face") else 100) / 255)
@@ -79,12 +103,12 @@ def test_masks_and_i_f_of_real_crops_equal_the_official_ones(name):
     masks = make_masks(mesh_mask(pose, rule.threshold), rule)
     i_f = masked_image(image, repaired, tensor_mask(masks.m_d), tensor_mask(masks.m_e))
 
-    np.testing.assert_array_equal(native, read("foreground_mask.png"))
-    assert (masks.m != read("s2_m_raw.png")).sum() <= 20
+    np.testing.assert_array_equal(native, read(name, "foreground_mask.png"))
+    assert (masks.m != read(name, "s2_m_raw.png")).sum() <= 20
     for mask, file in ((masks.m_d, "s2_m_d"), (masks.m_e, "s2_m_e"), (masks.m_f, "s2_m_f")):
-        assert (mask != read(f"{file}.png")).sum() <= 100
+        assert (mask != read(name, f"{file}.png")).sum() <= 100
     with np.load(CROPS / name / "stage2_tensors.npz") as wanted:
-        if np.array_equal(masks.m, read("s2_m_raw.png")):
+        if np.array_equal(masks.m, read(name, "s2_m_raw.png")):
             np.testing.assert_allclose(i_f[:, ::8, ::8], wanted["bg_image_stride8"], atol=1e-5)
             np.testing.assert_array_equal(masks.m_f[::8, ::8], wanted["mask_latent64"])
             np.testing.assert_array_equal(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,9 @@ from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour, match_parts
 from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.paste import paste, radial_fade, silhouette
+from tests.recorded import GOLDEN, SAMPLES, needs_golden, needs_samples
 
 RECORDED = Path(__file__).parent / "golden" / "imaging"
-SHARED = Path(__file__).parents[2] / "shared/data"
-GOLDEN = Path(os.environ.get("REALISHUMAN_GOLDEN", SHARED / "golden"))
-SAMPLES = Path(os.environ.get("REALISHUMAN_SAMPLES", SHARED / "samples"))
 
 
 def noise(*shape, seed=0):
@@ -273,10 +270,8 @@ def official_paste(picture, result, box, fade):
     return np.array(small)[pad : pad + height, pad : pad + width]
 
 
-@pytest.mark.skipif(
-    not (GOLDEN.is_dir() and SAMPLES.is_dir()),
-    reason="sample pictures are not here: REALISHUMAN_GOLDEN, REALISHUMAN_SAMPLES",
-)
+@needs_golden
+@needs_samples
 @pytest.mark.parametrize("name", ["ac97b590_r", "5c1bf7bf_face"])
 def test_the_patch_paste_is_close_to_the_official_whole_picture_paste(name):
     """The oracle equals the recording; ours, on a smooth result, equals the oracle within rounding

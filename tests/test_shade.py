@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -10,17 +7,14 @@ import torch
 
 from realishuman.render.raster import Raster
 from realishuman.render.shade import depth_image, shade_face, shade_hand
-
-SAMPLES = Path(
-    os.environ.get("REALISHUMAN_SAMPLES", Path(__file__).parents[1].parent / "shared/data/samples")
-)
+from tests.recorded import SAMPLES, needs_samples
 
 
 def published(folder):
     """Return the published renders; one skipped case if they are not there."""
     files = sorted((SAMPLES / folder).glob("*.png"))
-    skip = pytest.mark.skip(reason=f"no pictures in {SAMPLES / folder}; set REALISHUMAN_SAMPLES")
-    return [pytest.param(f, id=f.stem[:6]) for f in files] or [pytest.param(None, marks=skip)]
+    found = [pytest.param(file, id=file.stem[:6]) for file in files]
+    return found or [pytest.param(None, marks=needs_samples)]
 
 
 def mesh_pixels(file):

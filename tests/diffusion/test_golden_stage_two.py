@@ -66,7 +66,7 @@ def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, r
         close(image, record[f"{run}/image"].float() / 65535, 1e-4)
 
 
-@pytest.mark.parametrize("run", ["eps_zsnr_4_b2", "v_zsnr_4"])
+@pytest.mark.parametrize("run", RUNS)
 def test_the_background_is_put_in_before_every_step(
     two, golden, recorded_noise, recorder, run, close
 ):

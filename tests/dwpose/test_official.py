@@ -20,6 +20,8 @@ from realishuman.imaging.boxes import iou
 from realishuman.imaging.picture import load_picture
 from realishuman.weights.onnx_session import open_session
 from tests.dwpose.files import save_random, synthetic
+from tests.recorded import GOLDEN as RECORDINGS
+from tests.recorded import needs_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads(gzip.decompress((GOLDEN / "imaging/localisation.json.gz").read_bytes()))
@@ -117,10 +119,11 @@ def test_from_keypoints_to_boxes_merged_hands_and_faces_samples_are_as_recorded(
         assert (int(box.width), int(box.height)) == (wanted["width"], wanted["height"])
 
 
+@needs_golden
 @pytest.mark.parametrize("name", ["4c82eec2", "5c1bf7bf", "ac97b590", "d9390d92"])
 def test_the_built_in_networks_add_depth_to_the_official_keypoints(samples, name):
     picture = load_picture(next((samples / "image").glob(f"{name}*"))).rgb
-    recorded = json.loads((samples.parent / "golden/localisation.json").read_text("utf-8"))
+    recorded = json.loads((RECORDINGS / "localisation.json").read_text("utf-8"))
     case = next(case for key, case in recorded.items() if key.startswith(name))
     built_in = EmbeddedDetector("cpu", threads=1)
 
