@@ -1,6 +1,6 @@
 """The kinds of part: one entry each says how its mesh is made and how it is shaded.
 
-A new kind is a new entry here, a detector that finds it and mask constants in settings.PRESETS.
+A new kind also needs places that this table does not reach; CONTRIBUTING.md lists them.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The programs that run the pipeline: the command line's own and, later, the WebUIs."""
+"""The programs that run the pipeline: the command line and the Stable Diffusion WebUIs."""

@@ -1,0 +1,57 @@
+"""Pages for readers and contributors name what is there, and link to what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+
+def headings(page):
+    """The anchors of a page, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+
+    for target in targets:
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in headings(file), target
+
+
+def test_the_index_lists_every_page():
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+
+    assert [
+        p.name for p in DOCS.glob("*.md") if p.name != "README.md" and p.name not in index
+    ] == []
+
+
+def test_the_architecture_has_a_line_for_every_folder():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("## Folders")[1].split("\n## ")[0]
+
+    folders = [path.parent.name for path in (ROOT / "realishuman").glob("*/__init__.py")]
+    assert folders
+    assert [name for name in folders if f"`{name}/" not in table] == []
+
+
+def test_commits_are_checked_with_the_tools_of_the_continuous_integration():
+    pins = re.findall(r'"(\w+==[\d.]+)"', (ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+
+    assert pins
+    assert [
+        pin for pin in pins if f'"{pin}"' not in (ROOT / "pyproject.toml").read_text("utf-8")
+    ] == []
