@@ -31,8 +31,8 @@ def add_parser(commands: Any) -> None:
         "--pack",
         action="append",
         default=[],
-        help="draw as this pack wants the crop, pose and masks (default: as the installed ones, "
-        "or the released ones, want them)",
+        help="draw as this pack wants the crop, pose and masks (default: as the trained ones that "
+        "are installed, or the released ones, want them)",
     )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     add_boxes(command)
@@ -61,9 +61,8 @@ def _inspect(options: argparse.Namespace) -> int:
     from realishuman.batch import inspect_files
     from realishuman.hosts.standalone import named_packs
     from realishuman.models import Models
-    from realishuman.weights.store import best
 
-    models = Models(named_packs(options.pack, settings.parts) or best(settings.parts))
+    models = Models(named_packs(options.pack, settings.parts))
     models.detector_for(settings.detector)  # before any picture: its files may be missing
     with Bar(options.quiet) as bar:
         if arranged.passed_over:

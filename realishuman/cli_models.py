@@ -128,20 +128,19 @@ def _packs() -> int:
     """Print the packs."""
     from realishuman.weights.store import installed, models_folder
 
-    packs, faults = installed()
+    there = installed()
     print(f"Packs in {models_folder()}, and shipped ones:")
-    for pack in packs:
+    for pack in there.packs:
         header, size = pack.header, pack.path.stat().st_size / 1e6
         print(
             f"  {pack.path.name:32} {header.kind:6} {header.weights:8} {size:8.1f} MB  "
             f"{header.licence}"
         )
-    for fault in faults:
-        print(f"  not usable: {fault}")
-    missing = sorted(set(PART_KINDS) - {pack.header.kind for pack in packs})
-    for kind in missing:
-        print(f"  none for {kind}s: they are found but left alone. See `realishuman convert -h`.")
-    return BAD_MODEL if faults else OK
+    for fault in there.faults:
+        print(f"  {fault.path.name:32} BROKEN: {fault.why}")
+    if lacking := there.without(PART_KINDS):
+        print(f"  {lacking}")
+    return BAD_MODEL if there.faults else OK
 
 
 def _fetch(options: argparse.Namespace) -> int:

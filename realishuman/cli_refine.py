@@ -64,8 +64,9 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         help="pack file, one per part kind, or the name of a set of installed packs, such as "
-        "'official'; 'random' makes packs of random weights that paint noise, to try the wiring "
-        "(default: the packs that are installed)",
+        "'official'; 'demo' shows the method on rendered hands; 'random' makes packs of random "
+        "weights that paint noise, to try the wiring (default: the trained packs that are "
+        "installed; parts without one are left alone)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
@@ -151,12 +152,13 @@ def _run(
 ) -> int:
     """Open the networks and refine; returns how many pictures failed."""
     from realishuman.batch import refine_files
-    from realishuman.hosts.standalone import open_models, packs_for
+    from realishuman.hosts.standalone import open_models, packs_for, remarks
 
     with packs_for(options.pack, settings.parts) as packs:
         models = open_models(packs, options.device, options.precision)
         models.detector_for(settings.detector)  # before any picture: its files may be missing
-        if not models.packs.keys() & set(settings.parts):
+        models.remarks = remarks(settings.parts, named=bool(options.pack))
+        if options.pack and not models.packs.keys() & set(settings.parts):
             raise PackError(
                 f"{', '.join(options.pack)} repairs parts of kind {', '.join(models.packs)}, but "
                 f"--parts asks for {', '.join(settings.parts)}: name another pack or other parts."

@@ -20,7 +20,7 @@ PACKAGES = (  # distribution names, and what each is for
 
 
 def report(folder: Path | None = None) -> tuple[list[str], bool]:
-    """Lines for the terminal, and whether pictures can be refined here.
+    """Lines for the terminal, and whether what is here works; that packs are lacking is no fault.
 
     folder  where packs and model files lie; weights.store.models_folder() if not given.
     """
@@ -41,7 +41,9 @@ def report(folder: Path | None = None) -> tuple[list[str], bool]:
         from realishuman.weights.store import models_folder
 
         folder = folder or models_folder()
-        lines += _packs(folder) + _features(folder)
+        packs, sound = _packs(folder)
+        lines += packs + _features(folder)
+        healthy &= sound
     return lines, healthy
 
 
@@ -74,28 +76,30 @@ def _detector() -> tuple[str, bool]:
     return f"ok       embedded detector, run by {detector.provider} {detector.note}".rstrip(), True
 
 
-def _packs(folder: Path) -> list[str]:
-    """Which pack each kind of part gets, and how to get a better one."""
+def _packs(folder: Path) -> tuple[list[str], bool]:
+    """Which pack each kind of part gets unasked and how to get one, and whether all are sound."""
     from realishuman.weights.inventory import features, states
     from realishuman.weights.store import installed
 
-    packs, faults = installed(folder)
+    there = installed(folder)
     steps = {one.feature.name: one.next_step for one in features(states(folder))}
-    lines = [f"BROKEN   {fault}" for fault in faults]
+    lines = [f"BROKEN   {fault.why}" for fault in there.faults]
     for kind in PART_KINDS:
-        weights = [pack.header.weights for pack in packs if pack.header.kind == kind]
-        step = steps[f"{kind}-pack"]
-        if weights:
-            first = next(pack for pack in packs if pack.header.kind == kind)
-            lines.append(f"ok       {kind}s: {first.path} ({first.header.weights})")
-        else:
-            lines.append(
-                f"missing  {kind}s: no pack in {folder}; they are found but left alone "
-                "(`realishuman convert -h` makes one)"
-            )
-        if "trained" not in weights and step:
+        if there.in_the_way(kind):
+            lines.append(f"BROKEN   {kind}s: none is refined until that pack is mended or removed")
+            continue
+        if pack := there.pick(kind):
+            lines.append(f"ok       {kind}s: {pack.path}")
+            continue
+        lines.append(f"missing  {kind}s: no trained pack in {folder}; they are left alone")
+        if step := steps[f"{kind}-pack"]:
             lines.append(f"         next, for the released weights: {step}")
-    return lines
+    named = [pack for pack in there.packs if pack.header.weights != "trained"]
+    lines += [
+        f"ok       {p.path.name}: {p.header.weights} weights for {p.header.kind}s, only when named"
+        for p in named
+    ]
+    return lines, not there.faults
 
 
 def _features(folder: Path) -> list[str]:

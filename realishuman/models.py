@@ -34,6 +34,8 @@ class Models:
     provider       what runs them, as onnx_session takes it.
     spare          whether the networks of detectors and meshes give their memory back before
                    the diffusion networks need it; they open again when they are used.
+    remarks        sentences about the packs that belong into every report; none unless a host
+                   sets them.
     Raises         PackError if a file is no pack or two are for the same kind.
     """
 
@@ -66,6 +68,7 @@ class Models:
         self._others: dict[str, Detector] = {}
         self._spare = spare
         self._regressors: dict[tuple[str, str], MeshRegressor] = {}
+        self.remarks: tuple[str, ...] = ()
         self._judges: dict[str, JudgeNetwork] = {}
 
     def detector_for(self, name: str) -> Detector:

@@ -208,7 +208,7 @@ def _prepared(kind: str, run: _Run) -> list[PreparedPart]:
         if part.kind == kind and number not in run.kept
     ]
     if kind not in run.models.packs:
-        run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is installed"))
+        run.kept.update(dict.fromkeys(chosen, f"no pack for {kind}s is in use"))
         return []
     if not chosen:
         return []
@@ -363,6 +363,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
             filter(
                 None,
                 (
+                    *models.remarks,
                     detector.note,
                     *(models.mesh_note(kind, mesh) for kind in found),
                     *encoders,

@@ -13,6 +13,7 @@ from typing import Any
 from realishuman.errors import SettingsError
 
 PART_KINDS = ("hand", "face")
+AUTO = "auto"  # the value by which a choice is left to us
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 

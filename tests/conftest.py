@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,53 @@ def hand_pack(tmp_path_factory):
     path = tmp_path_factory.mktemp("packs") / "random-hand.safetensors"
     random_pack(path, "hand", resolution=128)
     return path
+
+
+@pytest.fixture(scope="session")
+def relabelled():
+    """A function: copy a pack to a path with other entries in its header, as text for text."""
+
+    def make(source, target, **changes):
+        content = source.read_bytes()
+        length = int.from_bytes(content[:8], "little")
+        index = json.loads(content[8 : 8 + length])
+        header = json.loads(index["__metadata__"]["realishuman"]) | changes
+        index["__metadata__"]["realishuman"] = json.dumps(header)
+        text = json.dumps(index).encode()
+        text += b" " * (-len(text) % 8)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+        return target
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained_pack(hand_pack, relabelled, tmp_path_factory):
+    """The random hand pack, which says that it is trained."""
+    path = tmp_path_factory.mktemp("trained") / "hand.safetensors"
+    return relabelled(hand_pack, path, weights="trained", name="mine-hand")
+
+
+@pytest.fixture(scope="session")
+def spoil():
+    """A function: damage a pack on the disk so that it is "cut", holds "nan", or is no pack."""
+
+    def damage(path, how):
+        content = bytearray(path.read_bytes())
+        length = int.from_bytes(content[:8], "little")
+        if how == "cut":
+            del content[len(content) // 2 :]
+        elif how == "nan":  # float16
+            content[8 + length :] = b"\x00\x7e" * ((len(content) - 8 - length) // 2)
+        elif how == "header":
+            content[8 : 8 + length] = content[8 : 8 + length].replace(b'format\\"', b'formal\\"')
+        else:
+            content[:] = b"no pack"
+        path.write_bytes(content)
+        return path
+
+    return damage
 
 
 @pytest.fixture

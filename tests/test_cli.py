@@ -50,12 +50,44 @@ def test_before_and_after_are_saved_side_by_side(picture, tmp_path, hand_pack):
         assert shown.width > 2 * 64
 
 
-def test_without_a_pack_the_message_says_how_to_get_one(picture, tmp_path, capsys):
-    code = run("refine", picture, "-o", tmp_path / "out.png")
+def test_without_a_trained_pack_the_picture_is_written_as_it_was_and_a_sentence_says_why(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.undo()  # with the packs as they are shipped
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    example = Path(__file__).parents[1] / "examples/hand.png"
+    report = tmp_path / "report.json"
 
-    assert code == cli.BAD_MODEL
-    assert not (tmp_path / "out.png").exists()
-    assert "realishuman convert" in capsys.readouterr().err
+    assert run("refine", example, "-o", tmp_path / "out.png", "--json", report) == cli.OK
+
+    assert (tmp_path / "out.png").read_bytes() == example.read_bytes()
+    said = capsys.readouterr().err
+    assert said.count("No trained pack for hands and faces is installed") == 1
+    assert "setup official`" in said
+    assert "`--pack demo` shows the method" in said
+    [told] = json.loads(report.read_text())
+    assert told["message"] == "0 of 1 parts refined."
+    assert told["parts"][0]["outcome"] == "kept"
+    assert "pack" in told["parts"][0]["reason"]
+    assert any("No trained pack" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
+def test_a_damaged_pack_among_the_installed_ones_ends_the_run_with_its_name(
+    how, picture, tmp_path, trained_pack, spoil, capsys
+):
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models/hand.safetensors"
+    path.write_bytes(trained_pack.read_bytes())
+    spoil(path, how)
+
+    assert run("refine", picture, "-o", tmp_path / "out.png") == cli.BAD_MODEL
+    assert str(path) in capsys.readouterr().err
+    assert run("models") == cli.BAD_MODEL
+    assert "hand.safetensors                 BROKEN" in capsys.readouterr().out
+    assert run("doctor") == cli.BAD_MODEL
+    assert f"BROKEN   {path}" in capsys.readouterr().out
+    assert run("refine", picture, "-o", tmp_path / "out.png", "--parts", "face") == cli.OK
 
 
 def test_one_bad_file_does_not_stop_the_others(picture, tmp_path, hand_pack, capsys):
@@ -185,17 +217,16 @@ def test_an_empty_folder_is_said_so(tmp_path, capsys):
     assert "holds no picture" in capsys.readouterr().err
 
 
-def test_an_installed_pack_is_used_and_listed(picture, tmp_path, hand_pack, capsys):
+def test_installed_packs_are_listed_with_what_is_lacking(tmp_path, hand_pack, capsys):
     (tmp_path / "models").mkdir()
     (tmp_path / "models/mine.safetensors").write_bytes(hand_pack.read_bytes())
 
     assert run("models") == cli.OK
     listed = capsys.readouterr().out
-    assert run("refine", picture, "-o", tmp_path / "out.png") == cli.OK
 
     assert "mine.safetensors" in listed
     assert "random" in listed
-    assert "none for faces" in listed
+    assert "No trained pack for hands and faces" in listed
 
 
 def test_ctrl_c_leaves_no_half_written_file(picture, tmp_path, hand_pack, monkeypatch):
@@ -544,7 +575,8 @@ def test_the_shipped_pack_refines_the_example(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
     example = Path(__file__).parents[1] / "examples/hand.png"
 
-    assert run("refine", example, "-o", tmp_path / "out.png", "--compare", "--quiet") == cli.OK
+    arguments = ("--pack", "demo", "--compare", "--quiet")
+    assert run("refine", example, "-o", tmp_path / "out.png", *arguments) == cli.OK
 
     assert "demo weights: small networks that show the method" in capsys.readouterr().err
     with Image.open(example) as before, Image.open(tmp_path / "out.png") as after:

@@ -45,3 +45,12 @@ def test_every_picture_and_page_the_readme_links_to_is_there():
     local = [target for target in targets if "://" not in target]
     assert local
     assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_the_first_command_names_the_demo_pack_on_the_rendered_example():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if "realishuman refine examples/" in line]
+
+    assert len(commands) == 1
+    assert "examples/hand.png" in commands[0]
+    assert commands[0].endswith("--pack demo")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
@@ -68,10 +70,40 @@ def test_random_packs_are_made_for_the_run_and_gone_after_it():
     assert not packs[0].exists()
 
 
-def test_no_pack_at_all_is_said_with_the_ways_to_get_one(tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The models folder; nothing is shipped."""
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path))
-    monkeypatch.setattr(store, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(store, "EMBEDDED", tmp_path / "none")
+    return tmp_path
 
-    with pytest.raises(PackError, match=r"convert .*--pack"):
-        with standalone.packs_for([], ("hand", "face")):
-            pass
+
+def test_without_names_trained_packs_run_and_no_others(folder, hand_pack, trained_pack):
+    shutil.copy(hand_pack, folder / "noise.safetensors")
+    with standalone.packs_for([], ("hand", "face")) as packs:
+        assert packs == []
+    shutil.copy(trained_pack, folder / "mine.safetensors")
+
+    with standalone.packs_for([], ("hand", "face")) as packs:
+        assert packs == [folder / "mine.safetensors"]
+    with standalone.packs_for(["random"], ("face",)) as packs:
+        assert [path.name for path in packs] == ["random-face.safetensors"]
+
+
+def test_a_run_without_names_says_what_is_lacking_one_with_names_does_not(folder):
+    [said] = standalone.remarks(("hand", "face"), named=False)
+
+    assert said.startswith("No trained pack for hands and faces")
+    assert standalone.remarks(("hand", "face"), named=True) == ()
+
+
+def test_the_official_packs_come_with_the_way_to_make_them(folder):
+    with pytest.raises(PackError, match="setup official --checkpoints"):
+        standalone.named_packs(["official"], ("hand",))
+
+
+def test_another_set_that_is_not_there_is_said_with_those_that_are(folder, trained_pack):
+    shutil.copy(trained_pack, folder / "hand.safetensors")
+
+    with pytest.raises(PackError, match=r"yours is no file.*sets here: mine"):
+        standalone.named_packs(["yours"], ("hand",))

@@ -57,8 +57,8 @@ def _add_pairs(
     command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
     command.add_argument(
         "--pack",
-        help="pack file; 'random' tries the wiring and measures nothing (default: the installed "
-        "one for hands)",
+        help="pack file or name, such as 'demo'; 'random' tries the wiring and measures nothing "
+        "(default: the trained one for hands that is installed)",
     )
     command.add_argument("--count", type=int, default=500, help="pairs (default: 500)")
     command.add_argument(

@@ -172,10 +172,15 @@ def _chosen(settings: Settings, header: PackHeader) -> str:
 
 @contextmanager
 def _models(options: argparse.Namespace) -> Iterator[Models]:
-    """The hand pack named, made of random numbers, or installed, with its networks."""
+    """The hand pack named, made of random numbers, or the trained one, with its networks."""
     from realishuman.hosts.standalone import packs_for
 
     with packs_for([options.pack] if options.pack else [], ("hand",)) as packs:
+        if not packs:
+            raise PackError(
+                "no trained pack for hands is installed: name the pack to measure with --pack; "
+                "--pack demo measures the one that is shipped."
+            )
         yield opened(packs, options)
 
 

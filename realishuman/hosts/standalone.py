@@ -10,13 +10,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from realishuman.advice import command
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
 from realishuman.models import Models
 from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack
-from realishuman.weights.store import best, models_folder, of_set
+from realishuman.weights.store import OFFICIAL, RANDOM, Installed, installed, set_of
 
 PRECISIONS: Mapping[str, torch.dtype | None] = {
     "auto": None,
@@ -24,7 +25,6 @@ PRECISIONS: Mapping[str, torch.dtype | None] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-RANDOM = "random"  # what --pack calls packs of random weights
 
 
 def pick_device(name: str) -> torch.device:
@@ -91,37 +91,63 @@ def _free_memory(device: torch.device) -> int:
 
 @contextmanager
 def packs_for(named: Sequence[str], kinds: Sequence[str]) -> Iterator[list[Path]]:
-    """The pack files of a run: those named, "random" ones made now, or the installed ones.
+    """The pack files of a run: those named, "random" ones made now, or the trained ones installed.
 
     named   files, or names of sets of installed packs.
-    Raises PackError if nothing is named and no installed pack is for any of the kinds.
+    Raises  PackError as named_packs.
     """
     with TemporaryDirectory(prefix="realishuman-") as folder:
-        packs = named_packs([name for name in named if name != RANDOM], kinds)
+        others = [name for name in named if name != RANDOM]
+        packs = named_packs(others, kinds) if others or not named else []
         if RANDOM in named:
             packs += [_random(Path(folder) / f"random-{kind}.safetensors", kind) for kind in kinds]
-        yield packs or _installed(kinds)
+        yield packs
 
 
 def named_packs(named: Sequence[str], kinds: Sequence[str]) -> list[Path]:
-    """Files for these names; one that is no file may be a set of installed packs."""
+    """Files for these names, one that is no file being a set; without names the trained packs.
+
+    Raises  PackError if a set is not installed, or a pack that would be taken is damaged.
+    """
+    there = installed()
+    if not named:
+        return [pack.path for kind in kinds if (pack := there.pick(kind))]
     packs: list[Path] = []
     for name in named:
-        packs += [Path(name)] if Path(name).exists() else of_set(name, tuple(kinds)) or [Path(name)]
+        packs += [Path(name)] if Path(name).exists() else _set(name, kinds, there)
     return packs
+
+
+def _set(name: str, kinds: Sequence[str], there: Installed) -> list[Path]:
+    """The files of a set for these kinds."""
+    chosen = there.set(name, kinds)
+    if chosen:
+        return [pack.path for pack in chosen]
+    if name == OFFICIAL:
+        raise PackError(
+            f"the official packs are not in {there.folder} yet: "
+            f"`{command('setup', OFFICIAL, '--checkpoints', 'FOLDER')}` makes them from the "
+            "released files (docs/official.md)."
+        )
+    sets = ", ".join(dict.fromkeys(map(set_of, there.packs))) or "none"
+    raise PackError(
+        f"{name} is no file, and no installed pack for {' or '.join(kinds)} is of a set called "
+        f"so; sets here: {sets}. A pack is made from the released checkpoints with `realishuman "
+        "convert`."
+    )
+
+
+def remarks(kinds: Sequence[str], named: bool) -> tuple[str, ...]:
+    """What a user should know of the packs before a run: what is lacking, what is passed over.
+
+    named   whether packs were named; what else is installed does not matter then.
+    """
+    if named:
+        return ()
+    there = installed()
+    return tuple(filter(None, (there.without(kinds), *there.passed_over())))
 
 
 def _random(path: Path, kind: str) -> Path:
     random_pack(path, kind, resolution=256)
     return path
-
-
-def _installed(kinds: Sequence[str]) -> list[Path]:
-    packs = best(tuple(kinds))
-    if not packs:
-        raise PackError(
-            f"no pack for {' or '.join(kinds)} in {models_folder()}. Make one from the released "
-            "checkpoints (`realishuman convert -h`), name a file with --pack, or try the wiring "
-            "with --pack random, whose random weights paint noise."
-        )
-    return packs

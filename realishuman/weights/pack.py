@@ -99,8 +99,13 @@ class Pack:
                 if name.startswith(prefix):
                     tensor = file.get_tensor(name)
                     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                        raise PackError(
-                            f"{self.path}: tensor {name} holds NaN or infinity, so the weights are "
-                            "damaged. Convert or copy the pack again."
-                        )
+                        raise not_finite(self.path, name)
                     yield name[len(prefix) :], tensor
+
+
+def not_finite(path: Path, name: str) -> PackError:
+    """What to raise for a tensor that holds NaN or infinity."""
+    return PackError(
+        f"{path}: tensor {name} holds NaN or infinity, so the weights are damaged. Convert or copy "
+        "the pack again."
+    )

@@ -27,7 +27,7 @@ class NamedEngine:
     def refine(self, image, settings, *, packs, detector_device, **named):
         return self.plain.refine(image, settings, **named)
 
-    def models(self, packs, detector_device):
+    def models(self, packs, detector_device, kinds):
         return self.plain.models()
 
 

@@ -50,9 +50,24 @@ def test_a_random_pack_is_called_random_and_the_trained_one_stays_wanted(tmp_pat
     assert (mine.status, mine.weights) == ("there", "random")
     assert wanted.status == "missing"
     assert "realishuman convert hand" in wanted.step
-    assert any(one.status == "wrong" and "broken.safetensors" in one.step for one in found.files)
+    broken = by_name(found)["broken.safetensors"]
+    assert broken.status == "broken"
+    assert "broken.safetensors cannot be read" in broken.step
     for part in ("RANDOM", str(tmp_path), "CPUExecutionProvider", "tiny checkpoint"):
         assert part in text
+
+
+@pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
+def test_a_damaged_pack_is_called_broken_by_its_name_and_not_missing(
+    how, tmp_path, trained_pack, spoil
+):
+    spoil(shutil.copy(trained_pack, tmp_path / "hand.safetensors"), how)
+
+    found = [one for one in inventory(tmp_path).files if one.name == "hand.safetensors"]
+
+    assert [one.status for one in found] == ["broken"]
+    assert found[0].purpose == "would repaint hands"
+    assert "rh-broken" in page(inventory(tmp_path))
 
 
 def test_listed_files_stand_under_their_feature_with_licence_and_step(tmp_path, served):

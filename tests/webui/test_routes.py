@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from realishuman.hosts.webui.api import Limits
+from realishuman.hosts.webui.fields import FieldError
 from realishuman.progress import Silent
 from tests.webui.test_api import QUICK, as_base64
 
@@ -43,7 +44,7 @@ def turns():
 def service(engine_of, flat_hand, turns):
     engine = engine_of([flat_hand(210, 160, 100)])
     return Service(
-        engine=lambda: engine,
+        engine=lambda packs: engine,
         exclusive=turns,
         progress=lambda: nullcontext(Silent()),
         schema=lambda: {"steps": {"minimum": 1}},
@@ -134,3 +135,25 @@ def test_routes_are_added_once_to_an_app_and_again_to_a_new_one(service):
     assert not add_routes(app, service)
     assert len(app.routes) == count
     assert add_routes(fastapi.FastAPI(), service)
+
+
+def test_a_pack_may_be_named_and_one_that_is_not_there_is_refused(service, picture):
+    engine, asked = service.engine({}), []
+
+    def named(packs):
+        asked.append(packs)
+        if packs.get("hand") == "missing":
+            raise FieldError("hand_pack must be one of auto, demo", "hand_pack", "auto, demo")
+        return engine
+
+    client = client_of(replace(service, engine=named))
+    body = {"image": as_base64(picture), "settings": QUICK}
+
+    assert client.post(f"{PREFIX}/refine", json={**body, "hand_pack": "demo"}).status_code == 200
+    assert client.post(f"{PREFIX}/detect", json=body).status_code == 200
+    assert asked == [{"hand": "demo"}, {}]
+    for name, sentence in (("missing", "must be one of auto"), (7, "must be the name of a pack")):
+        answer = client.post(f"{PREFIX}/refine", json={**body, "hand_pack": name})
+        assert answer.status_code == 422
+        assert answer.json()["detail"]["field"] == "hand_pack"
+        assert sentence in answer.json()["detail"]["message"]

@@ -80,7 +80,10 @@ class Bound:
 
     def models(self) -> Models:
         """The networks of these packs."""
-        models: Models = self.engine.models(self.choices.packs, self.choices.detector_device)
+        chosen = self.choices
+        models: Models = self.engine.models(
+            chosen.packs, chosen.detector_device, chosen.settings.parts
+        )
         return models
 
     def _named(self) -> dict[str, Any]:
@@ -211,7 +214,7 @@ class Actions:
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         self.benches.put(str(token), done)
-        text = done.result.message if done.result else ""
+        text = " ".join((done.result.message, *done.result.notes)) if done.result else ""
         view = _all(str(token), done, chosen, markup.note(text))
         return replace(view, **self._outcome(done, done.refined, image))
 

@@ -34,6 +34,11 @@ BODY = {  # keys of a request, and what they are
     "with side (left or right) it is that hand, with exact: true always a part of exactly this box",
     "only": "numbers of the parts that may be refined, counted from 1 as /detect lists them",
     "draw": "true: /detect also returns the picture with all that was found drawn on it",
+    **{
+        f"{kind}_pack": f"pack for {kind}s, as the script's argument of that name; auto: the "
+        f"trained one, and without one {kind}s are left alone"
+        for kind in PART_KINDS
+    },
 }
 
 
@@ -66,13 +71,17 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A request that was understood."""
+    """A request that was understood.
+
+    packs   per part kind the name of a pack; those not named are left to the engine.
+    """
 
     pictures: tuple[LoadedPicture, ...]
     settings: Settings
     boxes: tuple[GivenBox, ...]
     only: tuple[int, ...] | None
     draw: bool
+    packs: Mapping[str, str]
 
 
 def understood(body: Mapping[str, Any], limits: Limits) -> Request:
@@ -94,7 +103,20 @@ def understood(body: Mapping[str, Any], limits: Limits) -> Request:
         _boxes(body.get("boxes"), limits),
         None if only is None else tuple(only),
         draw,
+        _packs(body),
     )
+
+
+def _packs(body: Mapping[str, Any]) -> dict[str, str]:
+    """The packs that are named, by kind of part."""
+    packs = {}
+    for kind in PART_KINDS:
+        name = body.get(f"{kind}_pack")
+        if name is not None and not isinstance(name, str):
+            raise RefusedError(422, f"{kind}_pack", f"must be the name of a pack, not {name!r}")
+        if name is not None:
+            packs[kind] = name
+    return packs
 
 
 def settings_from(given: Any) -> Settings:

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import PackError
-from realishuman.hosts.webui.fields import AUTO
 from realishuman.progress import Progress
-from realishuman.settings import PART_KINDS, Settings
-from realishuman.weights.store import files, installed, set_of
+from realishuman.settings import AUTO, PART_KINDS, Settings
+from realishuman.weights.store import DEMO, RANDOM, Installed, files, installed, set_of
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
@@ -30,6 +29,13 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.result import Result
 
 Pixels = NDArray[np.uint8]
+HOW = "the page Models says how to get them"
+BY_NAME = 'the pack choice "demo"'
+_WARNING = {  # weights -> what to know before they repaint a kind of part
+    DEMO: "The demo pack repaints {}: small networks that show the method on rendered ones and "
+    "spoil real ones.",
+    RANDOM: "A pack of RANDOM weights repaints {}: it paints noise.",
+}
 
 
 class Engine:
@@ -59,7 +65,8 @@ class Engine:
         from realishuman.look import look
 
         with self._working():
-            return look(image, self.models(packs, detector_device), settings, boxes, progress)
+            models = self.models(packs, detector_device, settings.parts)
+            return look(image, models, settings, boxes, progress)
 
     def refine(
         self,
@@ -85,7 +92,7 @@ class Engine:
         with self._working():
             return refine(
                 image,
-                self.models(packs, detector_device),
+                self.models(packs, detector_device, settings.parts),
                 settings,
                 boxes=boxes,
                 found=found,
@@ -94,12 +101,22 @@ class Engine:
                 keep_steps=keep_steps,
             )
 
-    def models(self, packs: Mapping[str, str] | None = None, detector_device: str = AUTO) -> Models:
-        """The models for these packs; those of other packs are let go of."""
+    def models(
+        self,
+        packs: Mapping[str, str] | None = None,
+        detector_device: str = AUTO,
+        kinds: Sequence[str] = PART_KINDS,
+    ) -> Models:
+        """The models for these packs; those of other packs are let go of.
+
+        kinds   of part that are wanted: only their packs must be sound.
+        Raises  PackError if one is damaged, or there is none of the name.
+        """
         from realishuman.models import Models
 
         with self._lock:
-            paths = self._paths(packs or {})
+            there = installed(self._host().models_folder())
+            paths = _paths(there, packs or {}, kinds)
             key = (detector_device, *((path, path.stat().st_mtime_ns) for path in paths))
             if self._models is None or key != self._key:
                 self.release()
@@ -112,6 +129,7 @@ class Engine:
                     provider=detector_device,
                 )
                 self._key = key
+            self._models.remarks = _remarks(there, packs or {}, kinds)
             return self._models
 
     def provider(self) -> str:
@@ -139,28 +157,25 @@ class Engine:
     def pack_files(self) -> list[str]:
         """Names that may be chosen as packs: of files, and of the sets that packs belong to."""
         folder = self._host().models_folder()
-        sets = (set_of(pack) for pack in installed(folder)[0])
+        sets = (set_of(pack) for pack in installed(folder).packs)
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
-    def missing(self, kinds: Sequence[str] = PART_KINDS) -> list[str]:
-        """A sentence for each kind of part that cannot be refined: what to get, what it gives."""
-        folder = self._host().models_folder()
-        packs, faults = installed(folder)
-        there = {pack.header.kind: pack.header.weights for pack in reversed(packs)}
-        lines = [
-            f"No pack for {kind}s: {kind}s are found but left alone. Put a trained pack "
-            f"({kind}.safetensors) into {folder} to have them repainted."
-            for kind in kinds
-            if kind not in there
-        ]
-        lines += [
-            f"Only a {weights} pack for {kind}s is there: "
-            + ("it paints noise. " if weights == "random" else "it is small and a demonstration. ")
-            + f"For real pictures put a trained pack into {folder}."
-            for kind, weights in there.items()
-            if kind in kinds and weights != "trained"
-        ]
-        return lines + faults
+    def outlook(self, kinds: Sequence[str], packs: Mapping[str, str] | None = None) -> list[str]:
+        """What a run will do that its user may not expect, a sentence each; opens no network.
+
+        kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
+        """
+        packs, there = packs or {}, installed(self._host().models_folder())
+        lines = []
+        for kind in kinds:
+            try:
+                pack = there.pick(kind, packs.get(kind, AUTO))
+            except PackError as error:
+                lines.append(f"Pictures stay as they are: {error}")
+                continue
+            if pack is not None and pack.header.weights in _WARNING:
+                lines.append(_WARNING[pack.header.weights].format(f"{kind}s"))
+        return [*_remarks(there, packs, kinds), *lines]
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -173,27 +188,6 @@ class Engine:
         with self._lock, self._host().undisturbed(), torch.inference_mode(False), torch.no_grad():
             yield
 
-    def _paths(self, packs: Mapping[str, str]) -> list[Path]:
-        """One pack file per kind, where there is one. Raises PackError for a wrong name."""
-        folder = self._host().models_folder()
-        there, faults = installed(folder)
-        chosen = []
-        for kind in PART_KINDS:
-            name = packs.get(kind, AUTO)
-            fitting = [pack for pack in there if pack.header.kind == kind]
-            meant = fitting if name == AUTO else [p for p in fitting if name in _names(p.path)]
-            meant = meant or [pack for pack in fitting if set_of(pack) == name]
-            if not meant and name != AUTO:
-                for fault in faults:
-                    if fault.startswith(str(folder / name)):
-                        raise PackError(fault)
-                fit = ", ".join(pack.path.name for pack in fitting) or "none"
-                raise PackError(
-                    f"{name} is no pack for {kind}s in {folder}; there: {fit}. Choose another."
-                )
-            chosen += [pack.path for pack in meant[:1]]
-        return chosen
-
     def _detector(self, device: str) -> Detector:
         from realishuman.detect.embedded import EmbeddedDetector
 
@@ -202,9 +196,27 @@ class Engine:
         return self._detectors[device]
 
 
-def _names(path: Path) -> tuple[str, str]:
-    """What a pack file may be called."""
-    return path.name, str(path)
+def _paths(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Path]:
+    """One pack file per kind of part, where there is one."""
+    chosen = []
+    for kind in PART_KINDS:
+        try:
+            pack = there.pick(kind, packs.get(kind, AUTO))
+        except PackError:
+            if kind in kinds:
+                raise
+            continue
+        if pack is not None:
+            chosen.append(pack.path)
+    return chosen
+
+
+def _remarks(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """What is lacking of the packs that nobody named, and what is passed over."""
+    automatic = [kind for kind in kinds if packs.get(kind, AUTO) == AUTO]
+    sound = [kind for kind in automatic if not there.in_the_way(kind)]
+    lacking = there.without(sound, HOW, BY_NAME)
+    return tuple(filter(None, (lacking, *(there.passed_over() if automatic else ()))))
 
 
 @functools.cache

@@ -58,7 +58,8 @@ class Postprocessing:
                 detector_device=choices.detector_device,
                 progress=progress,
             )
-        facts = infotext.facts_of(result, engine().models(choices.packs, choices.detector_device))
+        models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
+        facts = infotext.facts_of(result, models)
         pp.info.update(infotext.settings_of(choices))
         pp.info.update({infotext.PREFIX + name: value for name, value in facts.items() if value})
         if any(part.outcome == "refined" for part in result.parts):

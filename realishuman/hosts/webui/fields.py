@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realishuman.errors import SettingsError
-from realishuman.settings import PART_KINDS, Settings, check, setting
-
-AUTO = "auto"  # a pack's name: the best one that is installed
+from realishuman.settings import AUTO, PART_KINDS, Settings, check, setting
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,16 @@ class WebuiSettings:
     """What only the WebUI's script asks for."""
 
     enabled: bool = setting(False, "refine every picture before it is saved")
-    hand_pack: str = setting(AUTO, "pack for hands, a file of the models folder; auto: the best")
-    face_pack: str = setting(AUTO, "pack for faces, a file of the models folder; auto: the best")
+    hand_pack: str = setting(
+        AUTO,
+        "pack for hands, a file of the models folder; auto: the trained one, and without one hands "
+        "are left alone; demo: small networks for rendered hands",
+    )
+    face_pack: str = setting(
+        AUTO,
+        "pack for faces, a file of the models folder; auto: the trained one, and without one faces "
+        "are left alone",
+    )
     seed_offset: int = setting(
         0, "added to the picture's seed for the noise", low=0, high=2**31 - 1, usual=1000
     )

@@ -17,7 +17,7 @@ from realishuman.settings import PART_KINDS
 from realishuman.weights.fetch import by_hand
 from realishuman.weights.fingerprint import digest
 from realishuman.weights.inventory import FeatureState, State, advice, features, states
-from realishuman.weights.store import EMBEDDED, installed
+from realishuman.weights.store import EMBEDDED, TRAINED, Fault, installed
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PURPOSE = {  # shipped file -> what it is for, licence
@@ -48,7 +48,7 @@ class ModelFile:
     """One line of the page.
 
     status   "there", "unchecked" (there, but its hash was not compared), "partial" (its download
-             was interrupted), "missing" or "wrong".
+             was interrupted), "missing", "wrong", or "broken" of a pack.
     size     bytes; 0 if unknown.
     weights  "trained", "demo" or "random" of a pack, else empty.
     step     what to do next, empty if nothing.
@@ -153,7 +153,7 @@ def _shipped() -> list[ModelFile]:
 
 
 def _packs(folder: Path) -> list[ModelFile]:
-    packs, faults = installed(folder)
+    there = installed(folder)
     found = [
         ModelFile(
             pack.path.name,
@@ -164,19 +164,28 @@ def _packs(folder: Path) -> list[ModelFile]:
             pack.header.licence,
             pack.header.weights,
         )
-        for pack in packs
+        for pack in there.packs
     ]
-    found += [ModelFile("", "a pack", "wrong", 0, "", step=fault) for fault in faults]
-    best = {pack.header.kind: pack.header.weights for pack in reversed(packs)}
+    found += [_broken(fault) for fault in there.faults]
     for kind in PART_KINDS:
-        if best.get(kind) != "trained":
-            found.append(_wanted(kind, best.get(kind, ""), folder))
+        mine = [pack for pack in there.packs if pack.header.kind == kind]
+        trained = any(pack.header.weights == TRAINED for pack in mine)
+        if not trained and not there.in_the_way(kind):
+            found.append(_wanted(kind, [pack.path.name for pack in mine], folder))
     return [replace(one, group="Packs") for one in found]
 
 
-def _wanted(kind: str, weights: str, folder: Path) -> ModelFile:
+def _broken(fault: Fault) -> ModelFile:
+    size = fault.path.stat().st_size if fault.path.is_file() else 0
+    purpose = f"would repaint {fault.kind}s" if fault.kind else "a pack"
+    return ModelFile(fault.path.name, purpose, "broken", size, "", fault.weights, fault.why)
+
+
+def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
     """The pack with the released weights, which a user must make personally."""
-    loss = f"only {weights} weights repaint {kind}s" if weights else f"{kind}s are left alone"
+    loss = f"{kind}s are left alone"
+    if others:
+        loss += f" unless a pack is chosen by name ({', '.join(others)})"
     return ModelFile(
         f"{kind}.safetensors",
         f"repaints {kind}s with the released weights",

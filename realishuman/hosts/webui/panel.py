@@ -1,6 +1,7 @@
 """The accordion: one component per field, laid out in groups, for gradio 3 and 4 alike.
 
-Nothing is looked for or opened while it is built. What is missing is said once the box is ticked.
+Nothing is looked for or opened while it is built, unless its box is ticked from the start. What a
+run will do that its user may not expect is said below it as soon as the box is ticked.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from html import escape
 from typing import Any
 
 from realishuman.errors import RealisHumanError
-from realishuman.hosts.webui.fields import AUTO, FIELDS, Field
+from realishuman.hosts.webui.fields import FIELDS, Field
 from realishuman.hosts.webui.infotext import component_value
 from realishuman.hosts.webui.options import start_value
+from realishuman.settings import AUTO, PART_KINDS
 
 LABEL = "RealisHuman refine"
+PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("parts", "preset", "hand_pack", "face_pack")),
@@ -92,7 +95,6 @@ def build(elem_id: Callable[[str], str]) -> Panel:
     with InputAccordion(start_value(switch), label=LABEL, elem_id=elem_id(switch.name)) as made[
         switch.name
     ]:
-        status = gradio.HTML(value="", elem_id=elem_id("status"))
         for title, names in GROUPS:
             rest = tuple(by_name) if title == "More" else names
             group = [by_name.pop(name) for name in rest if name in by_name]
@@ -102,11 +104,14 @@ def build(elem_id: Callable[[str], str]) -> Panel:
             else:
                 made.update(laid_out(group, elem_id))
         refresh = gradio.Button("Look for packs again", size="sm", elem_id=elem_id("refresh"))
-    packs = [made[name] for name in ("hand_pack", "face_pack")]
+    # outside of the accordion, which ticking its box leaves closed
+    said = gradio.HTML(_at_start(), elem_id=elem_id("outlook"))
+    packs = [made[name] for name in PACKS]
+    inputs = [made[switch.name], made["parts"], *packs]
     for event in (refresh.click, made[switch.name].change):
-        event(
-            _looked_again, inputs=[made["parts"]], outputs=[status, *packs], show_progress="hidden"
-        )
+        event(_looked_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
+    for one in (made["parts"], *packs):
+        one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
     components = [made[one.name] for one in FIELDS]
     for component in components:
         component.do_not_save_to_config = True  # its start value is an option, its range ours
@@ -139,24 +144,46 @@ def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str,
     return made
 
 
-def _looked_again(parts: Sequence[str]) -> list[Any]:
-    """What is missing, and the pack files there are now."""
+def _looked_again(enabled: bool, parts: Sequence[str], *packs: str) -> list[Any]:
+    """What a run will do, and the pack files there are now."""
     import gradio
 
     from realishuman.hosts.webui.engine import engine
 
     try:
         files = [AUTO, *engine().pack_files()]
-        lines = engine().missing(parts)
+    except RealisHumanError:  # the outlook says it
+        files = [AUTO]
+    choices = [gradio.update(choices=files) for _ in packs]
+    return [gradio.update(value=_if_on(enabled, parts, *packs)), *choices]
+
+
+def _if_on(enabled: bool, parts: Sequence[str], *packs: str) -> str:
+    return outlook(parts, *packs) if enabled else ""
+
+
+def _at_start() -> str:
+    """The outlook of a box that is ticked from the start; one that is not opens nothing."""
+    by_name = {one.name: one for one in FIELDS}
+    return _if_on(*(start_value(by_name[name]) for name in (FIELDS[0].name, "parts", *PACKS)))
+
+
+def outlook(parts: Sequence[str], *packs: str) -> str:
+    """What a run will do that its user may not expect, as HTML; packs in the order of PACKS."""
+    from realishuman.hosts.webui.engine import engine
+
+    try:
+        chosen = {kind: name or AUTO for kind, name in zip(PART_KINDS, packs, strict=True)}
+        lines = engine().outlook(parts or (), chosen)
     except RealisHumanError as error:
-        files, lines = [AUTO], [str(error)]
-    packs = [gradio.update(choices=files) for _ in ("hand", "face")]
-    return [gradio.update(value=status_html(lines)), *packs]
+        lines = [str(error)]
+    return outlook_html(lines)
 
 
-def status_html(lines: Sequence[str]) -> str:
-    """Sentences about what is missing, with the way to the Models page; empty without any."""
+def outlook_html(lines: Sequence[str]) -> str:
+    """Sentences with the way to the Models page; empty without any."""
     if not lines:
         return ""
     link = f'<a href="#" onclick="{MODELS_PAGE}(); return false">Models page</a>'
-    return "".join(f"<p>{escape(line)}</p>" for line in lines) + f"<p>See the {link}.</p>"
+    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f'<div class="rh-outlook">{text}<p>See the {link}.</p></div>'

@@ -20,6 +20,7 @@ from realishuman import __version__
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import api
 from realishuman.hosts.webui.bench import Engine
+from realishuman.hosts.webui.fields import FieldError
 from realishuman.progress import Progress
 
 PREFIX = "/realishuman/v1"
@@ -37,7 +38,8 @@ class Exclusive(Protocol):
 class Service:
     """What the routes need of the host.
 
-    engine       the engine, made when it is first asked for.
+    engine       the engine with these packs, per part kind their names; made when it is first
+                 asked for. Raises FieldError if there is no such pack.
     exclusive    around all work: the host's queue lock, with its state begun and ended.
     progress     reports to the host's progress bar and hears of Interrupt.
     schema       of the settings.
@@ -46,7 +48,7 @@ class Service:
     credentials  user -> password of the host's --api-auth; empty asks for none.
     """
 
-    engine: Callable[[], Engine]
+    engine: Callable[[Mapping[str, str]], Engine]
     exclusive: Exclusive
     progress: Callable[[], AbstractContextManager[Progress]]
     schema: Answer
@@ -96,12 +98,15 @@ def _post(name: str, service: Service) -> Callable[[Request], dict[str, Any]]:
         try:
             understood = api.understood(body, service.limits)  # before waiting for the turn
             with service.exclusive():
+                engine = service.engine(understood.packs)
                 if name == "detect":
-                    return api.detect(understood, service.engine())
+                    return api.detect(understood, engine)
                 with service.progress() as progress:
-                    return api.refine(understood, service.engine(), progress)
+                    return api.refine(understood, engine, progress)
         except api.RefusedError as error:
             raise HTTPException(error.status, error.detail()) from error
+        except FieldError as error:
+            raise HTTPException(422, {"field": error.name, "message": str(error)}) from error
         except RealisHumanError as error:
             raise HTTPException(500, {"field": "", "message": str(error)}) from error
 

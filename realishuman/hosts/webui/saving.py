@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from realishuman.hosts.webui.options import SAVE, option
+from realishuman.weights.store import TRAINED
 
 if TYPE_CHECKING:
     from realishuman.result import Result
@@ -32,6 +33,11 @@ def wanted() -> Collection[str]:
 def needs_steps(names: Collection[str]) -> bool:
     """Whether the pipeline must keep its steps for this."""
     return any(name in STEPS for name in names)
+
+
+def also_before(names: Collection[str], result: Result) -> Collection[str]:
+    """What to save of this result: the picture as it was, too, where the weights may spoil it."""
+    return names if set(result.weights.values()) <= {TRAINED} else {BEFORE, *names}
 
 
 def pictures(before: Image.Image, result: Result, names: Collection[str]) -> dict[str, Image.Image]:

@@ -43,6 +43,7 @@ class Job:
     facts     by the number of the picture in the job.
     reserved  sampling stages on the progress bar that no picture has used yet.
     steps     pictures to save beside the next one that the host saves.
+    notes     sentences that were said already.
     """
 
     choices: Choices
@@ -51,6 +52,7 @@ class Job:
     facts: dict[int, infotext.Facts] = field(default_factory=dict)
     reserved: int = 0
     steps: Mapping[str, Image.Image] = field(default_factory=dict)
+    notes: set[str] = field(default_factory=set)
 
     @property
     def stages(self) -> int:
@@ -186,12 +188,17 @@ def _refined(
         progress=progress,
         keep_steps=saving.needs_steps(wanted),
     )
-    models = engine().models(choices.packs, choices.detector_device)
+    models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
     job.facts[number] = infotext.facts_of(result, models)
+    for note in result.notes:
+        if note not in job.notes:
+            job.notes.add(note)
+            log.warning("RealisHuman: %s", note)
+            _tell(p, FOLDERS.sub("", note))
     if not any(part.outcome == "refined" for part in result.parts):
         return image
     if p.save_samples():
-        job.steps = saving.pictures(image, result, wanted)
+        job.steps = saving.pictures(image, result, saving.also_before(wanted, result))
     refined = Image.fromarray(result.image)
     refined.info.update(image.info)
     return refined
@@ -223,9 +230,14 @@ def _logged(error: Exception) -> str:
 
 def _told(p: Any, error: Exception) -> str:
     sentence = told(error)
+    _tell(p, sentence)
+    return sentence
+
+
+def _tell(p: Any, sentence: str) -> None:
+    """Show a sentence under the pictures; hosts show each only once."""
     if hasattr(p, "comment"):
         p.comment(f"RealisHuman: {sentence}")
-    return sentence
 
 
 def _seed(p: Any, number: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from realishuman.hosts.webui.actions import Actions, View
 from realishuman.hosts.webui.fields import FIELDS, SETTINGS
 from realishuman.hosts.webui.models_tab import ModelsTab
-from realishuman.hosts.webui.panel import GROUPS, laid_out
+from realishuman.hosts.webui.panel import GROUPS, PACKS, laid_out
 from realishuman.hosts.webui.sending import TAB
 
 NOT_HERE = ("enabled", "seed_offset")  # of the script only
@@ -133,6 +133,7 @@ class Page:
             made["refine"] = gradio.Button("Refine", variant="primary", elem_id=name_of("refine"))
             made["interrupt"] = gradio.Button("Interrupt", elem_id=name_of("interrupt"))
             made["skip"] = gradio.Button("Skip", elem_id=name_of("skip"))
+        made["outlook"] = gradio.HTML("", elem_id=name_of("outlook"))
         made["note"] = gradio.HTML("", elem_id=name_of("note"))
         made["parts"] = gradio.CheckboxGroup(
             [], label="Parts to refine", visible=False, elem_id=name_of("parts")
@@ -285,7 +286,10 @@ class Page:
         made["save"].click(
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
-        packs = [self.settings[name] for name in ("hand_pack", "face_pack")]
+        packs = [self.settings[name] for name in PACKS]
+        looked = [self.settings["parts"], *packs]
+        for one in (image, *looked):  # also with a new picture: packs may have come since
+            one.change(self.host.outlook, inputs=looked, outputs=[made["outlook"]], **quiet)
         self.models.connect(packs)
         if "run_folder" in made:
             self._connect_folder(values, named)

@@ -6,7 +6,7 @@ Imports the host's modules only inside functions: the page is built from scripts
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from html import escape
 from pathlib import Path
@@ -20,7 +20,7 @@ from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.options import PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.sending import TAB, Sending
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import AUTO, PART_KINDS, Settings
 
 if TYPE_CHECKING:
     from realishuman.hosts.webui.downloads import Downloads
@@ -138,11 +138,17 @@ class TabHost:
         )
         return note(f"Saved: {path}")
 
+    def outlook(self, parts: Sequence[str], *packs: str) -> str:
+        """What Refine will do that its user may not expect, as HTML; packs per kind of part."""
+        from realishuman.hosts.webui.panel import outlook
+
+        return outlook(parts, *packs)
+
     def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
         """The Models page as HTML, and the packs one may choose."""
         from realishuman.hosts.webui.models_page import page
 
-        return page(inventory(hashed)), [fields.AUTO, *engine().pack_files()]
+        return page(inventory(hashed)), [AUTO, *engine().pack_files()]
 
     def models_folder(self) -> Path:
         """Where model files lie."""
@@ -259,11 +265,14 @@ def app_started(_demo: Any, app: Any) -> None:
         lines, healthy = report(current().models_folder())
         return {"healthy": healthy, "lines": lines}
 
-    known = fields.choices_from({})
+    def bound(packs: Mapping[str, str]) -> Bound:
+        named = {f"{kind}_pack": name for kind, name in packs.items()}
+        return Bound(engine(), fields.choices_from(named, engine().pack_files()))
+
     add_routes(
         app,
         Service(
-            engine=lambda: Bound(engine(), known),
+            engine=bound,
             exclusive=turn,
             progress=progress,
             schema=lambda: fields.schema(tuple(fields.SETTINGS.values())),

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from realishuman.hosts.webui.engine import engine
-from realishuman.hosts.webui.fields import AUTO, FIELDS, Field, FieldError, choices_from
+from realishuman.hosts.webui.fields import FIELDS, Field, FieldError, choices_from
 from realishuman.hosts.webui.refusal import refusal
 from realishuman.hosts.webui.script import AXES, TITLE
+from realishuman.settings import AUTO
 
 _RANGES = {  # what the host's grid reads as a range, by the names it has there
     "int": ("re_range", "re_range_count"),

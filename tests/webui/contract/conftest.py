@@ -36,6 +36,7 @@ class PaintingEngine:
 
     def __init__(self):
         self.calls, self.released, self.fails, self.parts = [], 0, None, 1
+        self.weights, self.notes = "random", ()
 
     def refine(
         self, image, settings, *, progress, keep_steps=False, packs=None, detector_device=""
@@ -59,19 +60,20 @@ class PaintingEngine:
             image=painted if self.parts else image,
             parts=(hand, face)[: 2 * self.parts],
             message="1 of 2 parts refined." if self.parts else "No part was found.",
-            weights={"hand": "random"} if self.parts else {},
+            weights={"hand": self.weights} if self.parts else {},
+            notes=self.notes,
             provider="CPUExecutionProvider",
             steps=steps if keep_steps else {},
         )
 
-    def models(self, packs=None, detector_device=""):
+    def models(self, packs=None, detector_device="", kinds=()):
         return Models()
 
     def pack_files(self):
         return ["mine.safetensors"]
 
-    def missing(self, parts):
-        return ["No pack for hands."]
+    def outlook(self, parts, packs):
+        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']}."]
 
     def release(self):
         self.released += 1

@@ -98,13 +98,16 @@ class Component:
         self.label, self.elem_id = named.get("label"), named.get("elem_id")
         self.value = named.get("value", arguments[0] if arguments else None)
         self.choices = named.get("choices")
-        self.events = []
+        self.events, self.children = [], []
+        for container in self.stack:
+            container.children.append(self)
 
     def __enter__(self):
+        self.stack.append(self)
         return self
 
     def __exit__(self, *_reason):
-        pass
+        self.stack.pop()
 
     def change(self, function, **named):
         self.events.append((function, named))

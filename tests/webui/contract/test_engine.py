@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,11 +48,11 @@ class Host:
 
 
 @pytest.fixture
-def folder(tmp_path, hand_pack, monkeypatch):
-    """A models folder with two packs for hands, and nothing shipped."""
+def folder(tmp_path, trained_pack, monkeypatch):
+    """A models folder with two trained packs for hands, and nothing shipped."""
     monkeypatch.setattr(store, "EMBEDDED", tmp_path / "none")
     for name in ("first.safetensors", "second.safetensors"):
-        shutil.copy(hand_pack, tmp_path / name)
+        shutil.copy(trained_pack, tmp_path / name)
     return tmp_path
 
 
@@ -85,11 +86,11 @@ def test_models_are_kept_for_the_next_picture_and_changed_with_the_pack(made):
     assert host.released == 1
 
 
-def test_a_pack_that_was_replaced_on_the_disk_is_read_anew(made, folder, hand_pack):
+def test_a_pack_that_was_replaced_on_the_disk_is_read_anew(made, folder, trained_pack):
     engine, _ = made
     first = engine.models({"hand": "first.safetensors"})
     path = folder / "first.safetensors"
-    shutil.copy(hand_pack, path)
+    shutil.copy(trained_pack, path)
     import os
 
     os.utime(path, (1, 1))
@@ -100,10 +101,10 @@ def test_a_pack_that_was_replaced_on_the_disk_is_read_anew(made, folder, hand_pa
 def test_a_pack_may_be_named_by_its_set(made, folder):
     engine, _ = made
 
-    assert engine.models({"hand": "random"}).packs["hand"].path.parent == folder
-    assert engine.pack_files() == ["first.safetensors", "second.safetensors", "random"]
+    assert engine.models({"hand": "mine"}).packs["hand"].path.parent == folder
+    assert engine.pack_files() == ["first.safetensors", "second.safetensors", "mine"]
     with pytest.raises(PackError, match="no pack for faces"):
-        engine.models({"face": "random"})
+        engine.models({"face": "mine"})
 
 
 @pytest.mark.parametrize(
@@ -118,23 +119,79 @@ def test_a_pack_that_is_not_there_or_for_another_kind_is_refused(made, kind, nam
 def test_a_chosen_pack_that_is_damaged_is_called_that(made, folder):
     path = folder / "broken.safetensors"
     path.write_bytes(b"no pack")
-    fault = next(line for line in made[0].missing() if "broken" in line)
 
-    with pytest.raises(PackError) as caught:
+    with pytest.raises(PackError, match=r"broken\.safetensors cannot be read"):
         made[0].models({"hand": "broken.safetensors"})
 
-    assert str(caught.value) == fault
 
-
-def test_what_is_missing_is_said_with_the_file_and_its_place(made, folder):
+def test_before_a_run_it_is_said_which_parts_are_left_alone_and_how_to_get_packs(made, folder):
     engine, _ = made
-    face, hand = sorted(engine.missing(), key=lambda line: "hand" in line)
+    assert engine.outlook(["hand"]) == []
+    [face] = engine.outlook(["hand", "face"])
 
-    assert "face.safetensors" in face
-    assert str(folder) in face
-    assert "random pack for hands" in hand
+    assert face.startswith("No trained pack for faces is installed, so they are left alone")
+    assert "page Models" in face
+    assert "--pack" not in face
+
+
+@pytest.mark.parametrize(("weights", "word"), [("demo", "demo pack"), ("random", "RANDOM")])
+def test_a_pack_that_is_not_for_real_pictures_runs_only_when_named_and_says_so_before(
+    made, folder, hand_pack, relabelled, weights, word
+):
+    engine, _ = made
+    for path in folder.glob("*"):
+        path.unlink()
+    relabelled(hand_pack, folder / "x.safetensors", weights=weights, name=f"{weights}-hand")
+
+    assert engine.models().packs == {}
+    [lacking] = engine.outlook(["hand"])
+    assert lacking.startswith("No trained pack for hands")
+    assert ('the pack choice "demo"' in lacking) is (weights == "demo")
+    assert engine.models({"hand": weights}).packs["hand"].header.weights == weights
+    [warning] = engine.outlook(["hand"], {"hand": weights})
+    assert word in warning
+
+
+def test_without_a_trained_pack_a_picture_stays_as_it_is_and_the_report_says_why(
+    made, folder, picture
+):
+    engine, _ = made
+    for path in folder.glob("*"):
+        path.unlink()
+
+    result = engine.refine(picture, FAST)
+
+    assert np.array_equal(result.image, picture)
+    assert result.message == "0 of 2 parts refined."
+    assert result.notes[0].startswith("No trained pack for hands is installed")
+
+
+@pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
+def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
+    made, folder, picture, trained_pack, spoil, how
+):
+    engine, _ = made
+    spoil(shutil.copy(trained_pack, folder / "my-face.safetensors"), how)
+    if how != "other":  # by its header it is for hands
+        (folder / "my-face.safetensors").rename(folder / "my-hand.safetensors")
+    kind = "face" if how == "other" else "hand"
+    other = {"hand": "face", "face": "hand"}[kind]
+
+    with pytest.raises(PackError, match=f"my-{kind}.safetensors"):
+        engine.refine(picture, Settings(parts=(kind,)))
+    [said] = engine.outlook([kind])
+    assert said.startswith("Pictures stay as they are: ")
+    assert f"my-{kind}.safetensors" in said
+    engine.refine(picture, Settings(parts=(other,), steps=1))
+
+
+def test_what_may_be_a_pack_for_anything_is_passed_over_aloud(made, folder, picture):
     (folder / "broken.safetensors").write_bytes(b"no pack")
-    assert any("broken.safetensors" in line for line in engine.missing())
+
+    notes = made[0].refine(picture, FAST).notes
+
+    assert [note for note in notes if "broken.safetensors" in note]
+    assert any("broken.safetensors" in line for line in made[0].outlook(["hand"]))
 
 
 class State:
@@ -179,7 +236,7 @@ def test_found_parts_may_be_refined_by_number_without_a_second_search(made, pict
     engine, _ = made
     found = engine.find(picture, FAST)
     engine.models().detector.parts = []
-    result = engine.refine(picture, FAST, found=found, only=[2])
+    result = engine.refine(picture, replace(FAST, judge=False), found=found, only=[2])
 
     assert [part.outcome for part in result.parts] == ["kept", "refined"]
 

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from realishuman.errors import PackError
 from realishuman.hosts.webui import saving
@@ -245,6 +246,36 @@ def test_intermediates_are_saved_under_the_name_of_the_picture(
         "00000-100-1-hand-2-pose.png", "00000-100-before.png",
         "00001-101-1-hand-2-pose.png", "00001-101-before.png",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("weights", "saved"), [("demo", 1), ("random", 1), ("trained", 0)])
+def test_the_picture_as_it_was_is_saved_where_the_weights_may_spoil_it(
+    weights, saved, host, generation, painting, tmp_path
+):
+    painting.weights = weights
+    callback = sys.modules["modules.script_callbacks"].registered["on_image_saved"][0]
+
+    def save(p, image, name):
+        callback(type("Saved", (), {"p": p, "image": image, "filename": str(tmp_path / name)}))
+
+    host.process_images(generation(n_iter=1, batch_size=1), save=save)
+
+    files = list(tmp_path.rglob("*-before.png"))
+    assert len(files) == saved
+    for file in files:
+        assert np.array_equal(Image.open(file), host.picture(0))
+
+
+def test_what_a_result_notes_is_said_once_a_job_without_folders(host, generation, painting, caplog):
+    painting.notes = ("No trained pack.", "Passed over: /home/ann/models/x.safetensors is cut.")
+    p = generation()
+    with caplog.at_level(logging.WARNING):
+        host.process_images(p)
+
+    assert p.comments == [
+        "RealisHuman: No trained pack.", "RealisHuman: Passed over: x.safetensors is cut.",
+    ]  # fmt: skip
+    assert len(caplog.records) == 2
 
 
 def test_networks_are_let_go_of_after_a_job_only_if_the_user_wants(
