@@ -28,6 +28,9 @@ NOTES = (
     "the pictures before.",
     "Seam: mean step between neighbouring pixels across the edge of what changed, over the same in "
     "the picture before.",
+    "Halo: ΔE by which what changed around the part stands out from both of its sides, at low "
+    "frequencies and at its worst twentieth, beyond what it does in the picture before. About 5 "
+    "can be seen at a glance.",
 )
 CHANGES: tuple[tuple[str, int, Callable[[Measures], float | None]], ...] = (
     ("score before", 3, lambda part: part.score_before),
@@ -35,6 +38,7 @@ CHANGES: tuple[tuple[str, int, Callable[[Measures], float | None]], ...] = (
     ("difference", 3, lambda part: part.score_after - part.score_before),
     ("changed, %", 1, lambda part: part.changed),
     ("seam, 1 = none", 2, lambda part: part.seam),
+    ("halo, ΔE", 2, lambda part: part.halo),
 )
 IDENTITY = ("identity, cosine distance", 3, lambda part: part.identity)
 

@@ -20,6 +20,7 @@ from realishuman.errors import PictureError
 from realishuman.evaluate import metrics
 from realishuman.evaluate.clips import Clip, together
 from realishuman.evaluate.distances import MARGIN, Extractor, Features, cropped
+from realishuman.evaluate.halo import halo
 from realishuman.evaluate.identity import FaceIdentity, cosine_distance
 from realishuman.imaging.boxes import iou, square
 from realishuman.imaging.crop import Crop
@@ -32,6 +33,7 @@ Keep = Callable[[str, str, int, Pixels], None]
 CONFIDENCE = 0.5  # from which a part counts, in every set
 SAME_PLACE = 0.1  # IoU from which on a part after is the one before
 CLOSE = 5  # pixels
+FLESH = 0.06  # of a part's size, around its keypoints
 FACE = "face"
 BEFORE, AFTER, REAL = SETS = ("before", "after", "real")
 
@@ -44,6 +46,7 @@ class PartMeasures:
     score_before, score_after  by the embedded detector, 0 where it is not found.
     changed                    share of the crop's pixels that differ, in %.
     seam                       metrics.seam_ratio around them; None if nothing changed.
+    halo                       halo.halo between them and the part's outline, likewise.
     identity                   cosine distance of the faces before and after; None of hands, or
                                without a network for it.
     """
@@ -56,6 +59,7 @@ class PartMeasures:
     changed: float
     seam: float | None
     identity: float | None = None
+    halo: float | None = None
 
 
 @dataclass
@@ -231,4 +235,17 @@ def _measured(
         float(100 * changed[y0:y1, x0:x1].mean()),
         metrics.seam_ratio(after, before, inside) if inside.any() else None,
         identity,
+        halo(after, before, inside, _outline([part, partner], inside)) if inside.any() else None,
     )
+
+
+def _outline(parts: Sequence[Part | None], like: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where parts lie by their keypoints, with some flesh around them; a mask like the other."""
+    drawn = np.zeros(like.shape, np.uint8)
+    for part in parts:
+        if part is not None:
+            hull = cv2.convexHull(part.keypoints[:, :2].round().astype(np.int32))
+            cv2.fillConvexPoly(drawn, hull, 1)
+            flesh = max(round(FLESH * part.box.longer_side), 1)
+            cv2.polylines(drawn, [hull], True, 1, 2 * flesh)
+    return drawn > 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, Part
 from realishuman.evaluate import metrics
+from realishuman.evaluate.halo import halo
 from realishuman.evaluate.pairs import HAND, Method, Repair, true_part
 from realishuman.evaluate.scorer import Score, Scores
 from realishuman.imaging.boxes import around, iou
@@ -38,6 +39,7 @@ class Measures:
     psnr_hand     dB where the clean picture shows the hand.
     delta_e       CIE76, mean colour where the clean picture shows the hand.
     seam          metrics.seam_ratio around what was repainted, against the clean picture.
+    halo          halo.halo of what was repainted around the true hand, likewise.
     outside       pixels changed outside of what may change; must be 0.
     detected, confidence  by the embedded detector; confidence 0 if no hand is seen there.
     keypoints     error of the detected joints, % of the hand's size; None if not detected.
@@ -68,6 +70,7 @@ class Measures:
     fingers: int = 5
     as_asked: float | None = None
     mesh_error: float | None = None
+    halo: float | None = None
 
 
 def measure(
@@ -111,6 +114,7 @@ def measure(
             if repair.followed
             else None
         ),
+        halo=halo(image, truth, repair.allowed, pair.mask) if touched.any() else None,
     )
     return measures, score
 

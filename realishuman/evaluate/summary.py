@@ -87,6 +87,7 @@ COLUMNS: Mapping[str, Column] = {
     "keypoints": Column("joint error, % of hand", lambda m, _: m.keypoints, "lower", 2),
     "mesh_error": Column("mesh error, % of hand", lambda m, _: m.mesh_error, "lower", 2),
     "seam": Column("seam, 1 = none", lambda m, _: m.seam, "lower", 2),
+    "halo": Column("halo, ΔE", lambda m, _: m.halo, "lower", 2),
     "detected": Column("detected, %", lambda m, _: 100.0 * m.detected, ""),
     "confidence": Column("detector score", lambda m, _: m.confidence, "", 3),
     "judged": Column(

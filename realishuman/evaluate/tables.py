@@ -23,7 +23,7 @@ from realishuman.evaluate.summary import (
     skills,
 )
 
-PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam")
+PLOTTED = ("psnr_changed", "judged", "five", "keypoints", "delta_e", "seam", "halo")
 JUDGED = ("judged", "asked", "five", "delta_e", "mesh_error", "keypoints", "detected")
 OF_KINDS = ("refined", "psnr_changed", "gain", *JUDGED)
 OF_CLEAN = ("refined", "psnr_hand", *JUDGED, "worse")
@@ -42,6 +42,9 @@ NOTES = (
     "hands that were not found are left out.",
     "Seam: mean step between neighbouring pixels across the edge of what was repainted (m_d, or m "
     "where stage one is pasted directly), over the same of the clean picture.",
+    "Halo: ΔE by which the ring between the true hand and the edge of what was repainted stands "
+    "out from both of its sides, at low frequencies and at its worst twentieth, beyond what it "
+    "does in the clean picture; texture counts as a colour. About 5 can be seen at a glance.",
     f"A clean hand is made worse when it is no longer detected, its joints move by more than "
     f"{WORSE_KEYPOINTS:g} % of its size, or its mean colour by more than ΔE {WORSE_COLOUR:g}.",
     f"Judged malformed: the scorer, a network that sees hand and true mesh, says {MALFORMED:.0%} "

@@ -253,7 +253,8 @@ def test_what_changed_is_measured_and_equal_pictures_changed_nothing(folders, de
 
     assert changed.changed > 1
     assert changed.seam is not None
-    assert (same.parts[0].changed, same.parts[0].seam) == (0, None)
+    assert changed.halo is not None
+    assert (same.parts[0].changed, same.parts[0].seam, same.parts[0].halo) == (0, None, None)
     assert same.parts[0].score_before == same.parts[0].score_after == 0.9
 
 

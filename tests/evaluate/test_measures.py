@@ -26,6 +26,7 @@ def test_a_perfect_repair_has_every_perfect_number(pair, detector):
 
     assert (found.psnr_changed, found.psnr_hand) == (PSNR_CAP, PSNR_CAP)
     assert (found.delta_e, found.seam, found.outside, found.keypoints) == (0, 1, 0, 0)
+    assert found.halo == 0
     assert (found.detected, found.confidence, found.seed) == (True, 0.9, 3)
 
 
@@ -34,7 +35,7 @@ def test_doing_nothing_has_the_inputs_numbers(pair, detector):
 
     assert found.psnr_changed == psnr(pair.malformed, pair.clean, pair.changed)
     assert 5 < found.psnr_changed < 30
-    assert found.seam is None
+    assert (found.seam, found.halo) == (None, None)
     assert found.outside == 0
 
 
