@@ -122,8 +122,8 @@ def test_other_files_are_refused(made, tmp_path):
     [
         ({"format": 2}, "format 2, but this version reads format 1"),
         ({"colour": "blue"}, "header has unknown keys: colour"),
-        ({"unet": None}, "header field unet is missing"),
-        ({"vae": {"channels": [1]}}, "header field vae is incomplete"),
+        ({"unet": None}, "header: unet must be a table, not None"),
+        ({"vae": {"channels": [1]}}, "header: vae lacks layers, latent_channels, groups, scaling"),
         ({"weights": "good"}, "weights is 'good', not one of"),
     ],
 )
@@ -141,6 +141,8 @@ def test_a_wrong_header_is_refused(made, tmp_path, changed, message):
         (("resolution",), 0),
         (("resolution",), 100),
         (("resolution",), 10**9),
+        (("resolution",), 10**400),
+        (("guidance",), float("inf")),
         (("kind",), ["hand"]),
         (("steps",), 0),
         (("steps",), 5000),
@@ -153,6 +155,11 @@ def test_a_wrong_header_is_refused(made, tmp_path, changed, message):
         (("unet", "heads"), 0),
         (("unet", "attention"), [True]),
         (("vae", "scaling"), 0),
+        (("vae", "scaling"), 10**400),
+        (("vae", "scaling"), True),
+        (("vae", "layers"), None),
+        (("pose",), None),
+        (("keep_core",), 1),
         (("image_encoder", "heads"), 7),
         (("image_encoder", "patch"), 0),
         (("schedule", "train_steps"), "5"),
@@ -171,8 +178,9 @@ def test_a_header_that_no_network_can_have_is_refused(made, field, value):
         read_header(json.dumps(header), "here")
 
 
-def test_a_header_that_is_not_json_is_refused(made, tmp_path):
-    path = damaged(made, tmp_path / "p.safetensors", metadata={METADATA_KEY: "{"})
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"steps": ' + "9" * 5000 + "}"])
+def test_a_header_that_is_not_json_is_refused(made, tmp_path, text):
+    path = damaged(made, tmp_path / "p.safetensors", metadata={METADATA_KEY: text})
 
     with pytest.raises(PackError, match="not JSON"):
         Pack.open(path)

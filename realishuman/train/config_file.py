@@ -12,9 +12,9 @@ from typing import Any
 
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
+from realishuman.tables import build
 from realishuman.train.config import TrainConfig
 from realishuman.train.ranges import check_ranges, stages
-from realishuman.train.tables import build
 from realishuman.weights.header import MESHES
 
 if sys.version_info >= (3, 11):

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from realishuman.errors import SettingsError
+from realishuman.tables import Range
 from realishuman.train.config import Stage, TrainConfig
 
 STAGES = ("autoencoder", "stage_one", "stage_two")
 SEEDED = ("judge", "scorer", "corrector")
-
-
-@dataclass(frozen=True)
-class Range:
-    """From low to high, both included; `above` leaves low itself out."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether a number lies in it; NaN and infinity never do."""
-        return math.isfinite(value) and (
-            self.low < value <= self.high if self.above else self.low <= value <= self.high
-        )
-
-    def __str__(self) -> str:
-        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-        return low if self.high == math.inf else f"{low} and at most {self.high:g}"
 
 
 SHARE, COUNT, ANY_COUNT = Range(0, 1), Range(1), Range(0)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from realishuman.errors import PackError, SettingsError
 from realishuman.settings import Settings
-from realishuman.weights.header import (
-    FORMAT,
-    MESHES,
-    EncoderShape,
-    PackHeader,
-    ScheduleConstants,
-    UnetShape,
-    VaeShape,
-)
+from realishuman.tables import Range, build
+from realishuman.weights.header import FORMAT, MESHES, PackHeader
 
+AGAIN = "Convert the checkpoints or copy it again."
 _CHOICES = {
     "weights": ("trained", "demo", "random"),
     "pose": ("shaded", "depth"),
@@ -28,13 +21,12 @@ _CHOICES = {
     "prediction": ("epsilon", "v_prediction"),
     "spacing": ("leading", "linspace", "trailing"),
 }
-LOWEST = {"offset": 0, "training_step": 0}  # every other whole number is at least 1
-HIGHEST = {"resolution": 4096, "train_steps": 100_000}
-TYPES: Mapping[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "bool": (bool,),
+COUNT, AMOUNT = Range(1, 10**12), Range(0, 1e6, above=True)  # whole numbers, others
+RANGES = {
+    "offset": Range(0, 10**12),
+    "training_step": Range(0, 10**12),
+    "resolution": Range(1, 4096),
+    "train_steps": Range(1, 100_000),
 }
 
 
@@ -45,7 +37,7 @@ def read_header(text: str, where: str) -> PackHeader:
     """
     try:
         raw = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise PackError(f"{where}: the pack's header is not JSON ({error})") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
@@ -53,70 +45,29 @@ def read_header(text: str, where: str) -> PackHeader:
             f"{where} is a pack of format {found!r}, but this version reads format {FORMAT}: "
             "convert the checkpoints again with `realishuman convert`."
         )
-    nested = {
-        "unet": UnetShape,
-        "stage_two_unet": UnetShape,
-        "vae": VaeShape,
-        "image_encoder": EncoderShape,
-        "schedule": ScheduleConstants,
-    }
-    for name, kind in nested.items():
-        raw[name] = _build(kind, raw.get(name), f"{where}: header field {name}")
-    header = _build(PackHeader, raw, f"{where}: header")
-    if why := _misfit(header):
-        raise PackError(f"{where}: header: {why}. Convert the checkpoints or copy it again.")
+    try:
+        header: PackHeader = build(PackHeader, raw, f"{where}: header")
+    except SettingsError as error:
+        raise PackError(f"{error}. {AGAIN}") from error
+    if why := _fault(header) or _misfit(header):
+        raise PackError(f"{where}: header: {why}. {AGAIN}")
     return header
 
 
-_T = TypeVar("_T")
-
-
-def _build(kind: type[_T], raw: Any, where: str) -> _T:
-    """Make a dataclass from a JSON object, or raise PackError saying which key is wrong."""
-    if not isinstance(raw, Mapping):
-        raise PackError(f"{where} is missing or not an object; the file is damaged or no pack.")
-    known = {spec.name for spec in fields(kind)}  # type: ignore[arg-type]  # always a dataclass
-    if unknown := sorted(raw.keys() - known):
-        raise PackError(f"{where} has unknown keys: {', '.join(unknown)}")
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()}
-    for key in values.keys() & _CHOICES.keys():
-        if values[key] not in _CHOICES[key]:
-            raise PackError(f"{where}: {key} is {values[key]!r}, not one of {_CHOICES[key]}")
-    try:
-        built = kind(**values)
-    except TypeError as error:
-        raise PackError(f"{where} is incomplete: {error}") from error
-    if why := _fault(built):
-        raise PackError(f"{where}: {why}. Convert the checkpoints or copy it again.")
-    return built
-
-
 def _fault(described: Any) -> str:
-    """Return what is wrong with the first field of a dataclass that cannot be so, or "".
-
-    Numbers must be positive and finite; fields that are dataclasses have been looked at already.
-    """
+    """Return which choice or number of a header, or of a table in it, cannot be, or ""."""
     for spec in fields(described):
-        value, kind = getattr(described, spec.name), str(spec.type)
-        if is_dataclass(value) or (value is None and kind.endswith("| None")):
-            continue
-        kind = kind.removesuffix(" | None")
-        many = kind.startswith("tuple[")
-        kind = kind.removeprefix("tuple[").removesuffix(", ...]")
-        if many and not (isinstance(value, tuple) and value):
-            return f"{spec.name} is {value!r}, not a list of {kind}"
-        for one in value if many else (value,):
-            if kind in TYPES and not _possible(spec, kind, one):
-                return f"{spec.name} cannot be {one!r}"
+        name, value = spec.name, getattr(described, spec.name)
+        if is_dataclass(value):
+            if why := _fault(value):
+                return f"{name}: {why}"
+        elif name in _CHOICES and value not in _CHOICES[name]:
+            return f"{name} is {value!r}, not one of {', '.join(_CHOICES[name])}"
+        for one in value if isinstance(value, tuple) else (value,):
+            allowed = RANGES.get(name, COUNT if type(one) is int else AMOUNT)
+            if type(one) in (int, float) and not allowed.holds(one):
+                return f"{name} must be {allowed}, not {one!r}"
     return ""
-
-
-def _possible(spec: Field[Any], kind: str, value: Any) -> bool:
-    if type(value) not in TYPES[kind]:
-        return False
-    if kind == "int":
-        return bool(LOWEST.get(spec.name, 1) <= value <= HIGHEST.get(spec.name, 10**12))
-    return bool(0 < value < 1e6) if kind == "float" else True
 
 
 def _misfit(header: PackHeader) -> str:

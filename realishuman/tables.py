@@ -1,9 +1,13 @@
-"""Makes nested dataclasses of nested tables that may hold nothing unknown, missing or mistyped."""
+"""Makes nested dataclasses of nested tables that may hold nothing unknown, missing or mistyped.
+
+A table is what TOML or JSON gives: a mapping of names to values, lists and tables.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -30,15 +34,36 @@ def build(kind: Any, raw: Any, where: str) -> Any:
     return kind(**{n: _value(hints[n], v, f"{where}: {n}") for n, v in raw.items()})
 
 
+@dataclass(frozen=True)
+class Range:
+    """From low to high, both included; `above` leaves low itself out."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies in it; NaN and infinity never do."""
+        if not -math.inf < value < math.inf:
+            return False
+        return self.low < value <= self.high if self.above else self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+        return low if self.high == math.inf else f"{low} and at most {self.high:g}"
+
+
 def _value(kind: Any, value: Any, where: str) -> Any:
     """Check one value against its annotation; tables become dataclasses, lists tuples."""
     if hasattr(kind, "__dataclass_fields__"):
         return build(kind, value, where)
+    if value is None and NoneType in get_args(kind):
+        return None
     choices = _choices(kind)
     for choice in choices:
         if get_origin(choice) is tuple and isinstance(value, list):
             return _tuple(choice, value, where)
-        if choice is float and type(value) is int:
+        if choice is float and type(value) is int and abs(value) < 2**1023:
             return float(value)
         if type(value) is choice:
             return value
