@@ -8,6 +8,7 @@ token merging, circular padding. The host's own tree is only looked at, never ch
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from realishuman.weights.shapes import differences, unet_shapes
 CONV_IN = "input_blocks.0.0.weight"
 _NATIVE = (torch.float16, torch.bfloat16, torch.float32)
 _LORA = ("network_", "lora_", "lyco_")  # what LoRA extensions write onto modules starts with
+_MEMORY = ("prev_", "forge_", "weight_function", "bias_function")  # what memory managers write
 _PLAIN = (bool, int, float, str, torch.dtype, type(None))
 
 
@@ -73,17 +75,18 @@ def load_twin(
 def twin(host: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") -> nn.Module:
     """Build `host` again, with `weights` by the names its parameters have.
 
-    Of a module's attributes only numbers, texts and tuples or lists of them are taken over: nothing
-    that could lead back to the host's tensors, so that the host can free them. Each weight gets
-    the memory format of the host's.
+    Of a module's attributes only numbers, texts and tuples or lists of them are taken over, as
+    copies: nothing that could lead back to the host's tensors, so that the host can free them, and
+    no list that both would write into. Notes that LoRA and memory managers keep on a module are
+    about its own weights and stay behind. Each weight gets the memory format of the host's.
     """
     kind: Any = _own_class(host)
     new: nn.Module = kind.__new__(kind)
     nn.Module.__init__(new)
     ours = set(vars(new))
     for name, value in vars(host).items():
-        if name not in ours and not name.startswith(_LORA) and _is_plain(value):
-            setattr(new, name, value)
+        if name not in ours and not name.startswith(_LORA + _MEMORY) and _is_plain(value):
+            setattr(new, name, copy.deepcopy(value))
     for name, parameter in host._parameters.items():
         weight = None if parameter is None else _like(weights[prefix + name], parameter)
         new._parameters[name] = None if weight is None else nn.Parameter(weight, False)

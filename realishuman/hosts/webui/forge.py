@@ -1,9 +1,10 @@
-"""Forge (version 2) as a host.
+"""Forge (version 2), Forge Neo and what else is built on either, as a host.
 
 A loaded Stable Diffusion 1.x model lends us its classes, and with them Forge's attention; its
 modules, patchers and tensors are only looked at (see backbones.twin). Our UNets are given to
-Forge's memory manager as models of their own: it makes room for them, streams them layer by layer
-where room is short, and loads the user's model again when that samples next.
+the memory manager as models of their own: it makes room for them, streams them layer by layer
+where room is short, and loads the user's model again when that samples next. Networks that are not
+of the host's classes cannot be streamed: they get the room and, where it is too small, take turns.
 
 What a run changes and puts back is the global random state.
 """
@@ -11,27 +12,25 @@ What a run changes and puts back is the global random state.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 import torch
 from backend import memory_management
-from backend.patcher.base import ModelPatcher
 from modules import paths_internal, sd_models, shared
 from torch import nn
 
 from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Home, Turns, size, visiting
 from realishuman.diffusion.networks import Backbone
+from realishuman.hosts.webui import forge_memory
 from realishuman.hosts.webui.backbone import HostBackbone, Template
 from realishuman.hosts.webui.host import description_of, models_folder_of, random_state_kept
 from realishuman.weights.pack import Pack
 
 _FULL = (torch.float16, torch.bfloat16, torch.float32)
-_PARAMETERS = 860_000_000  # of a Stable Diffusion 1.x UNet; Forge picks precisions by it
-_CPU = torch.device("cpu")
 
 
 class ForgeHost:
@@ -71,7 +70,7 @@ class ForgeHost:
     def place(self) -> Place:
         """See backbone.Surroundings."""
         device = torch.device(memory_management.get_torch_device())
-        return Place(device, memory_management.get_computation_dtype(device, _PARAMETERS))
+        return Place(device, forge_memory.computation_dtype(device))
 
     def autoencoder_dtype(self) -> torch.dtype:
         """See backbone.Surroundings."""
@@ -100,22 +99,34 @@ class ForgeHost:
     ) -> Iterator[Turns | None]:
         """See backbone.Surroundings."""
         device = self.place().device
-        patchers = [ModelPatcher(each, device, _CPU) for each in unets]
-        home = Home(unets)
+        streamed = [each for each in unets if forge_memory.can_stream(each)]
+        whole = [*others, *(each for each in unets if each not in streamed)]
         try:
-            with torch.inference_mode(False), torch.no_grad():
-                memory_management.load_models_gpu(
-                    patchers,
-                    memory_required=activations,
-                    hard_memory_preservation=size(others),
-                )
-            with visiting(others, device):
+            with ExitStack() as stack:
+                if streamed:
+                    stack.enter_context(_loaded(streamed, activations, size(whole)))
+                elif not forge_memory.make_room(size(whole) + activations, device):
+                    yield stack.enter_context(Turns(device))
+                    return
+                stack.enter_context(visiting(whole, device))
                 yield None
         finally:
-            for patcher in patchers:
-                memory_management.unload_model_clones(patcher)
-            home.restore()
             memory_management.soft_empty_cache()
+
+
+@contextmanager
+def _loaded(modules: Sequence[nn.Module], activations: int, others: int) -> Iterator[None]:
+    """Modules in the memory manager's care inside; as and where they were after."""
+    home = Home(modules)
+    patchers = [forge_memory.patcher_for(each) for each in modules]
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            forge_memory.load(patchers, activations, others)
+        yield
+    finally:
+        home.restore()  # first: then nothing is copied back from the device
+        for patcher in patchers:
+            forge_memory.unload(patcher)
 
 
 def _model() -> Any:

@@ -1,11 +1,9 @@
-"""Which WebUI runs us, and what every WebUI can do for us."""
+"""What every WebUI can do for us, and the one that runs us."""
 
 from __future__ import annotations
 
 import functools
-import importlib
 import random
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,9 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from realishuman.backbones.loading import Place
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import BackboneError
 from realishuman.hosts.webui.backbone import Template
+from realishuman.hosts.webui.program import program
 from realishuman.weights.pack import Pack
 
 MODELS_FLAG = "realishuman_models_dir"  # of the command line, and the option's name
@@ -28,6 +28,9 @@ class Host(Protocol):
     @property
     def name(self) -> str:
         """As its users call it."""
+
+    def place(self) -> Place:
+        """Device and precision in which UNets of ours compute."""
 
     def open_backbone(self, pack: Pack) -> Backbone:
         """The pack's networks, on the loaded model's UNet classes where that model fits."""
@@ -47,40 +50,17 @@ class Host(Protocol):
 
 @functools.cache
 def current() -> Host:
-    """The WebUI of this process, found by what it can do.
-
-    Raises BackboneError outside AUTOMATIC1111 and Forge, and in WebUIs derived from an older Forge.
-    """
-    if _offers("modules_forge.initialization") and _offers(
-        "backend.memory_management", "load_models_gpu"
-    ):
+    """The WebUI of this process. Raises BackboneError where nothing can be refined; see program."""
+    found = program()
+    if found.why_not:
+        raise BackboneError(found.why_not)
+    if found.adapter == "forge":
         from realishuman.hosts.webui.forge import ForgeHost
 
         return ForgeHost()
-    if _offers("ldm_patched.modules.model_management"):
-        raise BackboneError(
-            "this WebUI is built on an older Forge (reForge, Forge classic), which is not "
-            "supported; use AUTOMATIC1111's WebUI or a current Forge."
-        )
-    if _offers("modules.devices", "autocast") and _offers("modules.sd_hijack", "model_hijack"):
-        from realishuman.hosts.webui.a1111 import A1111Host
+    from realishuman.hosts.webui.a1111 import A1111Host
 
-        return A1111Host()
-    raise BackboneError(
-        "neither AUTOMATIC1111's WebUI nor Forge runs in this process. Outside of them use the "
-        "command line: `realishuman refine -h`."
-    )
-
-
-def _offers(module: str, attribute: str = "") -> bool:
-    """Whether the program has this module, with this attribute; nothing of a host is run twice."""
-    found: Any = sys.modules.get(module)
-    if found is None:
-        try:
-            found = importlib.import_module(module)
-        except ImportError:
-            return False
-    return not attribute or hasattr(found, attribute)
+    return A1111Host()
 
 
 def models_folder_of(cmd_opts: Any, options: dict[str, Any], models_path: str) -> Path:

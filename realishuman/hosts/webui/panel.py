@@ -1,7 +1,8 @@
 """The accordion: one component per field, laid out in groups, for gradio 3 and 4 alike.
 
 Nothing is looked for or opened while it is built, unless its box is ticked from the start. What a
-run will do that its user may not expect is said below it as soon as the box is ticked.
+run will do that its user may not expect is said below it as soon as the box is ticked; that nothing
+can work in this WebUI is said at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui.fields import FIELDS, Field
 from realishuman.hosts.webui.infotext import component_value
 from realishuman.hosts.webui.options import start_value
+from realishuman.hosts.webui.program import program
 from realishuman.settings import AUTO, PART_KINDS
 
 LABEL = "RealisHuman refine"
@@ -163,7 +165,12 @@ def _if_on(enabled: bool, parts: Sequence[str], *packs: str) -> str:
 
 
 def _at_start() -> str:
-    """The outlook of a box that is ticked from the start; one that is not opens nothing."""
+    """The outlook of a box that is ticked from the start; one that is not opens nothing.
+
+    If nothing can be refined in this WebUI, this is said all the same.
+    """
+    if why_not := program().why_not:
+        return f"<p>{escape(why_not)}</p>"
     by_name = {one.name: one for one in FIELDS}
     return _if_on(*(start_value(by_name[name]) for name in (FIELDS[0].name, "parts", *PACKS)))
 

@@ -18,6 +18,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import fields, infotext
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.options import PREVIEW, option
+from realishuman.hosts.webui.program import program
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.sending import TAB, Sending
 from realishuman.settings import AUTO, PART_KINDS, Settings
@@ -164,10 +165,7 @@ class TabHost:
 
     def doctor_text(self) -> str:
         """What `realishuman doctor` says."""
-        from realishuman.doctor import report
-        from realishuman.hosts.webui.host import current
-
-        return "\n".join(report(current().models_folder())[0])
+        return "\n".join(doctor()[0])
 
     def folder(
         self, source: str, target: str, values: Mapping[str, Any], progress: HostProgress
@@ -213,6 +211,8 @@ def inventory(hashed: bool = False) -> Any:
 
 def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
     """A callback for on_ui_tabs: builds the page and connects the "send to" buttons."""
+    if program().why_not:
+        return [(_notice(program().why_not), TITLE, TAB)]
     import gradio
     from modules import call_queue, infotext_utils
 
@@ -220,7 +220,8 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
         from realishuman.hosts.webui.actions import Actions
         from realishuman.hosts.webui.tab import SEND_TO, Page
     except ImportError as error:
-        return [(_lacking(error), TITLE, TAB)]
+        log.error("the RealisHuman tab cannot be built: %s", error)
+        return [(_notice(_lacking(error)), TITLE, TAB)]
     with gradio.Blocks(analytics_enabled=False) as blocks:
         page = Page(
             Actions(engine, choices, turn, written), call_queue.wrap_gradio_gpu_call, TabHost()
@@ -239,31 +240,46 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
     return [(blocks, TITLE, TAB)]
 
 
-def _lacking(error: ImportError) -> Any:
-    """A page that says which package keeps the tab from being built."""
+def _lacking(error: ImportError) -> str:
+    """Which package keeps the tab from being built."""
+    return (
+        f"The Python package {error.name or ''} is missing ({error}). Restart the WebUI without "
+        "--skip-install, so that install.py can add it."
+    )
+
+
+def _notice(sentence: str) -> Any:
+    """A page that says nothing else."""
     import gradio
 
-    log.error("the RealisHuman tab cannot be built: %s", error)
     with gradio.Blocks(analytics_enabled=False) as blocks:
-        gradio.HTML(
-            f"<p>The Python package {escape(error.name or '')} is missing ({escape(str(error))}). "
-            "Restart the WebUI without --skip-install, so that install.py can add it.</p>"
-        )
+        gradio.HTML(f"<p>{escape(sentence)}</p>")
     return blocks
+
+
+def doctor() -> tuple[list[str], bool]:
+    """What `realishuman doctor` says, and whether networks can run in this WebUI."""
+    from realishuman.doctor import report
+    from realishuman.hosts.webui.host import current
+
+    try:
+        host = current()
+        place = host.place()
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing could be refined
+        lines, _ = report()
+        said = str(error) if isinstance(error, RealisHumanError) else repr(error)
+        return [*lines, f"BROKEN   WebUI: {said}"], False
+    lines, healthy = report(host.models_folder())
+    runs = f"ok       {host.name}, whose UNets compute in {place.dtype} on {place.device}"
+    return [*lines, runs.replace("torch.", "")], healthy
 
 
 def app_started(_demo: Any, app: Any) -> None:
     """A callback for on_app_started: adds the HTTP routes, with or without the host's own API."""
     from modules import shared
 
-    from realishuman.doctor import report
     from realishuman.hosts.webui.actions import Bound
-    from realishuman.hosts.webui.host import current
     from realishuman.hosts.webui.routes import Service, add_routes
-
-    def doctor() -> dict[str, Any]:
-        lines, healthy = report(current().models_folder())
-        return {"healthy": healthy, "lines": lines}
 
     def bound(packs: Mapping[str, str]) -> Bound:
         named = {f"{kind}_pack": name for kind, name in packs.items()}
@@ -277,7 +293,7 @@ def app_started(_demo: Any, app: Any) -> None:
             progress=progress,
             schema=lambda: fields.schema(tuple(fields.SETTINGS.values())),
             models=lambda: inventory().as_dict(),
-            doctor=doctor,
+            doctor=lambda: dict(zip(("lines", "healthy"), doctor(), strict=True)),
             credentials=credentials(shared.cmd_opts.api_auth),
         ),
     )

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import nn
 
+from realishuman.hosts import webui
 from realishuman.weights.random_pack import SMALL, random_pack
 from tests.backbones.ldm_like import UNetModel
 
-ADAPTERS = ("a1111", "forge")
+ADAPTERS = ("a1111", "forge", "forge_memory")
 CPU = torch.device("cpu")
 
 
@@ -68,12 +69,17 @@ def installed(monkeypatch):
             parent, _, name = each.__name__.rpartition(".")
             if parent:
                 setattr(sys.modules[parent], name, each)
-        for name in ADAPTERS:
-            monkeypatch.delitem(sys.modules, f"realishuman.hosts.webui.{name}", raising=False)
+        forget_adapters()
 
     yield install
+    forget_adapters()
+
+
+def forget_adapters():
+    """The next import binds them to the modules of then."""
     for name in ADAPTERS:
-        sys.modules.pop(f"realishuman.hosts.webui.{name}", None)
+        sys.modules.pop(f"{webui.__name__}.{name}", None)
+        vars(webui).pop(name, None)
 
 
 @pytest.fixture
@@ -140,28 +146,104 @@ class MemoryManager:
 
     def __init__(self):
         self.current_loaded_models, self.asked, self.fails = [], [], False
+        self.free = float("inf")
 
     def load_models_gpu(self, models, memory_required=0, hard_memory_preservation=0):
-        self.asked.append((len(models), memory_required, hard_memory_preservation))
+        self._load(models, (len(models), memory_required, hard_memory_preservation))
+
+    def unload_model_clones(self, patcher):
+        loaded = self.current_loaded_models
+        loaded[:] = [each for each in loaded if each.model.model is not patcher.model]
+        for each in patcher.model.modules():
+            if hasattr(each, "prev_parameters_manual_cast"):
+                each.parameters_manual_cast = each.prev_parameters_manual_cast
+                del each.prev_parameters_manual_cast
+
+    def free_memory(self, memory_required, device):
+        self.asked.append(("free", memory_required, device.type))
+
+    def get_free_memory(self, device):
+        return self.free
+
+    def _load(self, models, asked):
+        self.asked.append(asked)
         for model in models:
             self.current_loaded_models.insert(0, types.SimpleNamespace(model=model))
             for each in model.model.modules():
                 for name, parameter in list(each._parameters.items()):
                     if parameter is not None:
                         each._parameters[name] = nn.Parameter(parameter.clone(), False)
+                if hasattr(each, "parameters_manual_cast"):
+                    each.prev_parameters_manual_cast = each.parameters_manual_cast
+                    each.parameters_manual_cast = True
             if self.fails:
                 raise torch.cuda.OutOfMemoryError("as it happens")
 
-    def unload_model_clones(self, patcher):
+
+class NeoPatcher(Patcher):
+    """As Forge Neo's: the model carries what is known of its loading."""
+
+    def __init__(self, model, load_device, offload_device):
+        super().__init__(model, load_device, offload_device)
+        if not hasattr(model, "model_loaded_weight_memory"):
+            model.model_loaded_weight_memory = 0
+
+    def detach(self):
+        self.model.model_loaded_weight_memory = 0
+        for each in self.model.modules():
+            if hasattr(each, "prev_parameters_manual_cast"):
+                each.parameters_manual_cast = each.prev_parameters_manual_cast
+                del each.prev_parameters_manual_cast
+                each.weight_function, each.bias_function = [], []
+
+
+class NeoMemoryManager(MemoryManager):
+    """As Forge Neo's: what counts as loaded is not loaded again, marks are not made twice."""
+
+    unload_model_clones = None
+
+    def load_models_gpu(
+        self,
+        models,
+        memory_required=0,
+        force_patch_weights=False,
+        minimum_memory_required=None,
+        force_full_load=False,
+    ):
+        new = [each for each in models if not each.model.model_loaded_weight_memory]
+        self._load(new, (len(new), memory_required))
+        for each in new:
+            each.model.model_loaded_weight_memory = 1
+
+    def unload_model(self, patcher):
         loaded = self.current_loaded_models
-        loaded[:] = [each for each in loaded if each.model.model is not patcher.model]
+        loaded[:] = [each for each in loaded if each.model is not patcher]
 
 
-@pytest.fixture
-def forge(installed, unet):
-    """Forge with a model; `memory` is its memory manager."""
-    memory = MemoryManager()
-    inner = types.SimpleNamespace(diffusion_model=unet, storage_dtype=torch.float32)
+def streamable(module):
+    """A module whose layers carry what Forge's do."""
+    for each in module.modules():
+        if each._parameters:
+            each.parameters_manual_cast = False
+    return module
+
+
+def memory_module(memory, **more):
+    return module(
+        "backend.memory_management",
+        current_loaded_models=memory.current_loaded_models,
+        load_models_gpu=memory.load_models_gpu,
+        free_memory=memory.free_memory,
+        get_free_memory=memory.get_free_memory,
+        get_torch_device=lambda: CPU,
+        vae_dtype=lambda: torch.bfloat16,
+        soft_empty_cache=lambda: None,
+        **more,
+    )
+
+
+def forge_like(installed, unet, memory, memory_management, patcher):
+    inner = types.SimpleNamespace(diffusion_model=streamable(unet), storage_dtype=torch.float32)
     model = types.SimpleNamespace(
         is_sd1=True,
         forge_objects_original=types.SimpleNamespace(unet=types.SimpleNamespace(model=inner)),
@@ -170,18 +252,9 @@ def forge(installed, unet):
     data = types.SimpleNamespace(sd_model=model)
     installed(
         module("backend", __path__=[]),
-        module(
-            "backend.memory_management",
-            current_loaded_models=memory.current_loaded_models,
-            load_models_gpu=memory.load_models_gpu,
-            unload_model_clones=memory.unload_model_clones,
-            get_torch_device=lambda: CPU,
-            get_computation_dtype=lambda device, parameters: torch.float32,
-            vae_dtype=lambda: torch.bfloat16,
-            soft_empty_cache=lambda: None,
-        ),
+        memory_management,
         module("backend.patcher", __path__=[]),
-        module("backend.patcher.base", ModelPatcher=Patcher),
+        module("backend.patcher.base", ModelPatcher=patcher),
         module("modules_forge", __path__=[]),
         module("modules_forge.initialization"),
         module("modules", __path__=[]),
@@ -194,5 +267,42 @@ def forge(installed, unet):
         ),
     )
     adapter = importlib.import_module("realishuman.hosts.webui.forge")
-    host = adapter.ForgeHost()
-    return types.SimpleNamespace(host=host, unet=unet, memory=memory, inner=inner, data=data)
+    return types.SimpleNamespace(
+        host=adapter.ForgeHost(),
+        unet=unet,
+        memory=memory,
+        inner=inner,
+        data=data,
+        memory_management=memory_management,
+    )
+
+
+@pytest.fixture
+def forge(installed, unet):
+    """Forge (2) with a model; `memory` is its memory manager."""
+    memory = MemoryManager()
+    offered = memory_module(
+        memory,
+        unload_model_clones=memory.unload_model_clones,
+        get_computation_dtype=lambda device, parameters: torch.float32,
+    )
+    return forge_like(installed, unet, memory, offered, Patcher)
+
+
+@pytest.fixture
+def neo(installed, unet):
+    """Forge Neo with a model that it streams, and a LoRA: its layers bear marks of that."""
+    memory = NeoMemoryManager()
+    offered = memory_module(
+        memory,
+        unload_model=memory.unload_model,
+        unet_dtype=lambda device, parameters, weight_dtype=None: weight_dtype,
+        inference_cast=lambda dtype, device: torch.float32,
+    )
+    made = forge_like(installed, unet, memory, offered, NeoPatcher)
+    for each in unet.modules():
+        if hasattr(each, "parameters_manual_cast"):
+            each.parameters_manual_cast = each.prev_parameters_manual_cast = True
+            each.forge_patched_weights = each.forge_force_cast_weights = True
+            each.weight_function, each.bias_function = [], []
+    return made

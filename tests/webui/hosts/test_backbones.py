@@ -45,7 +45,7 @@ class Steps:
             raise self.error
 
 
-@pytest.fixture(params=["a1111", "forge"])
+@pytest.fixture(params=["a1111", "forge", "neo"])
 def webui(request):
     return request.getfixturevalue(request.param)
 

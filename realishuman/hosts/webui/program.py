@@ -1,0 +1,98 @@
+"""Which WebUI runs in this process, told by what it offers, and whether it can be used.
+
+Imports nothing heavy: scripts/ asks before anything of ours is registered.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SUPPORTED = "Supported are AUTOMATIC1111's WebUI (1.10), Forge (2) and Forge Neo, and their forks"
+# what realishuman.hosts.webui.forge and forge_memory call; of each line one name must be there
+_FORGE = (
+    ("backend.memory_management", "load_models_gpu"),
+    ("backend.memory_management", "get_torch_device"),
+    ("backend.memory_management", "get_computation_dtype", "inference_cast"),
+    ("backend.memory_management", "get_computation_dtype", "unet_dtype"),
+    ("backend.memory_management", "unload_model_clones", "unload_model"),
+    ("backend.memory_management", "vae_dtype"),
+    ("backend.memory_management", "free_memory"),
+    ("backend.memory_management", "get_free_memory"),
+    ("backend.memory_management", "soft_empty_cache"),
+    ("backend.patcher.base", "ModelPatcher"),
+    ("modules.sd_models", "model_data"),
+)
+# of the modules that SD.Next has under the same names some are empty and some are gone
+_A1111 = (
+    ("modules.devices", "autocast"),
+    ("modules.devices", "torch_gc"),
+    ("modules.lowvram", "send_everything_to_cpu"),
+    ("modules.sd_hijack", "model_hijack"),
+    ("modules.sd_models", "model_data"),
+    ("modules.sd_unet", "current_unet"),
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program around us.
+
+    adapter  the module in realishuman.hosts.webui that speaks to it; "" if it is none we know.
+    why_not  a sentence if nothing can be refined in it, else "".
+    """
+
+    adapter: Literal["a1111", "forge", ""]
+    why_not: str = ""
+
+
+@functools.cache
+def program() -> Program:
+    """The program of this process; the answer is kept."""
+    if _has("modules_forge.initialization") and _has(
+        "backend.memory_management", "load_models_gpu"
+    ):
+        return Program("forge", _lacking("This Forge", _FORGE))
+    if _has("ldm_patched.modules.model_management"):
+        return Program(
+            "", _refusal("This WebUI is built on an older Forge (reForge, Forge classic)")
+        )
+    if not _has("modules.shared"):
+        return Program(
+            "",
+            "Neither AUTOMATIC1111's WebUI nor Forge runs in this process. Outside of them use the "
+            "command line: `realishuman refine -h`.",
+        )
+    why_not = _lacking("This WebUI", _A1111)
+    return Program("", why_not) if why_not else Program("a1111")
+
+
+def _lacking(who: str, needs: tuple[tuple[str, ...], ...]) -> str:
+    """What is asked for in vain, as a sentence; "" if all is there."""
+    missing = [
+        f"{module}.{' or '.join(names)}"
+        for module, *names in needs
+        if not any(_has(module, name) for name in names)
+    ]
+    return _refusal(f"{who} does not offer {', '.join(missing)}") if missing else ""
+
+
+def _refusal(reason: str) -> str:
+    return (
+        f"{reason}, so RealisHuman cannot work in it. {SUPPORTED}; elsewhere use the command line, "
+        "`realishuman refine -h`."
+    )
+
+
+def _has(module: str, attribute: str = "") -> bool:
+    """Whether the program has this module, with this attribute; nothing of a host is run twice."""
+    found: Any = sys.modules.get(module)
+    if found is None:
+        try:
+            found = importlib.import_module(module)
+        except ImportError:
+            return False
+    return not attribute or hasattr(found, attribute)
