@@ -8,33 +8,35 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 SUPPORTED = "Supported are AUTOMATIC1111's WebUI (1.10), Forge (2) and Forge Neo, and their forks"
-# what realishuman.hosts.webui.forge and forge_memory call; of each line one name must be there
-_FORGE = (
-    ("backend.memory_management", "load_models_gpu"),
-    ("backend.memory_management", "get_torch_device"),
-    ("backend.memory_management", "get_computation_dtype", "inference_cast"),
-    ("backend.memory_management", "get_computation_dtype", "unet_dtype"),
-    ("backend.memory_management", "unload_model_clones", "unload_model"),
-    ("backend.memory_management", "vae_dtype"),
-    ("backend.memory_management", "free_memory"),
-    ("backend.memory_management", "get_free_memory"),
-    ("backend.memory_management", "soft_empty_cache"),
-    ("backend.patcher.base", "ModelPatcher"),
-    ("modules.sd_models", "model_data"),
-)
-# of the modules that SD.Next has under the same names some are empty and some are gone
-_A1111 = (
-    ("modules.devices", "autocast"),
-    ("modules.devices", "torch_gc"),
-    ("modules.lowvram", "send_everything_to_cpu"),
-    ("modules.sd_hijack", "model_hijack"),
-    ("modules.sd_models", "model_data"),
-    ("modules.sd_unet", "current_unet"),
-)
+# what our modules forge and forge_memory call; of alternatives, parted by "or", one must be there
+_FORGE = {
+    "backend.memory_management": (
+        "free_memory",
+        "get_computation_dtype or inference_cast",
+        "get_computation_dtype or unet_dtype",
+        "get_free_memory",
+        "get_torch_device",
+        "load_models_gpu",
+        "soft_empty_cache",
+        "unload_model_clones or unload_model",
+        "vae_dtype",
+    ),
+    "backend.patcher.base": ("ModelPatcher",),
+    "modules.sd_models": ("model_data",),
+}
+# what our module a1111 calls; SD.Next has modules of the same names, some empty, and no lowvram
+_A1111 = {
+    "modules.devices": ("autocast", "torch_gc"),
+    "modules.lowvram": ("send_everything_to_cpu",),
+    "modules.sd_hijack": ("model_hijack",),
+    "modules.sd_models": ("model_data",),
+    "modules.sd_unet": ("current_unet",),
+}
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,14 @@ def program() -> Program:
     return Program("", why_not) if why_not else Program("a1111")
 
 
-def _lacking(who: str, needs: tuple[tuple[str, ...], ...]) -> str:
+def _lacking(who: str, needs: Mapping[str, Sequence[str]]) -> str:
     """What is asked for in vain, as a sentence; "" if all is there."""
-    missing = [
-        f"{module}.{' or '.join(names)}"
-        for module, *names in needs
-        if not any(_has(module, name) for name in names)
-    ]
-    return _refusal(f"{who} does not offer {', '.join(missing)}") if missing else ""
+    missing = []
+    for module, names in needs.items():
+        lost = [each for each in names if not any(_has(module, n) for n in each.split(" or "))]
+        if lost:
+            missing.append(f"{module} ({', '.join(lost)})")
+    return _refusal(f"{who} lacks what is needed of {', '.join(missing)}") if missing else ""
 
 
 def _refusal(reason: str) -> str:

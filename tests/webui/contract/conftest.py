@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from realishuman.hosts.webui import extras, script, xyz
+from realishuman.hosts.webui.program import program
 from realishuman.imaging.boxes import Box
 from realishuman.result import PartReport, Result
 from realishuman.settings import Settings
@@ -84,7 +85,9 @@ def host(monkeypatch):
     """The stand-ins, in place of a WebUI."""
     for name, module in stand_in.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
-    return stand_in
+    program.cache_clear()
+    yield stand_in
+    program.cache_clear()
 
 
 @pytest.fixture

@@ -145,10 +145,15 @@ def modules():
             "modules.scripts_postprocessing", ScriptPostprocessing=ScriptPostprocessing
         ),
         "ui_components": module("modules.ui_components", InputAccordion=Component),
+        "devices": module("modules.devices", autocast=None, torch_gc=None),
+        "lowvram": module("modules.lowvram", send_everything_to_cpu=None),
+        "sd_hijack": module("modules.sd_hijack", model_hijack=None),
+        "sd_models": module("modules.sd_models", model_data=None),
+        "sd_unet": module("modules.sd_unet", current_unet=None),
     }
     page = (
         *("Checkbox", "CheckboxGroup", "Dropdown", "Slider", "Radio", "Number", "Textbox", "Image"),
-        *("HTML", "Button", "Row", "Column", "Group", "Tabs", "TabItem", "Accordion"),
+        *("HTML", "Button", "Row", "Column", "Group", "Tabs", "TabItem", "Accordion", "Blocks"),
     )
     return {
         "modules": module("modules", **parts),

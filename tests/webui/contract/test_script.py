@@ -188,6 +188,16 @@ def test_another_extensions_inner_runs_are_left_alone(host, generation, painting
     assert painting.calls == []
 
 
+def test_a_job_for_which_adetailer_switched_itself_off_is_ours_all_the_same(
+    host, generation, painting
+):
+    p = generation()
+    p._ad_disabled = True  # on the user's own job, say with an empty inpaint mask
+    host.process_images(p)
+
+    assert len(painting.calls) == 4
+
+
 def test_a_pretended_end_and_begin_in_the_middle_changes_nothing(host, generation, painting):
     plain = host.process_images(generation())
     calls, painting.calls = painting.calls, []
