@@ -89,7 +89,10 @@ class Settings:
         None, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
     )
     preset: str | None = setting(
-        None, "constants to use; the pack's own if not given", choices=("released", "paper")
+        None,
+        "constants to use; the pack's own if not given. Both are made for the released weights; "
+        "the demo pack fails with them",
+        choices=("released", "paper"),
     )
     dilate: int | None = setting(
         None,
