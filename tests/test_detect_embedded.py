@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -15,9 +16,10 @@ from realishuman.detect.families import FAMILIES
 from realishuman.detect.find import scan, settle
 from realishuman.detect.landmarks import read
 from realishuman.detect.regions import Region
-from realishuman.detect.tiles import plan
+from realishuman.detect.tiles import whole
 from realishuman.errors import ModelError, PictureError
-from realishuman.imaging.boxes import Box, intersection, iou
+from realishuman.imaging.boxes import Box, around, intersection, iou
+from realishuman.train.synthetic.sample import sample as synthetic
 
 GOLDEN = json.loads(
     (Path(__file__).parent / "golden" / "detect" / "mediapipe.json").read_text("utf-8")
@@ -63,9 +65,9 @@ def test_detections_of_the_whole_picture_are_mediapipes(
     detector, sample, name, kind, key, threshold
 ):
     picture, search = sample(name), detector.search(kind)
-    whole = plan(1024, 1360)[:1]
+    one = [whole(1024, 1360)]
 
-    found = settle(scan(search.finder, search.family.finder, picture, whole), whole, threshold)
+    found = settle(scan(search.finder, search.family.finder, picture, one), one, threshold)
 
     recorded = GOLDEN[name][key]
     np.testing.assert_allclose(found.scores, [d["score"] for d in recorded], atol=1e-4)
@@ -163,6 +165,51 @@ def test_a_region_reads_the_same_alone_and_among_others(detector, sample):
     among = read(search.reader, search.family.reader, picture, [*others, *regions])
 
     np.testing.assert_allclose(among[20].landmarks, alone.landmarks, atol=1e-3)
+
+
+# --- any size, any way up
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    """A function: a rendered person's hand or face, the same for a seed, and its landmarks."""
+
+    @lru_cache
+    def make(seed, part):
+        pair = synthetic(seed, 256, part=part)
+        return pair.clean, pair.joints
+
+    return make
+
+
+@pytest.mark.parametrize("canvas", [512, 768, 1024, 1360])
+def test_a_hand_of_one_size_is_found_in_a_picture_of_any(detector, rendered, canvas):
+    clean, joints = rendered(0, "hand")
+    side = round(256 * 60 / np.ptp(joints[:, :2], axis=0).max())
+    picture = np.full((canvas, canvas, 3), (90, 110, 120), np.uint8)
+    picture[200 : 200 + side, 100 : 100 + side] = cv2.resize(clean, (side, side), None, 0, 0, 3)
+
+    (hand,) = detector.detect(picture, ["hand"], confidence=0.5)
+
+    true = around(joints[:, :2] * side / 256 + np.array([100, 200]))
+    assert iou(hand.box, true) > 0.4
+
+
+@pytest.mark.parametrize("turn", [0, 60, 90, 135, 180, 240, 270])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_face_at_any_roll_is_read_the_way_it_stands(detector, rendered, turn, named):
+    clean, joints = rendered(4, "face")
+    matrix = cv2.getRotationMatrix2D((128, 128), turn, 1.0)
+    matrix[:, 2] += 72
+    picture = cv2.warpAffine(clean, matrix, (400, 400), borderMode=cv2.BORDER_REFLECT)
+    true = joints[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    given = [GivenBox("face", around(true))] if named else []
+
+    faces = detector.detect(picture, ["face"], confidence=0.5, given=given)
+
+    (face,) = (one for one in faces if iou(one.box, around(true)) > 0.3)
+    apart = np.linalg.norm(face.keypoints[:, :2] - true, axis=1).mean()
+    assert apart < 0.06 * np.ptp(true, axis=0).max()
 
 
 # --- boxes the user drew

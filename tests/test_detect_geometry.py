@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from realishuman.detect.base import Part
 from realishuman.detect.families import FAMILIES, face_from_landmarks, hand_from_landmarks
 from realishuman.detect.regions import Region, cut, heading
 from realishuman.detect.suppress import best_of, blended, distinct, uncut
-from realishuman.detect.tiles import MAX_WINDOWS, UNDIVIDED, plan
+from realishuman.detect.tiles import MAX_WINDOWS, OVERLAP, Levels, plan, whole
 from realishuman.imaging.boxes import Box
 
 
@@ -102,10 +103,14 @@ def test_a_part_inside_or_on_a_better_one_is_dropped(other, survives):
     assert distinct([other, best]) == ([best, other] if survives else [best])
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (512, 768), (768, 768)])
-def test_a_small_picture_is_one_window(width, height):
-    (window,) = plan(width, height)
+HAND_LEVELS = FAMILIES["hand"].levels
 
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (319, 200)])
+def test_a_small_picture_is_one_window(width, height):
+    (window,) = plan(width, height, HAND_LEVELS)
+
+    assert window == whole(width, height)
     assert window.region == Region(width / 2, height / 2, max(width, height))
     assert window.inner == (False,) * 4
 
@@ -114,7 +119,7 @@ def test_a_small_picture_is_one_window(width, height):
     ("width", "height"), [(769, 100), (1024, 1360), (4000, 3000), (12000, 9000), (60000, 50)]
 )
 def test_every_level_of_windows_covers_the_picture_with_overlap(width, height):
-    windows = plan(width, height)
+    windows = plan(width, height, HAND_LEVELS)
 
     assert len(windows) <= MAX_WINDOWS
     for side in {window.region.side for window in windows}:
@@ -124,13 +129,30 @@ def test_every_level_of_windows_covers_the_picture_with_overlap(width, height):
             assert middles[0] - side / 2 <= 1e-6
             assert middles[-1] + side / 2 >= length - 1e-6
             steps = np.diff(middles)
-            assert (steps <= 0.6 * side + 1e-6).all()
+            assert (steps <= (1 - OVERLAP) * side + 1e-6).all()
+
+
+def test_levels_shrink_by_no_more_than_their_step():
+    sides = sorted({window.region.side for window in plan(5000, 3000, Levels(2.0, 680.0))})
+
+    assert sides[0] == pytest.approx(680)
+    assert all(large / small <= 2 + 1e-9 for small, large in pairwise(sides))
+
+
+def test_the_smaller_the_picture_the_smaller_its_finest_windows():
+    """What fills enough of a window in a large picture does so in every smaller one."""
+    finest = [
+        min(window.region.side for window in plan(side, side, HAND_LEVELS))
+        for side in range(100, 3000, 20)
+    ]
+
+    assert all(larger > smaller - 1 for smaller, larger in pairwise(finest))
 
 
 def test_windows_know_where_the_picture_goes_on():
-    first = plan(1024, 1360)[1]
+    first = plan(1024, 1360, HAND_LEVELS)[1]
 
-    assert first.region.side == 680 < UNDIVIDED
+    assert first.region.side == 680
     assert first.inner == (False, False, True, True)
 
 

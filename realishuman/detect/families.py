@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from realishuman.detect.anchors import Floats, centres
 from realishuman.detect.regions import Region, heading, upright
+from realishuman.detect.tiles import Levels
 from realishuman.imaging.boxes import Box, around, square
 from realishuman.weights.onnx_session import Network
 
@@ -22,6 +23,7 @@ UP, RIGHT = math.pi / 2, 0.0
 WRIST, INDEX, MIDDLE, RING = 0, 5, 9, 13  # hand landmarks: the wrist and the base of three fingers
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # fingertips move too much to place the region
 EYES = 33, 263  # face landmarks: outer corners
+QUARTERS = (0.0, math.pi / 2, math.pi, -math.pi / 2)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class Family:
     from_detection  region of the landmark network, from a detected box and its points.
     from_landmarks  the same from landmarks (K, 3) of a first pass, in picture pixels.
     turns           angles tried when a box is all there is to go by.
+    levels          how finely the detector divides pictures.
+    rolls           turns of a part that its networks do not know, for they have learnt upright
+                    ones: the detector sees the whole picture turned like that as well, and a first
+                    reading is compared with others.
+    sure            presence from which a first reading is the right way up without comparing.
     """
 
     finder: Finder
@@ -95,6 +102,9 @@ class Family:
     from_detection: Callable[[Box, Floats], Region]
     from_landmarks: Callable[[NDArray[np.floating]], Region]
     turns: tuple[float, ...]
+    levels: Levels
+    rolls: tuple[float, ...] = ()
+    sure: float = 0.0
 
 
 def hand_from_palm(box: Box, points: Floats) -> Region:
@@ -141,7 +151,8 @@ FAMILIES: Mapping[str, Family] = {
         Reader("hand_landmark_full.onnx", 224, 21, 0.4, presence_logit=False, sided=True),
         hand_from_palm,
         hand_from_landmarks,
-        turns=(0.0, math.pi / 2, math.pi, -math.pi / 2),
+        turns=QUARTERS,
+        levels=Levels(step=2.0, finest=680.0, closer=0.1),
     ),
     "face": Family(
         Finder("face_detection_full_range_sparse.onnx", 192, ((4, 1),), points=6, low=-1.0),
@@ -149,5 +160,9 @@ FAMILIES: Mapping[str, Family] = {
         face_from_detection,
         face_from_landmarks,
         turns=(0.0,),
+        levels=Levels(step=2.0, finest=680.0),
+        rolls=QUARTERS[1:],
+        # Faces read the right way up have 1 - 1e-7 (5th percentile), others at most 1 - 3e-6.
+        sure=1 - 3e-7,
     ),
 }

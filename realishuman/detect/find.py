@@ -17,6 +17,7 @@ from realishuman.weights.onnx_session import OnnxSession
 BATCH = 8
 LOWEST_SCORE = 0.1  # below this an answer is noise; bounds the work when everything is asked for
 EDGE = 0.01  # sides of a window
+CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])  # of a box x0, y0, x1, y1
 
 
 def scan(
@@ -43,12 +44,7 @@ def settle(found: Sequence[Candidates], windows: Sequence[Window], threshold: fl
     groups = []
     for raw, window in zip(found, windows, strict=True):
         kept = uncut(blended(raw[raw.scores >= threshold]), window.inner, EDGE)
-        low, high = (window.region.to_picture(kept.boxes[:, i : i + 2]) for i in (0, 2))
-        groups.append(
-            Candidates(
-                np.concatenate([low, high], axis=1),
-                window.region.to_picture(kept.points),
-                kept.scores,
-            )
-        )
+        corners = window.region.to_picture(kept.boxes[:, CORNERS])
+        boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+        groups.append(Candidates(boxes, window.region.to_picture(kept.points), kept.scores))
     return best_of(joined(groups))

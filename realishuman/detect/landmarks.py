@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Picture
-from realishuman.detect.families import Reader
+from realishuman.detect.families import Family, Reader
 from realishuman.detect.regions import Region, cut
 from realishuman.weights.onnx_session import OnnxSession
 
@@ -51,10 +51,9 @@ def read(
 
 def read_twice(
     session: OnnxSession,
-    reader: Reader,
+    family: Family,
     picture: Picture,
     regions: Sequence[Region],
-    follow: Callable[[NDArray[np.floating]], Region],
     gate: float,
 ) -> list[tuple[Reading, Reading] | None]:
     """Read, and read what passes the gate again from the region its own landmarks give.
@@ -63,11 +62,31 @@ def read_twice(
     (a knee, say) is rarely taken for one twice. Returns both readings per region, None where the
     first does not pass.
     """
-    firsts = read(session, reader, picture, regions)
+    firsts = _upright(session, family, picture, regions)
     passed = [first for first in firsts if first.presence >= gate]
-    closer = [follow(first.landmarks) for first in passed]
-    seconds = iter(read(session, reader, picture, closer))
+    closer = [family.from_landmarks(first.landmarks) for first in passed]
+    seconds = iter(read(session, family.reader, picture, closer))
     return [(first, next(seconds)) if first.presence >= gate else None for first in firsts]
+
+
+def _upright(
+    session: OnnxSession, family: Family, picture: Picture, regions: Sequence[Region]
+) -> list[Reading]:
+    """One reading per region, the right way up as far as its presence tells.
+
+    A network that knows upright parts only sees one in a part that stands on its head too, but is
+    never as sure of it.
+    """
+    firsts = read(session, family.reader, picture, regions)
+    unsure = [i for i, first in enumerate(firsts) if first.presence < family.sure]
+    others = [
+        replace(regions[i], angle=regions[i].angle + turn) for i in unsure for turn in family.rolls
+    ]
+    turned = iter(read(session, family.reader, picture, others))
+    for i in unsure:
+        every = [firsts[i], *(next(turned) for _ in family.rolls)]
+        firsts[i] = max(every, key=lambda reading: reading.presence)
+    return firsts
 
 
 def _reading(reader: Reader, region: Region, out: dict[str, NDArray[np.float32]]) -> Reading:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 
@@ -67,7 +68,11 @@ def _read(search: Search, views: Sequence[Picture], box: Box) -> Part | None:
 
 
 def _detected(search: Search, picture: Picture, box: Box) -> Part | None:
-    windows = [Window(upright(box, scale), (False,) * 4) for scale in WINDOWS]
+    windows = [
+        Window(replace(upright(box, scale), angle=turn), (False,) * 4)
+        for turn in (0.0, *search.family.rolls)
+        for scale in WINDOWS
+    ]
     found = search.confirmed(picture, search.candidates(picture, windows), GATE)
     inside = [part for part in found if intersection(part.box, box) > part.box.area / 2]
     return _fittest(inside, box)

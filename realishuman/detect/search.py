@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from realishuman.detect.anchors import Candidates
 from realishuman.detect.base import Part, Picture
 from realishuman.detect.families import Family
 from realishuman.detect.find import LOWEST_SCORE, scan, settle
 from realishuman.detect.landmarks import Reading, read_twice
-from realishuman.detect.regions import Region
-from realishuman.detect.suppress import distinct
-from realishuman.detect.tiles import Window, plan
+from realishuman.detect.regions import Region, upright
+from realishuman.detect.suppress import distinct, overlaps
+from realishuman.detect.tiles import Window, plan, whole
 from realishuman.imaging.boxes import Box, around
 from realishuman.weights.onnx_session import OnnxSession
 
@@ -21,6 +22,21 @@ SECOND_TRY = 0.3  # malformed parts score low: asked again this low when nothing
 SECOND_GATE = 0.9  # the landmark network must then be surer
 LOOSEST = 0.5  # who asks for more confidence than this gets no second try
 MOST_CANDIDATES = 300  # of one kind in one picture: bounds the time
+CLOSE = 5.0  # side of a window for a closer look, in longer sides of the detection
+MOST_CLOSE = 16  # such windows in one picture: bounds the time
+SAME_VIEW = 0.25  # of a window: a detection this near its middle is seen by it as well
+ALREADY = 0.1  # IoU from which an unsure detection belongs to a sure one
+
+
+class Scans(NamedTuple):
+    """What the detector answered in each of these windows, however unsure."""
+
+    found: list[Candidates]
+    windows: list[Window]
+
+    def settled(self, threshold: float) -> Candidates:
+        """Return what scores at least `threshold`, once each, in picture pixels."""
+        return settle(self.found, self.windows, threshold)
 
 
 @dataclass(frozen=True)
@@ -34,15 +50,25 @@ class Search:
 
     def everywhere(self, picture: Picture, confidence: float) -> list[Part]:
         """Return all parts in the picture, best first."""
-        windows = plan(picture.shape[1], picture.shape[0])
-        found = scan(self.finder, self.family.finder, picture, windows)
+        scans = self.scanned(picture, confidence)
         tries = [(max(confidence, LOWEST_SCORE), GATE)]
         if SECOND_TRY < confidence <= LOOSEST:
             tries.append((SECOND_TRY, SECOND_GATE))
         for threshold, gate in tries:
-            if parts := self.confirmed(picture, settle(found, windows, threshold), gate):
+            if parts := self.confirmed(picture, scans.settled(threshold), gate):
                 return distinct(parts)
         return []
+
+    def scanned(self, picture: Picture, confidence: float) -> Scans:
+        """Look at all windows of a picture, and closer where something small is unsure."""
+        height, width = picture.shape[:2]
+        windows = plan(width, height, self.family.levels)
+        windows += [whole(width, height, turn) for turn in self.family.rolls]
+        scans = Scans(scan(self.finder, self.family.finder, picture, windows), windows)
+        if closer := list(_closer(scans, confidence, self.family.levels.closer)):
+            scans.found.extend(scan(self.finder, self.family.finder, picture, closer))
+            scans.windows.extend(closer)
+        return scans
 
     def candidates(self, picture: Picture, windows: Sequence[Window]) -> Candidates:
         """Return everything the detector takes for a part in these windows, however unsure."""
@@ -67,8 +93,7 @@ class Search:
         self, picture: Picture, regions: Sequence[Region], gate: float
     ) -> list[tuple[Reading, Reading] | None]:
         """Return both landmark passes per region, None where the first stays under the gate."""
-        family = self.family
-        return read_twice(self.reader, family.reader, picture, regions, family.from_landmarks, gate)
+        return read_twice(self.reader, self.family, picture, regions, gate)
 
     def part(self, reading: Reading, score: float) -> Part:
         """Return a reading as a part."""
@@ -77,3 +102,34 @@ class Search:
             side = "right" if reading.right >= 0.5 else "left"
         box = around(reading.landmarks)
         return Part(self.kind, side, box, score, reading.landmarks, reading.world)
+
+
+def _closer(scans: Scans, confidence: float, share: float) -> Iterator[Window]:
+    """Windows around detections that are less sure than asked, each place once.
+
+    share  of the finest window below which a detection counts as small.
+    """
+    if not share:
+        return
+    small = share * min(window.region.side for window in scans.windows)
+    found = scans.settled(LOWEST_SCORE)
+    sure = found.boxes[found.scores >= confidence]
+    chosen: list[Region] = []
+    for values, score in zip(found.boxes, found.scores, strict=True):
+        box = Box(*values.tolist())
+        if score >= confidence or box.longer_side <= 1 or len(chosen) == MOST_CLOSE:
+            continue
+        if score < SECOND_TRY and box.longer_side > small:
+            continue
+        if len(sure) and overlaps(values, sure).max() > ALREADY:
+            continue
+        view = upright(box, CLOSE)
+        if not any(_sees(other, view) for other in chosen):
+            chosen.append(view)
+            yield Window(view, (True,) * 4)
+
+
+def _sees(one: Region, other: Region) -> bool:
+    """Whether a window shows the middle of another of about its size near its own middle."""
+    apart = max(abs(one.x - other.x), abs(one.y - other.y))
+    return apart < SAME_VIEW * one.side and 0.6 < one.side / other.side < 1.6

@@ -11,7 +11,7 @@ from realishuman.detect.anchors import Candidates, Floats
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import containment, iou
 
-SAME_CANDIDATE = 0.3  # IoU from which two answers of one detector pass are blended (MediaPipe's)
+SAME_CANDIDATE = 0.3  # IoU from which two answers of a detector mean one part (MediaPipe's)
 SAME_PART = 0.5  # IoU from which two parts are one
 INSIDE = 0.7  # a part with this share of it inside another is part of the other
 TOUCHING_HANDS = 0.7  # IoU that a left and a right hand of like size may have: clasped hands
@@ -55,7 +55,7 @@ def best_of(found: Candidates) -> Candidates:
     kept = []
     while len(left):
         kept.append(left[0])
-        same = overlaps(found.boxes[left[0]], found.boxes[left]) > SAME_PART
+        same = overlaps(found.boxes[left[0]], found.boxes[left]) > SAME_CANDIDATE
         same[0] = True
         left = left[~same]
     return found[np.array(kept, np.intp)]
