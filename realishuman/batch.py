@@ -22,6 +22,7 @@ from realishuman.errors import (
 )
 from realishuman.files import whole_file
 from realishuman.imaging.drawn import drawn_png
+from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, load_picture, save_picture
 from realishuman.look import Pixels, as_packed, look, missed
 from realishuman.models import Models
@@ -81,7 +82,7 @@ def refine_files(
             watch.picture(number, len(outputs))
             source, target = one.source, one.target
             try:
-                result = _refine_file(one, models, settings, boxes, only, watch)
+                result, lost = _refine_file(one, models, settings, boxes, only, watch)
             except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
             except Exception as error:  # noqa: BLE001 - the other pictures are to be refined
@@ -89,9 +90,10 @@ def refine_files(
                 reports.append({"input": str(source), **_failure(error)})
                 continue
             say(f"{source} -> {target}: {result.message}")
-            for line in _remarks(result, noted):
+            for line in (*_remarks(result, noted), *(f"  not kept: {what}." for what in lost)):
                 say(line)
-            reports.append({"input": str(source), "output": str(target), **result.report()})
+            about = {"input": str(source), "output": str(target), "lost": list(lost)}
+            reports.append({**about, **result.report()})
     finally:
         if report is not None:
             _write(report, (json.dumps(reports, indent=2) + "\n").encode())
@@ -105,15 +107,19 @@ def _refine_file(
     boxes: Sequence[GivenBox],
     only: Collection[int] | None,
     progress: Progress,
-) -> Result:
-    """One picture from file to file; a file of which nothing changes is copied as it is."""
+) -> tuple[Result, tuple[str, ...]]:
+    """One picture from file to file; a file of which nothing changes is copied as it is.
+
+    Returns also what of the file its refined picture does not hold, in words.
+    """
     source, target, steps = to.source, to.target, to.steps
     loaded = load_picture(source)
     check_target(target, loaded)
+    picture = loaded.rgb if loaded.deep is None else loaded.deep
     keep = steps is not None
     try:
         result = refine(
-            loaded.rgb,
+            picture,
             models,
             settings,
             boxes=boxes,
@@ -130,16 +136,17 @@ def _refine_file(
         ) from error
     _make_folder(target.parent)
     same_format = source.suffix.lower() == target.suffix.lower()
-    if same_format and np.array_equal(result.image, loaded.rgb):
+    lost: tuple[str, ...] = ()
+    if same_format and np.array_equal(result.image, picture):
         _write(target, source)
     else:
-        save_picture(target, result.image, loaded)
+        lost = save_picture(target, result.image[..., :3], loaded)
     if steps is not None:
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
     if to.comparison is not None:
-        _save_png(to.comparison, before_after(loaded.rgb[..., :3], result.image[..., :3]))
-    return result
+        _save_png(to.comparison, before_after(loaded.rgb, eight_bit(result.image[..., :3])))
+    return result, lost
 
 
 def _is_full_memory(error: Exception) -> bool:

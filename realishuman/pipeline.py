@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ Todo = Sequence[tuple[_Run, PreparedPart]]
 
 
 def refine(
-    image: str | Path | Pixels,
+    image: str | Path | NDArray[Any],
     models: Models,
     settings: Settings | None = None,
     *,
@@ -112,18 +113,29 @@ def refine(
     only        numbers of the parts that may be refined; None means all.
     keep_steps  return crops, pose images, masks and both stages' outputs in Result.steps.
     Returns     the picture with the refined parts pasted in and a report; the input itself, bit
-                for bit, if there was nothing to do.
+                for bit, if there was nothing to do. Of 16 bits per channel all are kept.
     Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
     """
     if isinstance(image, (str, Path)):
         loaded = load_picture(image)
-        rgb, alpha = loaded.rgb, loaded.alpha
+        rgb, alpha, deep = loaded.rgb, loaded.alpha, loaded.deep
     else:
         rgb, alpha = as_rgb(image)
+        deep = image if image.dtype == np.uint16 and image.shape[2:] in ((3,), (4,)) else None
     run = _Run(models, settings or Settings(), progress or Silent(), keep_steps, rgb)
     _begin(run, boxes, found, only)
     _repaint_all([run])
-    return _result(alpha, run)
+    result = _result(alpha, run)
+    return result if deep is None else replace(result, image=_deepened(deep, run))
+
+
+def _deepened(deep: NDArray[np.uint16], run: _Run) -> NDArray[np.uint16]:
+    """The picture (H, W, 3 or 4) with 16 bits per channel, the same parts pasted in."""
+    settings, output = run.settings, deep.copy()
+    output[..., :3] = compose(
+        deep[..., :3], run.patches, feather=settings.paste, colour_match=settings.colour_match
+    )
+    return output
 
 
 def refine_all(

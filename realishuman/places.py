@@ -13,7 +13,7 @@ from pathlib import Path
 from realishuman.errors import SettingsError
 from realishuman.files import fitting_name
 from realishuman.imaging.drawn import is_drawn
-from realishuman.imaging.picture import EXTENSIONS
+from realishuman.imaging.formats import readable, result_extension, writable
 
 Reason = tuple[str, str]  # why something was passed over: what one is called, and several
 DRAWN = ("comparison or sheet made by realishuman", "comparisons or sheets made by realishuman")
@@ -55,7 +55,7 @@ class _Search:
         """Take a file that was found, or pass it over."""
         if path.name.startswith("."):
             self.passed_over[HIDDEN] += 1
-        elif path.suffix.lower() not in EXTENSIONS:
+        elif path.suffix.lower() not in readable():
             self.passed_over[OTHER] += 1
         else:
             self.take(path, name)
@@ -102,7 +102,7 @@ def arrange(
     passed_over = _sentence(search.passed_over)
     if not pairs:
         raise SettingsError(
-            f"{' '.join(names)} holds no picture to work on ({', '.join(sorted(EXTENSIONS))}). "
+            f"{' '.join(names)} holds no picture to work on ({', '.join(sorted(readable()))}). "
             f"{passed_over}".strip()
         )
     try_folder(pairs[0][1].parent if len(pairs) == 1 else Path(output))
@@ -184,7 +184,7 @@ def _names_file(pictures: int, output: str) -> bool:
     path = Path(output)
     if not path.suffix or output.endswith(("/", os.sep)) or path.is_dir():
         return False
-    return pictures == 1 or (pictures > 1 and path.suffix.lower() in EXTENSIONS)
+    return pictures == 1 or (pictures > 1 and path.suffix.lower() in writable())
 
 
 def _only(pictures: int, path: Path, ending: str | None, suffix: str) -> Path:
@@ -194,7 +194,7 @@ def _only(pictures: int, path: Path, ending: str | None, suffix: str) -> Path:
             f"{path} names one file, but there are {pictures} pictures; name a folder, or end it "
             "with / if a folder shall be called so."
         )
-    allowed = sorted(EXTENSIONS) if ending is None else [ending]
+    allowed = sorted(writable()) if ending is None else [ending]
     if path.suffix.lower() not in allowed:
         raise SettingsError(
             f"{path} ends in {path.suffix}, not in {', '.join(allowed)}; end it with / if it "
@@ -234,7 +234,8 @@ def _results(
     """The results' paths; where only extensions tell pictures apart, these stay in the names."""
 
     def named(name: Path, stem: str) -> Path:
-        return folder / name.with_name(fitting_name(stem + suffix, ending or name.suffix))
+        extension = ending or result_extension(name)
+        return folder / name.with_name(fitting_name(stem + suffix, extension))
 
     results = [named(source.name, source.name.stem) for source in sources]
     count = Counter(map(_folded, results))

@@ -47,8 +47,9 @@ class PartReport:
 class Result:
     """A refined picture and its report.
 
-    image     (H, W, 3) uint8 RGB, or (H, W, 4) with the input's alpha; outside the m_d of the
-              refined parts every value equals the input's.
+    image     (H, W, 3) uint8 RGB, or (H, W, 4) with the input's alpha; uint16 where the input
+              has 16 bits per channel. Outside the m_d of the refined parts every value equals the
+              input's.
     parts     one report per part, in the order of their numbers.
     message   one sentence: what was done, or why nothing was.
     weights   "trained", "demo" or "random" per part kind that was refined.
@@ -63,7 +64,7 @@ class Result:
               choice of them, without sampling.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     parts: tuple[PartReport, ...]
     message: str
     weights: dict[str, str] = field(default_factory=dict)

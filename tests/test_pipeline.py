@@ -136,6 +136,32 @@ def test_alpha_comes_back_untouched(picture, models_of, flat_hand):
     np.testing.assert_array_equal(result.image[..., 3], rgba[..., 3])
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_are_kept_outside_the_ring_and_painted_with_inside(
+    picture, models_of, flat_hand, channels
+):
+    steps = np.arange(picture.shape[1], dtype=np.uint16)[None, :, None] % 257
+    deep = np.dstack([picture.astype(np.uint16) * 256 + steps, picture[..., :1] * np.uint16(200)])
+    deep = deep[..., :channels]
+    models = models_of([flat_hand(210, 180, 160)])
+
+    result = refine(deep, models, FAST)
+    shallow = refine(np.rint(deep / 257).astype(np.uint8), models, FAST)
+
+    assert result.image.dtype == np.uint16
+    assert result.image.shape == deep.shape
+    painted = (shallow.image[..., :3] != np.rint(deep / 257)[..., :3]).any(axis=2)
+    changed = (result.image != deep).any(axis=2)
+    assert painted.sum() > 2000
+    assert changed[painted].all()
+    ring = ~painted & changed  # where the change is too small for 8 bits
+    assert ring.sum() < 0.1 * painted.sum()
+    assert np.abs(result.image / 257 - shallow.image).max() < 1.5
+    assert len(np.unique(result.image[painted] % 257)) > 200  # not 8 bits made longer
+    if channels == 4:
+        np.testing.assert_array_equal(result.image[..., 3], deep[..., 3])
+
+
 def test_near_hands_do_not_repaint_each_other(picture, models_of, flat_hand):
     """The ring of one hand ends where the other hand begins."""
     hands = [flat_hand(160, 180, 140), flat_hand(250, 180, 140)]

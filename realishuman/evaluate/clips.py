@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import PictureError, SettingsError
-from realishuman.imaging.picture import EXTENSIONS, load_picture
+from realishuman.imaging.formats import readable
+from realishuman.imaging.picture import load_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -105,7 +106,7 @@ def clips(place: Path, every: int = 1) -> dict[str, Clip]:
         if path.is_dir():
             usable, name = bool(_pictures(path)), path.name
         else:
-            usable, name = path.suffix.lower() in EXTENSIONS | VIDEOS, path.stem
+            usable, name = path.suffix.lower() in readable().keys() | VIDEOS, path.stem
         if usable and name in found:
             raise SettingsError(
                 f"{found[name].path} and {path} have the same name: move one of them away."
@@ -115,7 +116,7 @@ def clips(place: Path, every: int = 1) -> dict[str, Clip]:
     if not found:
         raise SettingsError(
             f"{place} holds no picture, no video and no folder of pictures "
-            f"({', '.join(sorted(EXTENSIONS | VIDEOS))})."
+            f"({', '.join(sorted(readable().keys() | VIDEOS))})."
         )
     return found
 
@@ -214,4 +215,4 @@ def _loaded(path: Path) -> Pixels | PictureError:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in readable())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 from realishuman.imaging.colour import match_colour
 from realishuman.imaging.crop import RELEASED_SIZE, Crop, restore, restore_mask
 
-Pixels = NDArray[np.uint8]
+Depth = TypeVar("Depth", np.uint8, np.uint16)
 Mask = NDArray[np.bool_]
 Weight = NDArray[np.float32]
 
@@ -48,8 +48,8 @@ class Patch:
 
 
 def compose(
-    picture: Pixels, patches: Iterable[Patch], *, feather: str, colour_match: bool
-) -> Pixels:
+    picture: NDArray[Depth], patches: Iterable[Patch], *, feather: str, colour_match: bool
+) -> NDArray[Depth]:
     """Return the picture with these patches pasted in their order; the picture itself if none.
 
     The other arguments are those of paste.
@@ -69,7 +69,7 @@ def compose(
 
 
 def paste(
-    picture: Pixels,
+    picture: NDArray[Depth],
     refined: Tensor,
     crop: Crop,
     m_d: Mask,
@@ -78,10 +78,10 @@ def paste(
     matched: Mask | None = None,
     feather: Literal["silhouette", "radial"] | str = "silhouette",
     colour_match: bool = True,
-) -> Pixels:
+) -> NDArray[Depth]:
     """Return a copy of the picture with the refined crop inside m_d.
 
-    picture       (H, W, 3) uint8 RGB.
+    picture       (H, W, 3) uint8 or uint16 RGB; the result is of the same type.
     refined       (3, size, size) float32 in [0, 1], on any device.
     m_d, m        (size, size) bool: what may change, and the part, which is taken as it is.
     feather       "silhouette" fades along the part's outline; "radial" is the released circle
@@ -104,7 +104,8 @@ def paste(
     seen = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
     inside = (slice(top, bottom), slice(left, right))
     patch = restore(refined.detach().cpu().float(), crop).clamp(0, 1).permute(1, 2, 0).numpy()[seen]
-    original = picture[inside].astype(np.float32) / np.float32(255)
+    white = np.float32(np.iinfo(picture.dtype).max)
+    original = picture[inside].astype(np.float32) / white
     if colour_match:
         corrected = match_colour(patch, original, _band(core, allowed)[seen])
         if matched is None:
@@ -114,7 +115,7 @@ def paste(
             patch = patch + share[..., None] * (corrected - patch)
     mixed = original + weight[seen][..., None] * (patch - original)
     changed = allowed[seen]
-    result[inside][changed] = np.rint(mixed[changed] * 255).astype(np.uint8)
+    result[inside][changed] = np.rint(mixed[changed] * white).astype(picture.dtype)
     return result
 
 

@@ -1,61 +1,49 @@
 """Picture files: read upright as RGB, and written back with only the changed pixels changed.
 
-Size, mode, alpha, EXIF, ICC profile, resolution and PNG text are kept where the format of the new
-file can hold them. PNG, WebP, TIFF and BMP are written without loss; JPEG is encoded anew at
-quality 95 without chroma subsampling, so there unchanged pixels are only nearly equal. RGB files of
-16 bits per channel are read with 8. Animations and multi-page files are refused.
+Size, mode, alpha, 16 bits per channel and metadata are kept where the format of the new file can
+hold them; `lost` says what was not. Formats are in imaging.formats, what is kept of metadata from
+where to where in docs/pictures.md. Animations and multi-page files are refused.
 """
 
 from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from realishuman.errors import PictureError
 from realishuman.files import whole_file
-from realishuman.imaging.modes import Stored, eight_bit, stored, to_rgb, with_changes
+from realishuman.imaging.encoding import encode, space_of
+from realishuman.imaging.formats import HOLDS, readable, writable
+from realishuman.imaging.jpeg_segments import without_metadata
+from realishuman.imaging.metadata import Metadata, fitted, read_metadata
+from realishuman.imaging.modes import (
+    DEEP,
+    GREY,
+    Stored,
+    Values,
+    deep_colours,
+    eight_bit,
+    stored,
+    to_rgb,
+    with_changes,
+)
+from realishuman.imaging.png_chunks import SIGNATURE, Chunks, taken_out
+from realishuman.imaging.sixteen_bits import has_sixteen_bits, read_sixteen_bits
 
 MOST_PIXELS = 300_000_000
-FORMATS: Mapping[str, str] = {
-    ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
-    ".jpg": "JPEG", ".jpeg": "JPEG",
+TURNS = {  # EXIF orientation -> the transposition that undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-EXTENSIONS = frozenset(FORMATS)
-HOLDS: Mapping[str, frozenset[str]] = {
-    "PNG": frozenset({"L", "LA", "RGB", "RGBA", "P", "I;16"}),
-    "WEBP": frozenset({"RGB", "RGBA"}),
-    "TIFF": frozenset({"L", "LA", "RGB", "RGBA", "P", "I;16", "CMYK"}),
-    "BMP": frozenset({"L", "RGB", "P"}),
-    "JPEG": frozenset({"L", "RGB", "CMYK"}),
-}
-OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "PNG": {},
-    "WEBP": {"lossless": True, "exact": True},  # exact: also the colour of transparent pixels
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-    "BMP": {},
-    "JPEG": {"quality": 95, "subsampling": 0},
-}
-CARRIES: Mapping[str, tuple[str, ...]] = {
-    "PNG": ("exif", "icc_profile", "dpi"),
-    "WEBP": ("exif", "icc_profile", "xmp"),
-    "TIFF": ("exif", "icc_profile", "dpi"),
-    "BMP": ("dpi",),
-    "JPEG": ("exif", "icc_profile", "dpi", "comment"),
-}
-SPACE: Mapping[str, str] = {  # of a mode; a colour profile is of one space only
-    "L": "grey", "LA": "grey", "I;16": "grey", "CMYK": "inks",
-}  # fmt: skip
-# What of a TIFF's directory describes the picture, not the file's layout.
-TIFF_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
 # What Pillow raises on damaged files, besides OSError.
 DAMAGED = (SyntaxError, ValueError, EOFError, TypeError, struct.error)
 _PILLOW_LIMIT = threading.Lock()
@@ -65,16 +53,25 @@ _PILLOW_LIMIT = threading.Lock()
 class LoadedPicture:
     """A picture and all that is needed to write it back.
 
-    rgb    (H, W, 3) uint8, upright.
-    alpha  (H, W) uint8, or None.
-    pixels the file's own values, upright.
-    info   exif, icc_profile, dpi, xmp, comment as Pillow takes them, and "text" of a PNG.
+    rgb       (H, W, 3) uint8, upright.
+    alpha     (H, W) uint8, or None.
+    pixels    the file's own values, upright.
+    metadata  what else the file says; metadata.lost names what of it could not be read.
     """
 
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
     pixels: Stored
-    info: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def deep(self) -> NDArray[np.uint16] | None:
+        """(H, W, 3) RGB or (H, W, 4) RGBA, uint16, of a picture with 16 bits; else None."""
+        return deep_colours(self.pixels)
+
+    def with_parameters(self, parameters: str) -> LoadedPicture:
+        """The same with other generation parameters."""
+        return replace(self, metadata=replace(self.metadata, parameters=parameters))
 
 
 def load_picture(path: str | Path) -> LoadedPicture:
@@ -97,20 +94,24 @@ def picture_from(
 
     formats  Pillow's names of those that are tried; None tries all that Pillow knows.
     """
-    return _loaded(name, *_decoded(content, name, most_pixels, formats))
+    return _decoded(content, name, most_pixels, formats)
 
 
-def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) -> None:
+def save_picture(path: str | Path, rgb: Values, like: LoadedPicture) -> tuple[str, ...]:
     """Write a picture whole or not at all, in the mode and with the metadata of `like`.
 
-    rgb     (H, W, 3) uint8 of like's size; pixels equal to like.rgb keep the file's own values.
-    like    what load_picture returned. Its mode becomes RGB, or RGBA, where the format has no such
-            mode, as WebP no greyscale.
-    Raises  PictureError if the size differs, the extension is unknown, the format cannot hold alpha
-            or 16 bits, or the disk refuses.
+    rgb      (H, W, 3) uint8 of like's size, or uint16 where `like` has 16 bits; pixels equal to
+             like.rgb, or like.deep, keep the file's own values.
+    like     what load_picture returned. Its mode becomes RGB, or RGBA, where the format has no such
+             mode, as WebP no greyscale.
+    Returns  what of `like` the new file does not hold, in words.
+    Raises   PictureError if the size differs, the extension is unknown, the format cannot hold
+             alpha, or the disk refuses.
     """
     path = Path(path)
-    content = encoded(path, rgb, like)  # in memory first, so that what fails later is the disk
+    content, lost = encoded(
+        path, rgb, like
+    )  # in memory first, so that what fails later is the disk
     try:
         with whole_file(path) as file:
             file.write(content)
@@ -121,27 +122,32 @@ def save_picture(path: str | Path, rgb: NDArray[np.uint8], like: LoadedPicture) 
             f"{path} cannot be written: {error.strerror or error}. Nothing was left there; free "
             "space or name another folder."
         ) from error
+    return lost
 
 
-def encoded(path: Path, rgb: NDArray[np.uint8], like: LoadedPicture) -> bytes:
-    """The bytes that save_picture writes; nothing is written. Raises PictureError likewise."""
+def encoded(path: Path, rgb: Values, like: LoadedPicture) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes that save_picture writes, and what is lost. Raises PictureError likewise."""
     form = _form(path)
-    if rgb.shape != like.rgb.shape or rgb.dtype != np.uint8:
+    deep = like.deep if rgb.dtype == np.uint16 else None
+    before = like.rgb if deep is None else deep[..., :3]
+    if rgb.shape != before.shape or rgb.dtype != before.dtype:
         raise PictureError(
-            f"{path} needs {like.rgb.shape} uint8 like the picture it was made from, not "
+            f"{path} needs {before.shape} {before.dtype} like the picture it was made from, not "
             f"{rgb.shape} {rgb.dtype}."
         )
-    changed = (rgb != like.rgb).any(axis=2)
+    changed = (rgb != before).any(axis=2)
     pixels = _held(path, form, with_changes(like.pixels, rgb, changed), rgb, like)
-    info = dict(like.info)
-    if SPACE.get(pixels.mode) != SPACE.get(like.pixels.mode):
-        info.pop("icc_profile", None)
-    content = BytesIO()
+    metadata = fitted(like.metadata, form)
+    lost = list(metadata.lost)
+    if like.pixels.mode in DEEP and pixels.mode not in DEEP:
+        lost.append(f"8 of 16 bits per channel ({form} holds 8)")
+    if metadata.icc and space_of(pixels.mode) != space_of(like.pixels.mode):
+        lost.append(f"ICC profile (of {space_of(like.pixels.mode)}, which {form} cannot hold here)")
+        metadata = replace(metadata, icc=b"")
     try:
-        _image(pixels).save(content, form, **OPTIONS[form], **_carried(form, info))
+        return encode(form, pixels, metadata), tuple(lost)
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} cannot be encoded as {form}: {error}.") from error
-    return content.getvalue()
 
 
 def check_target(path: str | Path, like: LoadedPicture) -> None:
@@ -201,25 +207,30 @@ def _content(path: Path) -> bytes:
 
 def _decoded(
     content: bytes, name: str, most_pixels: int, formats: tuple[str, ...] | None
-) -> tuple[Image.Image, Image.Image]:
-    """The picture as it was opened, and upright; both decoded."""
+) -> LoadedPicture:
     if not content:
         raise PictureError(f"{name} has 0 bytes; copy or save it again.")
+    chunks: Chunks | None = None
+    if content.startswith(SIGNATURE):
+        content, chunks = taken_out(content)
     try:
         image = _opened(content, formats)
         _check(name, image, most_pixels)
         image.load()
-        # Loading a TIFF turns it already; Pillow before 10 leaves the tag, and would turn it twice.
-        return image, image if image.format == "TIFF" else ImageOps.exif_transpose(image)
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"{name} is not a picture in a format that can be read; expected one of "
-            f"{', '.join(sorted(EXTENSIONS))}."
-        ) from error
     except (OSError, *DAMAGED) as error:
+        if plain := without_metadata(content):
+            loaded = _decoded(plain, name, most_pixels, formats)
+            lost = ("all metadata (some of it is damaged)",)
+            return replace(loaded, metadata=replace(loaded.metadata, lost=lost))
+        if isinstance(error, UnidentifiedImageError):
+            raise PictureError(
+                f"{name} is not a picture in a format that can be read; expected one of "
+                f"{', '.join(sorted(readable()))}."
+            ) from error
         raise PictureError(
             f"{name} is damaged or cut off ({error}); copy or save it again."
         ) from error
+    return _loaded(name, image, content, chunks)
 
 
 def _opened(content: bytes, formats: tuple[str, ...] | None) -> Image.Image:
@@ -245,77 +256,51 @@ def _check(name: str, image: Image.Image, most_pixels: int) -> None:
         )
 
 
-def _loaded(name: str, image: Image.Image, upright: Image.Image) -> LoadedPicture:
-    text = dict(getattr(image, "text", {}))
+def _loaded(name: str, image: Image.Image, content: bytes, chunks: Chunks | None) -> LoadedPicture:
+    """All of an opened picture, turned upright."""
+    metadata, orientation = read_metadata(image, content, chunks)
+    # Loading a TIFF turns it already.
+    upright = image
+    if orientation in TURNS and image.format != "TIFF":
+        upright = image.transpose(TURNS[orientation])
+        upright.info = image.info
     pixels = stored(upright)
     if pixels is None:
         raise PictureError(
             f"{name} has pixels of type {image.mode}, which cannot be kept; save it as 8-bit RGB."
         )
-    names = ("exif", "icc_profile", "dpi", "xmp", "comment")
-    info = {name: upright.info[name] for name in names if upright.info.get(name)}
-    if image.format == "TIFF" and (exif := _described(image)):
-        info["exif"] = exif
-    # Turning the picture upright takes the orientation out of texts that held it.
-    info["text"] = {key: upright.info.get(key, value) for key, value in text.items()}
+    if has_sixteen_bits(image, content):
+        deep = read_sixteen_bits(upright, content, orientation)
+        if deep is None:
+            lost = (*metadata.lost, "8 of 16 bits per channel (OpenCV cannot read them)")
+            metadata = replace(metadata, lost=lost)
+        pixels = deep or pixels
     rgb, alpha = to_rgb(pixels)
-    return LoadedPicture(rgb, alpha, pixels, info)
-
-
-def _described(image: Image.Image) -> bytes:
-    """The descriptive tags of a TIFF as it was opened, as EXIF; b"" without any."""
-    exif = image.getexif()
-    for tag in set(exif) - TIFF_TAGS:
-        del exif[tag]
-    return exif.tobytes() if len(exif) else b""
+    return LoadedPicture(rgb, alpha, pixels, metadata)
 
 
 def _form(path: Path) -> str:
-    form = FORMATS.get(path.suffix.lower())
+    form = writable().get(path.suffix.lower())
     if form is None:
         raise PictureError(
             f"{path} cannot be written: {path.suffix or 'no extension'} is not one of "
-            f"{', '.join(sorted(EXTENSIONS))}."
+            f"{', '.join(sorted(writable()))}."
         )
     return form
 
 
-def _held(
-    path: Path, form: str, pixels: Stored, rgb: NDArray[np.uint8], like: LoadedPicture
-) -> Stored:
-    """The pixels in a mode that the format has. Raises PictureError rather than lose something."""
+def _held(path: Path, form: str, pixels: Stored, rgb: Values, like: LoadedPicture) -> Stored:
+    """The pixels in a mode that the format has. Raises PictureError rather than lose alpha."""
     see_through = pixels.mode == "P" and like.alpha is not None  # only PNG has such palettes
     if pixels.mode in HOLDS[form] and not (see_through and form != "PNG"):
         return pixels
-    if pixels.mode == "I;16":
-        raise PictureError(f"{form} cannot hold 16 bits; name {path.stem}.png or .tif instead.")
+    colours = eight_bit(rgb)
+    if pixels.mode in GREY and like.alpha is None and "L" in HOLDS[form]:
+        return Stored("L", eight_bit(pixels.values))
     if like.alpha is None:
-        return Stored("RGB", rgb)
+        return Stored("RGB", colours)
     if "RGBA" not in HOLDS[form]:
         raise PictureError(
             f"{form} cannot hold the picture's transparency; name {path.stem}.png instead."
         )
-    return Stored("RGBA", np.dstack([rgb, like.alpha]))
-
-
-def _image(pixels: Stored) -> Image.Image:
-    if pixels.mode == "CMYK":
-        height, width = pixels.values.shape[:2]
-        return Image.frombytes("CMYK", (width, height), pixels.values.tobytes())
-    image = Image.fromarray(np.ascontiguousarray(pixels.values))
-    if pixels.palette is not None:
-        image.putpalette(pixels.palette[:, :3].tobytes())
-        if (pixels.palette[:, 3] < 255).any():
-            image.info["transparency"] = pixels.palette[:, 3].tobytes()
-    return image
-
-
-def _carried(form: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the metadata the format takes, as Pillow's options."""
-    options = {name: info[name] for name in CARRIES[form] if name in info}
-    if form == "PNG" and info.get("text"):
-        chunks = PngImagePlugin.PngInfo()
-        for key, value in info["text"].items():
-            chunks.add_text(key, value)  # as iTXt where it was, or where Latin-1 does not do
-        options["pnginfo"] = chunks
-    return options
+    return Stored("RGBA", np.dstack([colours, like.alpha]))

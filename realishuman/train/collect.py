@@ -22,7 +22,7 @@ import numpy as np
 
 from realishuman.errors import SettingsError, TrainingError
 from realishuman.files import whole_file
-from realishuman.imaging.picture import EXTENSIONS
+from realishuman.imaging.formats import readable
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
 from realishuman.train.guard import locked, room
@@ -106,12 +106,12 @@ def _pictures(folder: Path, without: Iterable[Path], say: Say) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(own in path.resolve().parents for own in ours)
     ]
-    found = [path for path in files if path.suffix.lower() in EXTENSIONS]
+    found = [path for path in files if path.suffix.lower() in readable()]
     if not found:
         raise SettingsError(
-            f"{folder} holds no picture ({', '.join(sorted(EXTENSIONS))}), also not in its folders"
+            f"{folder} holds no picture ({', '.join(sorted(readable()))}), also not in its folders"
         )
-    if others := sorted({path.suffix.lower() or path.name for path in files} - EXTENSIONS):
+    if others := sorted({path.suffix.lower() or path.name for path in files} - set(readable())):
         say(f"{len(files) - len(found)} other files are passed over: {', '.join(others[:10])}")
     return found
 

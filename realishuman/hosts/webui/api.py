@@ -262,7 +262,8 @@ def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: Eng
 
 
 def _as_base64(rgb: Any, like: LoadedPicture) -> str:
-    return base64.b64encode(encoded(Path("picture.png"), rgb[..., :3], like)).decode()
+    content, _ = encoded(Path("picture.png"), rgb[..., :3], like)
+    return base64.b64encode(content).decode()
 
 
 def schema(limits: Limits, settings: Mapping[str, Any]) -> dict[str, Any]:

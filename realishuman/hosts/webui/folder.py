@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from realishuman.errors import PackError, RealisHumanError, SettingsError
-from realishuman.imaging.picture import LoadedPicture, check_target, load_picture, save_picture
+from realishuman.imaging.picture import check_target, load_picture, save_picture
 from realishuman.places import arrange
 from realishuman.progress import Interrupted
 from realishuman.result import Result
@@ -58,12 +57,6 @@ def _refine_file(source: Path, target: Path, refine: Refine, written: Written) -
     check_target(target, loaded)
     result = refine(loaded.rgb)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(target, result.image, _with_text(loaded, result, written))
-    return result.message
-
-
-def _with_text(loaded: LoadedPicture, result: Result, written: Written) -> LoadedPicture:
-    """The picture's metadata with our infotext; formats other than PNG keep theirs."""
-    text = dict(loaded.info.get("text", {}))
-    text["parameters"] = written(text.get("parameters", ""), result)
-    return replace(loaded, info={**loaded.info, "text": text})
+    parameters = written(loaded.metadata.parameters, result)
+    lost = save_picture(target, result.image, loaded.with_parameters(parameters))
+    return " ".join([result.message, *(f"Not kept: {one}." for one in lost)])
