@@ -192,11 +192,11 @@ def _format(name: str | None) -> str | None:
     """The results' extension without its dot. Raises SettingsError if none can be written so."""
     if name is None:
         return None
-    from realishuman.imaging.picture import EXTENSIONS
+    from realishuman.imaging.formats import writable
 
     form = name.lower().removeprefix(".")
-    if f".{form}" not in EXTENSIONS:
-        known = ", ".join(sorted(one[1:] for one in EXTENSIONS))
+    if f".{form}" not in writable():
+        known = ", ".join(sorted(one[1:] for one in writable()))
         raise SettingsError(f"--format must be one of {known}, not {name!r}")
     return form
 

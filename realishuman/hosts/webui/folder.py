@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from realishuman.progress import Interrupted
 from realishuman.result import Result
 
 log = logging.getLogger("realishuman")
-Refine = Callable[["np.typing.NDArray[np.uint8]"], Result]
+Refine = Callable[["np.typing.NDArray[Any]"], Result]
 Written = Callable[[str, Result], str]
 
 
@@ -55,8 +56,8 @@ def refine_folder(source: str, target: str, refine: Refine, written: Written) ->
 def _refine_file(source: Path, target: Path, refine: Refine, written: Written) -> str:
     loaded = load_picture(source)
     check_target(target, loaded)
-    result = refine(loaded.rgb)
+    result = refine(loaded.rgb if loaded.deep is None else loaded.deep)
     target.parent.mkdir(parents=True, exist_ok=True)
     parameters = written(loaded.metadata.parameters, result)
-    lost = save_picture(target, result.image, loaded.with_parameters(parameters))
+    lost = save_picture(target, result.image[..., :3], loaded.with_parameters(parameters))
     return " ".join([result.message, *(f"Not kept: {one}." for one in lost)])
