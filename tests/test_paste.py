@@ -182,6 +182,59 @@ def test_contrast_follows_the_square_of_the_correlation():
     assert corrected.std() == pytest.approx(1.05 * 0.03, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("times", "gain"), [(0.5, 1.0), (0.7, 0.8), (0.9, 0.9), (1.2, 1.2), (2.0, 1.25)]
+)
+def test_contrast_changes_by_a_quarter_at_most(times, gain):
+    """And not where there is too little to measure."""
+    waves = np.tile([0.03, -0.03], 512).reshape(32, 32, 1).repeat(3, axis=2).astype(np.float32)
+
+    corrected = match_colour(0.5 + waves, 0.5 + times * waves, np.ones((32, 32), bool))
+
+    assert corrected.std() == pytest.approx(gain * 0.03, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shift", "residue", "moved"),
+    [
+        (0.08, 0.02, 0.08),  # the shift explains the difference
+        (0.08, 0.065, 0.04),  # in part
+        (0.08, 0.11, 0.0),  # not at all
+        (0.15, 0.0, 0.1),  # further than is credible
+        (-0.15, 0.0, -0.1),
+    ],
+)
+def test_a_shift_is_believed_as_far_as_it_explains_the_difference(shift, residue, moved):
+    refined = np.full((32, 32, 3), 0.5, np.float32)
+    waves = np.tile([residue, -residue], 512).reshape(32, 32, 1)
+
+    corrected = match_colour(
+        refined, (refined + shift + waves).astype(np.float32), np.ones((32, 32), bool)
+    )
+
+    np.testing.assert_allclose(corrected, 0.5 + moved, atol=1e-6)
+
+
+def test_what_hides_a_sixth_of_the_place_does_not_count():
+    refined = np.full((30, 30, 3), 0.5, np.float32)
+    original = refined + np.float32(0.05)
+    original[:5] = 0.9
+
+    corrected = match_colour(refined, original, np.ones((30, 30), bool))
+
+    np.testing.assert_allclose(corrected, 0.55, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pixels", "moved"), [(63, 0.0), (64, 0.05)])
+def test_a_few_pixels_say_nothing_about_colours(pixels, moved):
+    refined = np.full((10, 10, 3), 0.5, np.float32)
+    where = np.arange(100).reshape(10, 10) < pixels
+
+    corrected = match_colour(refined, refined + np.float32(0.05), where)
+
+    np.testing.assert_allclose(corrected, 0.5 + moved, atol=1e-6)
+
+
 def test_colours_move_little_when_the_background_shows_something_else():
     rng = np.random.default_rng(0)
     refined, original = rng.random((2, 40, 40, 3), dtype=np.float32)

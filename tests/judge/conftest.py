@@ -26,7 +26,7 @@ class Says:
 
 
 class FindsThere:
-    """A detector that finds a hand's keypoints moved by so many pixels, or nothing."""
+    """A detector that finds a hand's keypoints moved by so many pixels, unsurely, or nothing."""
 
     provider = note = ""
 
@@ -35,7 +35,7 @@ class FindsThere:
 
     def detect(self, picture, kinds, *, confidence, given=()):
         self.given = given
-        if self.moved is None:
+        if self.moved is None or confidence > 0.1:
             return []
         keypoints = self.part.keypoints + np.float32(self.moved)
         return [Part(self.part.kind, self.part.side, around(keypoints), 0.1, keypoints)]

@@ -65,6 +65,13 @@ def test_a_slightly_other_skin_tone_is_no_other_colour(picture, prepared, detect
     assert compare(picture, picture + np.uint8(8), prepared, detector, None).reason == ""
 
 
+@pytest.mark.parametrize(("brighter", "kept"), [(58, True), (82, False)])  # Delta E 22 and 31
+def test_a_colour_may_differ_by_a_delta_e_of_25(picture, prepared, detector, brighter, kept):
+    verdict = compare(picture, picture + np.uint8(brighter), prepared, detector, None)
+
+    assert (verdict.reason == "") is kept
+
+
 @pytest.mark.parametrize(("moved", "kept"), [(0.0, True), (6.0, True), (40.0, False)])
 def test_keypoints_that_leave_the_mesh_are_not_kept(picture, prepared, finds_there, moved, kept):
     verdict = compare(picture, picture, prepared, finds_there(prepared.part, moved), None)
@@ -81,9 +88,10 @@ def test_keypoints_may_fit_the_mesh_worse_by_an_eighth_of_the_part(
     size = around(joints).longer_side
     before = np.linalg.norm((part.keypoints - joints)[:, :2], axis=1).mean() / size
     aside = size * (before + further) / np.sqrt(2)  # along x and along y
-    detector = finds_there(replace(part, keypoints=joints), aside)
 
-    assert (compare(picture, picture, prepared, detector, None).reason == "") is kept
+    for moved in (aside, -aside):
+        detector = finds_there(replace(part, keypoints=joints), moved)
+        assert (compare(picture, picture, prepared, detector, None).reason == "") is kept
 
 
 def test_a_repair_in_which_nothing_is_found_is_not_kept(picture, prepared, finds_there):
@@ -102,3 +110,8 @@ def test_keypoints_are_looked_for_where_the_part_was(picture, prepared, detector
 def test_a_part_is_good_already_below_the_limit_only(picture, prepared, says):
     assert "looks right already" in good_already(picture, prepared, says(GOOD / 2))
     assert good_already(picture, prepared, says(GOOD)) == ""
+    assert GOOD == 0.1
+
+
+def test_what_is_as_likely_malformed_as_not_may_be_repaired(picture, prepared, detector, says):
+    assert compare(picture, picture, prepared, detector, says(0.5, 0.4)).reason == ""
