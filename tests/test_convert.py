@@ -341,7 +341,8 @@ def test_a_truncated_file_is_refused(files, tmp_path, argument, share):
     path = tmp_path / "cut"
     path.write_bytes(whole[: int(len(whole) * share)])
 
-    refused(files, tmp_path, "cut cannot be read, it is truncated", **{argument: path})
+    message = "cut (cannot be read, it is truncated|is being written or is incomplete)"
+    refused(files, tmp_path, message, **{argument: path})
 
 
 @pytest.mark.parametrize(

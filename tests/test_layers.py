@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
-BASIS = {"advice", "errors", "settings", "progress", "result", "files"}
+BASIS = {"advice", "errors", "settings", "progress", "result", "files", "memory"}
 BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "advice": set(),
@@ -16,6 +16,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "settings": {"errors"},
     "progress": {"errors"},
     "files": set(),
+    "memory": set(),
     "result": {"imaging"},  # a report names boxes
     "imaging": BASIS,
     "detect": BASIS | {"imaging", "weights"},

@@ -62,7 +62,7 @@ def load_conditioners(pack: Pack, place: Place) -> Conditioners:
     Raises PackError if they do not fit, or the pack's encoder_file is missing or damaged.
     """
     header = pack.header
-    poses = pack.tensors("stage_one.pose_guider.")
+    poses = pack.tensors("stage_one.pose_guider.", place.device, place.dtype)
     try:
         with torch.device("meta"):
             pose_guider = PoseGuider.like(poses)
@@ -91,4 +91,5 @@ def _image_encoder(pack: Pack, place: Place) -> ImageEncoder | SharedEncoder:
 
 def load(module: _M, pack: Pack, prefix: str, place: Place) -> _M:
     """Give a module made on the meta device the pack's tensors of this prefix; see fill."""
-    return fill(module, pack.tensors(prefix), place, f"{pack.path}: {prefix}")
+    tensors = pack.tensors(prefix, place.device, place.dtype)
+    return fill(module, tensors, place, f"{pack.path}: {prefix}")

@@ -127,7 +127,7 @@ def build_autoencoder(shape: VaeShape) -> PlainAutoencoder:
 
 def load_unet(pack: Pack, prefix: str, shape: UnetShape, place: Place) -> PlainUnet:
     """Build a UNet of these sizes from the pack's tensors. Raises PackError if they do not fit."""
-    tensors = pack.tensors(prefix)
+    tensors = pack.tensors(prefix, place.device, place.dtype)
     first = tensors.get("conv_in.weight", torch.empty(0, 4))  # fill reports a missing one
     module = build_unet(shape, first.shape[1], pack.header.vae.latent_channels)
     return fill(module, tensors, place, f"{pack.path}: {prefix}")

@@ -59,7 +59,7 @@ def load_twin(
     host    a module that misfit had nothing against.
     Raises  PackError naming tensor, found and expected shape if the tensors do not fit the header.
     """
-    tensors = pack.tensors(prefix)
+    tensors = pack.tensors(prefix, dtype=dtype)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     inputs = found.get("conv_in.weight", (0, 4))[1]  # differences reports a missing one
     expected = unet_shapes(shape, inputs, pack.header.vae.latent_channels)
@@ -69,7 +69,7 @@ def load_twin(
             "Convert the checkpoints again, or copy the pack again if it came ready-made."
         )
     names = unet_to_ldm(shape)
-    return twin(host, {names[name]: tensor.to(dtype) for name, tensor in tensors.items()})
+    return twin(host, {names[name]: tensor for name, tensor in tensors.items()})
 
 
 def twin(host: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") -> nn.Module:

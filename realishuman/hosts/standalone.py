@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from realishuman.advice import command
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
+from realishuman.memory import memory_left
 from realishuman.models import Models
 from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack
@@ -83,10 +83,8 @@ def _free_memory(device: torch.device) -> int:
         # torch 2.1 refuses a device without a number here
         number = torch.cuda.current_device() if device.index is None else device.index
         return int(torch.cuda.mem_get_info(number)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not a Unix, or one without these names
-        return 8 * 2**30
+    left = memory_left()
+    return left.free if left else 8 * 2**30
 
 
 @contextmanager

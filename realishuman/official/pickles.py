@@ -15,15 +15,12 @@ from numpy.lib import format as npy
 
 from realishuman.errors import ModelError
 from realishuman.official.stand_ins import RENAMED, STAND_INS, Inert
+from realishuman.weights.torch_zip import RefusedError
 
 _DAMAGED = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),
     *(AttributeError, ImportError, OverflowError, RecursionError, MemoryError, OSError),
 )
-
-
-class RefusedError(pickle.UnpicklingError):
-    """A pickle names something that is not in the table; the message is that name."""
 
 
 class _Reader(pickle.Unpickler):

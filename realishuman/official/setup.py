@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock, Timeout
 
 from realishuman.errors import ModelError, RealisHumanError
+from realishuman.memory import memory_left
 from realishuman.official.setup_record import done, remember, strangers
 from realishuman.official.setup_sources import Sources, check_hash, features_of
 from realishuman.official.setup_steps import Making, Step, step, variant
@@ -147,14 +148,14 @@ def _say_what_it_costs(
             f"{', '.join(one.products)}."
         )
     needed, free = sum(sizes), shutil.disk_usage(models).free
-    memory, left = max(one.memory() for one in steps), _free_memory()
+    memory, left = max(one.memory() for one in steps), memory_left()
     hashed = 0 if wishes.accept_unknown else sum(map(_sum, steps))
     minutes = (hashed / HASHED + needed / WRITTEN) / 60
     say(
         f"In all {_gb(needed)} on the disk ({_gb(free)} free), at most {_gb(memory)} of memory"
-        f"{f' ({_gb(left)} free)' if left else ''}, about {max(1, round(minutes))} min."
+        f"{f' ({_gb(left.free)} free)' if left else ''}, about {max(1, round(minutes))} min."
     )
-    if left and memory > left:
+    if left and memory > left.free:
         say("That is more memory than is free: close other programs, or it will be slow or stop.")
     if needed + SPARE > free:
         raise ModelError(
@@ -198,15 +199,6 @@ def _sum(one: Step) -> int:
 
 def _bytes(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths)
-
-
-def _free_memory() -> int:
-    """Bytes of memory that can be had, 0 where the system does not say."""
-    try:  # Linux: sysconf would leave out what only caches files
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
-    except (OSError, ValueError, StopIteration):
-        return 0
 
 
 def _gb(count: int) -> str:

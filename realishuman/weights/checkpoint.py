@@ -1,30 +1,25 @@
 """Reads tensors by name from other people's checkpoint files, from disk as they are asked for.
 
-Files are told apart by their first bytes, not by their names. Pickles are read with
-weights_only=True, so nothing in them can run code.
+Files are told apart by their first bytes, not by their names. Nothing in a pickle is run.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from realishuman.errors import PackError
 from realishuman.weights.shapes import Shape
+from realishuman.weights.steady import unreadable
+from realishuman.weights.tensor_file import TensorFile
+from realishuman.weights.torch_zip import RefusedError, StoredTensor, TorchZip
 
 RANDOM_KEY, RANDOM = "weights", "random"  # what tools that write such files say beside the tensors
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
-_DAMAGED = (
-    *(RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError),
-    *(AttributeError, AssertionError),  # torch's reader, of a pickle that makes no sense
-)
 
 
 @dataclass(frozen=True)
@@ -55,66 +50,68 @@ class Checkpoint:
 
 
 def open_checkpoint(
-    path: str | Path, expected: str, *, inside: str = "state_dict", reader: Any = None
+    path: str | Path,
+    expected: str,
+    *,
+    inside: str = "state_dict",
+    known: Mapping[str, Any] | None = None,
 ) -> Checkpoint:
     """Open a safetensors file or what torch.save wrote; a `module.` before all names is dropped.
 
     expected  the file that was asked for, in words for the message.
     inside    key of the table of tensors, where torch.save wrote more than that table.
-    reader    what torch.load takes as pickle_module, if its own safe reader will not do; must be as
-              safe.
-    Raises    PackError when it is missing, damaged, of another kind, or asks to run code.
+    known     further names that a pickle may use, and what they stand for; must be inert.
+    Raises    PackError when it is missing, damaged, of another kind, or asks to run code; so does
+              its load when the file was changed since.
     """
     path = Path(path)
-    if not path.is_file():
-        raise PackError(f"{path} does not exist or is no file. Expected: {expected}")
     try:
         with path.open("rb") as file:
             start = file.read(9)
+    except OSError as error:
+        raise PackError(f"{unreadable(path, error)} Expected: {expected}") from error
+    try:
         if start[8:9] == b"{":
             checkpoint = _open_safetensors(path)
         elif start.startswith(_ZIP):
-            checkpoint = _open_torch(path, expected, inside, reader)
+            checkpoint = _open_torch(path, expected, inside, known or {})
         else:
-            raise PackError(f"{path} {_unknown(start)} Expected: {expected}")
-    except (SafetensorError, *_DAMAGED) as error:
-        raise PackError(
-            f"{path} cannot be read, it is truncated or damaged ({_line(error)}). Fetch it again; "
-            f"expected: {expected}"
-        ) from error
+            raise PackError(f"{path} {_unknown(start)}")
+    except PackError as error:
+        raise PackError(f"{error} Expected: {expected}") from error
     if checkpoint.shapes and all(name.startswith("module.") for name in checkpoint.shapes):
         return checkpoint.renamed(lambda name: name.removeprefix("module."))
     return checkpoint
 
 
 def _open_safetensors(path: Path) -> Checkpoint:
-    file: Any = safe_open(path, framework="pt")  # untyped
-    shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    return Checkpoint(path, shapes, file.get_tensor)
+    file = TensorFile.open(path)
+    return Checkpoint(path, {name: one.shape for name, one in file.tensors.items()}, file.read)
 
 
-def _open_torch(path: Path, expected: str, inside: str, reader: Any) -> Checkpoint:
+def _open_torch(path: Path, expected: str, inside: str, known: Mapping[str, Any]) -> Checkpoint:
     try:
-        raw: Any = torch.load(
-            str(path),
-            map_location="cpu",
-            weights_only=reader is None,
-            pickle_module=reader,
-            mmap=True,
-        )
-    except pickle.UnpicklingError as error:
+        file = TorchZip.open(path, known)
+    except RefusedError as error:
         raise PackError(
             f"{path} was refused: it holds more than tensors, and to read that would run code from "
-            f"the file ({_line(error)}). Use the unchanged official file: {expected}"
+            f"the file (it asks for {error}). Use the unchanged official file."
         ) from error
-    around = raw if isinstance(raw, dict) else {}
+    around = file.contents if isinstance(file.contents, dict) else {}
     step, random = around.get("global_step", 0), around.get(RANDOM_KEY) == RANDOM
-    tensors = around.get(inside, raw)
-    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
-        raise PackError(f"{path} holds no table of tensors by name. Expected: {expected}")
-    shapes = {str(name): tuple(tensor.shape) for name, tensor in tensors.items()}
+    tensors = around.get(inside, file.contents)
+    if not isinstance(tensors, dict) or not all(
+        isinstance(one, StoredTensor) for one in tensors.values()
+    ):
+        raise PackError(f"{path} holds no table of tensors by name.")
+    table = {str(name): one for name, one in tensors.items()}
+    shapes = {name: one.shape for name, one in table.items()}
     return Checkpoint(
-        path, shapes, tensors.__getitem__, step if isinstance(step, int) else 0, random
+        path,
+        shapes,
+        lambda name: file.read(table[name]),
+        step if isinstance(step, int) else 0,
+        random,
     )
 
 
@@ -129,8 +126,3 @@ def _unknown(start: bytes) -> str:
     if start.lstrip().startswith((b"<", b"version h")):  # "version https://git-lfs..."
         return "is a web page or a Git LFS pointer, not the file itself: fetch it again."
     return "is neither a safetensors file nor one that torch.save wrote."
-
-
-def _line(error: Exception) -> str:
-    """First sentence of a message that may run over many lines."""
-    return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__

@@ -18,17 +18,20 @@ Numbers are float16, those of the prompt float32; packs made before that hold fl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from realishuman.advice import command
 from realishuman.errors import PackError
+from realishuman.memory import memory_left
 from realishuman.weights.header import PackHeader
 from realishuman.weights.header_reader import read_header
+from realishuman.weights.steady import Stamp
+from realishuman.weights.tensor_file import TensorFile
 
 METADATA_KEY = "realishuman"
 ENCODER = "image_encoder."
@@ -46,61 +49,85 @@ GROUPS = (  # what a complete pack holds; stage_two.vae is optional
 
 @dataclass(frozen=True)
 class Pack:
-    """An opened pack: header read, tensors still on disk (memory-mapped)."""
+    """An opened pack: header read, tensors still on the disk, file closed."""
 
-    path: Path
     header: PackHeader
-    names: tuple[str, ...]
+    file: TensorFile
 
     @classmethod
     def open(cls, path: str | Path) -> Pack:
         """Read header and names. Raises PackError if the file is no complete pack."""
         path = Path(path)
-        if path.is_dir():
-            raise PackError(f"{path} is a folder; name the pack in it, a .safetensors file.")
-        if not path.is_file():
-            raise PackError(
-                f"{path} does not exist. A pack is made from the released checkpoints with "
-                "`realishuman convert`."
-            )
+        made = f"`{command('convert', '-h')}` says how a pack is made from checkpoints."
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata, names = file.metadata() or {}, tuple(file.keys())
-        except (SafetensorError, OSError) as error:
+            file = TensorFile.open(path)
+        except PackError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise PackError(f"{error} {made}") from error
+            raise
+        if METADATA_KEY not in file.metadata:
             raise PackError(
-                f"{path} cannot be read as safetensors ({error}): it is truncated or another kind "
-                "of file. Convert or copy it again."
-            ) from error
-        if METADATA_KEY not in metadata:
-            raise PackError(
-                f"{path} has no RealisHuman header: it is a safetensors file but not a pack. Make "
-                "a pack from checkpoints with `realishuman convert`."
+                f"{path} has no RealisHuman header: it is a safetensors file but not a pack. {made}"
             )
-        header = read_header(metadata[METADATA_KEY], str(path))
+        header = read_header(file.metadata[METADATA_KEY], str(path))
         needed = [g for g in GROUPS if g != ENCODER or header.encoder_file is None]
-        if missing := [g for g in needed if not any(n.startswith(g) for n in names)]:
+        if missing := [g for g in needed if not any(n.startswith(g) for n in file.tensors)]:
             raise PackError(f"{path} is incomplete: it has no tensors named {', '.join(missing)}*")
-        return cls(path, header, names)
+        return cls(header, file)
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.file.path
+
+    @property
+    def stamp(self) -> Stamp:
+        """Tells this pack from another that takes its place on the disk."""
+        return self.file.stamp
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all tensors."""
+        return tuple(self.file.tensors)
 
     def has(self, prefix: str) -> bool:
         """Whether any tensor's name starts with `prefix`."""
         return any(name.startswith(prefix) for name in self.names)
 
-    def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """Tensors whose names start with `prefix`, by the rest of the name, as stored.
+    def tensors(
+        self,
+        prefix: str,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> dict[str, Tensor]:
+        """Tensors whose names start with `prefix`, by the rest of the name.
 
-        Raises PackError if one holds NaN or infinity.
+        dtype   as stored if not given; each tensor is converted before the next is read.
+        Raises  PackError if one holds NaN or infinity, or the file is no longer the one that was
+                opened or cannot be read.
         """
-        return dict(self._read(prefix))
+        found = {}
+        if torch.device(device).type == "cpu":
+            self._require_memory(prefix, dtype)
+        with self.file.reading() as read:
+            for name in filter(lambda name: name.startswith(prefix), self.names):
+                tensor = read(name)
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    raise not_finite(self.path, name)
+                found[name[len(prefix) :]] = tensor.to(device, dtype)
+        return found
 
-    def _read(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
-        with safe_open(self.path, framework="pt") as file:
-            for name in self.names:
-                if name.startswith(prefix):
-                    tensor = file.get_tensor(name)
-                    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                        raise not_finite(self.path, name)
-                    yield name[len(prefix) :], tensor
+    def _require_memory(self, prefix: str, dtype: torch.dtype | None) -> None:
+        """Raise PackError where these tensors cannot fit; the system would end the process."""
+        stored = (one for name, one in self.file.tensors.items() if name.startswith(prefix))
+        needed = sum(math.prod(one.shape) * (dtype or one.dtype).itemsize for one in stored)
+        left = memory_left()
+        if left is not None and needed > left.at_all:
+            raise PackError(
+                f"{self.path}: {prefix}* takes {needed / 1e9:.1f} GB of memory, but only "
+                f"{left.at_all / 1e9:.1f} GB are left. Close other programs, or let the WebUI load "
+                "a smaller model."
+            )
 
 
 def not_finite(path: Path, name: str) -> PackError:

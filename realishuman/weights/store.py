@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from realishuman.advice import command
 from realishuman.errors import PackError
 from realishuman.settings import AUTO, PART_KINDS
 from realishuman.weights.pack import METADATA_KEY, Pack
 from realishuman.weights.soundness import check_quickly
+from realishuman.weights.tensor_file import metadata_of
 
 ENVIRONMENT = "REALISHUMAN_MODELS"
 EMBEDDED = Path(__file__).parents[1] / "assets" / "packs"  # the demo packs
@@ -168,10 +167,9 @@ def set_of(pack: Pack) -> str:
 def _said_to_be(path: Path) -> tuple[str, str]:
     """Kind and weights of a damaged pack, as far as its header or its name tells."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[METADATA_KEY])
+        header = json.loads(metadata_of(path)[METADATA_KEY])
         kind, weights = header.get("kind"), header.get("weights")
-    except (SafetensorError, OSError, KeyError, ValueError, AttributeError):
+    except (PackError, KeyError, ValueError, AttributeError):
         kind = weights = None
     named = [one for one in PART_KINDS if one in path.name.lower()]
     if kind not in PART_KINDS:

@@ -23,8 +23,8 @@ class Altered:
     def has(self, prefix):
         return self._pack.has(prefix) or any(n.startswith(prefix) for n in self._changes)
 
-    def tensors(self, prefix):
-        found = self._pack.tensors(prefix)
+    def tensors(self, prefix, *place):
+        found = self._pack.tensors(prefix, *place)
         for name, tensor in self._changes.items():
             if name.startswith(prefix):
                 found.pop(name.removeprefix(prefix), None)

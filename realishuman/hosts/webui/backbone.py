@@ -1,8 +1,8 @@
 """A pack's networks inside a WebUI, on the classes of its loaded UNet wherever they fit.
 
-All networks are built on the CPU and are on the device only while a stage runs. In float16 their
-weights are the pack's file, mapped into memory, and cost no RAM of their own. Which UNet runs is
-decided anew at each stage, because the user may change the loaded model between two pictures.
+All networks are built on the CPU and are on the device only while a stage runs. Between pictures
+they wait in RAM as long as there is plenty. Which UNet runs is decided anew at each stage, because
+the user may change the loaded model between two pictures.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from realishuman.backbones.packed import load_autoencoder, load_unet
 from realishuman.backbones.twin import load_twin, misfit
 from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks, Unet
+from realishuman.memory import memory_left
 from realishuman.weights.header import UnetShape
 from realishuman.weights.pack import Pack
 
 _CPU = torch.device("cpu")
-_COPIED = 2 * 2**30  # bytes of weights, converted to another precision, that stay in RAM
+_SMALL = 2 * 2**30  # bytes of weights that stay in RAM where the system says nothing of memory
 _ACTIVATIONS = 2 * 2**30  # bytes that encoding, sampling and decoding a few crops of 512 px take
 _Networks = TypeVar("_Networks", StageOneNetworks, StageTwoNetworks)
 
@@ -196,8 +197,9 @@ class HostBackbone:
         return load_autoencoder(self._pack, prefix, Place(_CPU, self._host.autoencoder_dtype()))
 
     def _stay(self, modules: Sequence[nn.Module]) -> bool:
-        """Whether networks wait in RAM for the next picture: mapped or small ones."""
-        return self.dtype is torch.float16 or size(modules) <= _COPIED
+        """Whether networks wait in RAM for the next picture: if as much again is free."""
+        left = memory_left()
+        return size(modules) <= (_SMALL if left is None else left.free)
 
     def _activations(self) -> int:
         return round(_ACTIVATIONS * (self._pack.header.resolution / 512) ** 2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.look import Found
     from realishuman.models import Models
     from realishuman.result import Result
+    from realishuman.weights.pack import Pack
 
 Pixels = NDArray[np.uint8]
 HOW = "the page Models says how to get them"
@@ -116,13 +116,13 @@ class Engine:
 
         with self._lock:
             there = installed(self._host().models_folder())
-            paths = _paths(there, packs or {}, kinds)
-            key = (detector_device, *((path, path.stat().st_mtime_ns) for path in paths))
+            chosen = _chosen(there, packs or {}, kinds)
+            key = (detector_device, *((pack.path, pack.stamp) for pack in chosen))
             if self._models is None or key != self._key:
                 self.release()
                 host = self._host()
                 self._models = Models(
-                    paths,
+                    [pack.path for pack in chosen],
                     host.open_backbone,
                     self._detector(detector_device),
                     folder=host.models_folder(),
@@ -196,8 +196,8 @@ class Engine:
         return self._detectors[device]
 
 
-def _paths(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Path]:
-    """One pack file per kind of part, where there is one."""
+def _chosen(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:
+    """One pack per kind of part, where there is one."""
     chosen = []
     for kind in PART_KINDS:
         try:
@@ -207,7 +207,7 @@ def _paths(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> 
                 raise
             continue
         if pack is not None:
-            chosen.append(pack.path)
+            chosen.append(pack)
     return chosen
 
 
