@@ -131,8 +131,8 @@ def _header(take: Take, path: Path, size: int) -> bytes:
     count = int.from_bytes(length, "little")
     if not 0 < count <= _LONGEST:
         raise PackError(
-            f"{path} ({size:,} bytes) is no safetensors file: it is being written, is incomplete, "
-            "or is another kind of file."
+            f"{path} cannot be read as safetensors ({size:,} bytes): it is being written, is "
+            "incomplete, or is another kind of file."
         )
     if _LENGTH + count > size:
         raise incomplete(path, size, _LENGTH + count)
