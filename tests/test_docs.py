@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_the_architecture_has_a_line_for_every_folder():
     folders = [path.parent.name for path in (ROOT / "realishuman").glob("*/__init__.py")]
     assert folders
     assert [name for name in folders if f"`{name}/" not in table] == []
+
+
+def test_the_steps_of_the_architecture_are_functions_of_the_package():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| step | function |")[1].split("\n\n")[0]
+    named = re.findall(r"`([a-z_.]+)\.(\w+)`", table)
+
+    assert len(named) > 8
+    for module, name in named:
+        assert hasattr(importlib.import_module(f"realishuman.{module}"), name), f"{module}.{name}"
 
 
 def test_commits_are_checked_with_the_tools_of_the_continuous_integration():
