@@ -2,8 +2,8 @@
 
 Three questions, cheapest first: is the colour still that of this part, do the keypoints that are
 found in the repair still fit the mesh that was asked for, and does the judge network, where there
-is one, find the part malformed and the repair less so? A detector's score is not asked: it cannot
-tell malformed from good.
+is one, find the part malformed and the repair well-formed? A detector's score is not asked: it
+cannot tell malformed from good.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from realishuman.prepare import PreparedPart
 
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
 DRIFT_LIMIT = 0.12  # of the part's size by which keypoints may fit the mesh worse than before
-SUSPECT = 0.5  # a part that is malformed with less than this probability needs no repair
+SUSPECT = 0.5  # from this probability a part counts as malformed, before a repair and after it
 GOOD = 0.1  # a part that is malformed with less than this probability looks right
 
 
@@ -68,6 +68,11 @@ def compare(
         reason = (
             f"the judge finds the repair no better: malformed {second:.0%}, before {first:.0%}; "
             "switch judge off to keep it"
+        )
+    elif second >= SUSPECT:
+        reason = (
+            f"the judge still finds the repair malformed: {second:.0%}, before {first:.0%}; try "
+            "another seed, or switch judge off to keep it"
         )
     return Verdict(reason, (first, second))
 

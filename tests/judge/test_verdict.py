@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.imaging.boxes import around
-from realishuman.judge.verdict import GOOD, compare, good_already
+from realishuman.judge.verdict import GOOD, SUSPECT, compare, good_already
 
 
 @pytest.fixture
@@ -32,6 +32,17 @@ def test_a_repair_that_is_no_better_is_not_kept_and_the_numbers_are_in_the_reaso
     assert "no better" in verdict.reason
     assert f"{after:.0%}" in verdict.reason
     assert "60%" in verdict.reason
+
+
+@pytest.mark.parametrize(("after", "kept"), [(SUSPECT, False), (0.96, False), (0.49, True)])
+def test_a_repair_that_still_looks_malformed_is_not_kept_although_it_is_better(
+    picture, prepared, detector, says, after, kept
+):
+    verdict = compare(picture, picture, prepared, detector, says(1.0, after))
+
+    assert (verdict.reason == "") is kept
+    assert kept or "still finds the repair malformed" in verdict.reason
+    assert kept or f"{after:.0%}, before 100%" in verdict.reason
 
 
 def test_a_part_that_looked_right_is_not_changed_even_for_a_better_one(
