@@ -25,7 +25,7 @@ class Postprocessing:
         """The components by the names of their fields."""
         from realishuman.hosts.webui.panel import build
 
-        panel = build(lambda name: f"extras_realishuman_{name}")
+        panel = build(lambda name: f"extras_realishuman_{name}", ("inpaint_parts",))
         return {one.name: made for one, made in zip(FIELDS, panel.components, strict=True)}
 
     def process(self, pp: Any, **arguments: Any) -> None:

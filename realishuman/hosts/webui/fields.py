@@ -40,6 +40,11 @@ class WebuiSettings:
         "where the networks of detector and meshes run; auto: on the GPU, where that works",
         choices=(AUTO, "cpu"),
     )
+    inpaint_parts: str = setting(
+        "masked",
+        "in inpainting, parts that the mask touches or all parts",
+        choices=("masked", "all"),
+    )
 
 
 class FieldError(SettingsError):
@@ -226,6 +231,7 @@ class Choices:
     settings: Settings
     packs: Mapping[str, str]
     detector_device: str
+    inpaint_parts: str
     seed_offset: int
     values: Mapping[str, Any]
 
@@ -256,6 +262,7 @@ def choices_from(values: Mapping[str, Any], files: Sequence[str] | None = None) 
         settings=Settings(**{name: read[name] for name in SETTINGS if name in read}),
         packs={kind: read[f"{kind}_pack"] for kind in PART_KINDS},
         detector_device=read["detector_device"],
+        inpaint_parts=read["inpaint_parts"],
         seed_offset=read["seed_offset"],
         values=read,
     )

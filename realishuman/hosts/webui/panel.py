@@ -7,7 +7,7 @@ can work in this WebUI is said at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -23,7 +23,7 @@ LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ("parts", "preset", "hand_pack", "face_pack")),
+    ("", ("parts", "preset", "hand_pack", "face_pack", "inpaint_parts")),
     (
         "Find",
         (
@@ -86,8 +86,12 @@ def _info(one: Field) -> str:
     return text
 
 
-def build(elem_id: Callable[[str], str]) -> Panel:
-    """Create the accordion in the surrounding blocks; elem_id makes a name unique to the tab."""
+def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
+    """Create the accordion in the surrounding blocks.
+
+    elem_id  makes a name unique to the tab.
+    hidden   names of fields that mean nothing here; they are arguments all the same.
+    """
     import gradio
     from modules.ui_components import InputAccordion
 
@@ -114,6 +118,8 @@ def build(elem_id: Callable[[str], str]) -> Panel:
         event(_looked_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
     for one in (made["parts"], *packs):
         one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
+    for name in hidden:
+        made[name].visible = False
     components = [made[one.name] for one in FIELDS]
     for component in components:
         component.do_not_save_to_config = True  # its start value is an option, its range ours

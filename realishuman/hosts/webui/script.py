@@ -20,6 +20,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import infotext, saving
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
+from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.refusal import refusal
@@ -77,7 +78,8 @@ class AlwaysOn:
         """The components, in the order of fields.FIELDS."""
         from realishuman.hosts.webui.panel import build
 
-        panel = build(self.elem_id)  # type: ignore[attr-defined]  # of the host's class
+        elem_id = self.elem_id  # type: ignore[attr-defined]  # of the host's class
+        panel = build(elem_id, () if is_img2img else ("inpaint_parts",))
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.components
@@ -180,11 +182,23 @@ def _refined(
         raise RealisHumanError(job.error)
     progress.heed()
     choices, wanted = job.choices, saving.wanted()
+    pixels, settings = pixels_of(image), choices.for_seed(_seed(p, number))
+    mask, found = None if choices.inpaint_parts == ALL else mask_of(p, image.size), None
+    if mask is not None:
+        found = engine().find(
+            pixels,
+            settings,
+            progress=progress,
+            packs=choices.packs,
+            detector_device=choices.detector_device,
+        )
+        found = only_touched(found, mask)
     result = engine().refine(
-        pixels_of(image),
-        choices.for_seed(_seed(p, number)),
+        pixels,
+        settings,
         packs=choices.packs,
         detector_device=choices.detector_device,
+        found=found,
         progress=progress,
         keep_steps=saving.needs_steps(wanted),
     )

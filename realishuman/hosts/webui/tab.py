@@ -15,7 +15,7 @@ from realishuman.hosts.webui.models_tab import ModelsTab
 from realishuman.hosts.webui.panel import GROUPS, PACKS, laid_out
 from realishuman.hosts.webui.sending import TAB
 
-NOT_HERE = ("enabled", "seed_offset")  # of the script only
+NOT_HERE = ("enabled", "seed_offset", "inpaint_parts")  # of the script only
 # What an action may change, in the order of `updates`; the host adds to the last one.
 OUTPUTS = (
     "token",

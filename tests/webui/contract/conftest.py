@@ -37,11 +37,27 @@ class PaintingEngine:
 
     def __init__(self):
         self.calls, self.released, self.fails, self.parts = [], 0, None, 1
+        self.searches, self.found, self.founds = 0, None, []
         self.weights, self.notes = "random", ()
 
+    def find(self, image, settings, *, progress, packs=None, detector_device=""):
+        self.searches += 1
+        progress.begin("detect", 1)
+        progress.step()
+        return self.found
+
     def refine(
-        self, image, settings, *, progress, keep_steps=False, packs=None, detector_device=""
+        self,
+        image,
+        settings,
+        *,
+        progress,
+        keep_steps=False,
+        packs=None,
+        detector_device="",
+        found=None,
     ):
+        self.founds.append(found)
         self.calls.append((settings, dict(packs), detector_device))
         progress.begin("detect", 1)
         progress.step()

@@ -98,6 +98,7 @@ class Component:
         self.label, self.elem_id = named.get("label"), named.get("elem_id")
         self.value = named.get("value", arguments[0] if arguments else None)
         self.choices = named.get("choices")
+        self.visible = named.get("visible", True)
         self.events, self.children = [], []
         for container in self.stack:
             container.children.append(self)
