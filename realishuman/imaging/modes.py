@@ -43,7 +43,7 @@ class Stored:
 def stored(image: Image.Image) -> Stored | None:
     """Return the pixels of an opened picture, or None if its mode cannot be kept."""
     mode = AS.get(image.mode, image.mode)
-    if mode in ("L", "RGB") and "transparency" in image.info:  # PNG with one transparent colour
+    if _has_transparent_colour(image):
         mode += "A"
     if mode == "P" and image.palette is not None and image.palette.mode != "RGB":
         mode = "RGBA"  # rare, and not every format can write such a palette again
@@ -63,6 +63,17 @@ def stored(image: Image.Image) -> Stored | None:
         return Stored("P", np.asarray(image), np.asarray(entries.convert("RGBA"))[0, :count])
     as_bytes = "L" if mode == "1" else mode
     return Stored(mode, np.asarray(image if image.mode == as_bytes else image.convert(as_bytes)))
+
+
+def _has_transparent_colour(image: Image.Image) -> bool:
+    """Whether one colour of a grey or RGB picture stands for transparency, as a PNG can say.
+
+    What a palette has left behind in info is another thing.
+    """
+    colour = image.info.get("transparency")
+    return (image.mode == "L" and isinstance(colour, int)) or (
+        image.mode == "RGB" and isinstance(colour, tuple) and len(colour) == 3
+    )
 
 
 def to_rgb(pixels: Stored) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from PIL import Image
-
 from realishuman.hosts.webui import infotext
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import FIELDS, choices_from
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
-from realishuman.hosts.webui.script import STOPPED, TITLE, pixels_of, told
+from realishuman.hosts.webui.script import STOPPED, TITLE, told
+from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.progress import Interrupted
 
 
@@ -63,4 +62,4 @@ class Postprocessing:
         pp.info.update(infotext.settings_of(choices))
         pp.info.update({infotext.PREFIX + name: value for name, value in facts.items() if value})
         if any(part.outcome == "refined" for part in result.parts):
-            pp.image = Image.fromarray(result.image)
+            pp.image = with_pixels(pp.image, result.image)

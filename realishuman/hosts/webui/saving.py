@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from realishuman.files import fitting_name
 from realishuman.hosts.webui.options import SAVE, option
+from realishuman.imaging.formats import HOLDS
+from realishuman.imaging.handed import pixels_of
 from realishuman.weights.store import TRAINED
 
 if TYPE_CHECKING:
@@ -42,7 +45,10 @@ def also_before(names: Collection[str], result: Result) -> Collection[str]:
 
 def pictures(before: Image.Image, result: Result, names: Collection[str]) -> dict[str, Image.Image]:
     """The pictures to save, by what is added to the file's name."""
-    found = {BEFORE: before} if BEFORE in names else {}
+    found: dict[str, Image.Image] = {}
+    if BEFORE in names:
+        is_png = before.mode in HOLDS["PNG"]
+        found[BEFORE] = before if is_png else Image.fromarray(pixels_of(before))
     ends = {STEPS[name] for name in names if name in STEPS}
     for step, pixels in result.steps.items():
         if step.split("/")[1] in ends:
@@ -56,7 +62,7 @@ def save_beside(file: str | Path, steps: Mapping[str, Image.Image]) -> None:
     if steps:
         (file.parent / FOLDER).mkdir(exist_ok=True)
     for name, picture in steps.items():
-        picture.save(file.parent / FOLDER / f"{file.stem}-{name}.png")
+        picture.save(file.parent / FOLDER / fitting_name(file.stem, f"-{name}.png"))
 
 
 def on_image_saved(parameters: Any) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from realishuman.errors import RealisHumanError
@@ -24,6 +23,7 @@ from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.refusal import refusal
+from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.progress import Interrupted
 
 TITLE = "RealisHuman"
@@ -213,14 +213,7 @@ def _refined(
         return image
     if p.save_samples():
         job.steps = saving.pictures(image, result, saving.also_before(wanted, result))
-    refined = Image.fromarray(result.image)
-    refined.info.update(image.info)
-    return refined
-
-
-def pixels_of(image: Image.Image) -> Any:
-    """(H, W, 3) or, with alpha, (H, W, 4) uint8."""
-    return np.asarray(image if image.mode in ("RGB", "RGBA") else image.convert("RGB"))
+    return with_pixels(image, result.image)
 
 
 def told(error: Exception) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from realishuman.errors import PackError
 from realishuman.hosts.webui import saving
 from realishuman.hosts.webui.infotext import fact
 from realishuman.hosts.webui.script import AXES, JOB
+from realishuman.imaging.handed import pixels_of
 
 
 def test_each_picture_of_two_batches_of_two_is_refined_with_its_own_seed(
@@ -309,3 +311,31 @@ def test_facts_are_asked_for_by_place_in_the_batch_or_in_the_job(host):
     assert result(p=p, index=1, all_seeds=p.all_seeds) == "1"
     assert result(p=p, index=1, all_seeds=p.seeds) is None  # not made yet
     assert result(p=p, index=0, all_seeds=p.all_seeds, use_main_prompt=True) is None
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "L", "CMYK", "I;16"])
+def test_a_picture_of_any_mode_comes_back_with_its_alpha_and_can_be_saved(
+    mode, host, generation, painting, monkeypatch
+):
+    image = Image.new("RGBA", (64, 64), (60, 60, 90, 128))
+    if mode == "P":
+        image = Image.new("P", (64, 64), 3)
+        image.putpalette(list(range(256)) * 3)
+        image.info["transparency"] = 3
+    elif mode == "I;16":
+        image = Image.fromarray(np.full((64, 64), 30_000, np.uint16))
+    else:
+        image = image.convert("RGB" if mode == "CMYK" else "RGBA").convert(mode)
+    before = pixels_of(image)
+    monkeypatch.setattr(host, "picture", lambda number: image.copy())
+
+    [refined] = host.process_images(generation(batch_size=1, n_iter=1)).images
+
+    after = pixels_of(refined)
+    assert refined.mode == ("RGBA" if mode in ("LA", "P") else mode)
+    assert "transparency" not in refined.info
+    assert after.shape == before.shape
+    np.testing.assert_array_equal(after[20:], before[20:])
+    assert (after[8:16, 8:16, :3] != before[8:16, 8:16, :3]).any()
+    if mode != "CMYK":
+        refined.save(BytesIO(), "PNG")
