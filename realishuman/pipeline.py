@@ -45,7 +45,7 @@ class _Run:
 
     rgb            the picture as it came.
     output         the picture with what was refined so far.
-    refined, kept, verdicts  by the part's number, from 1; kept holds the reason.
+    refined, kept, verdicts, seeds  by the part's number, from 1; kept holds the reason.
     missed         what the user named and is not there, in sentences.
     change, ask_detector     as `refine_all` takes them.
     """
@@ -63,6 +63,7 @@ class _Run:
     refined: dict[int, PreparedPart] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
+    seeds: dict[int, int] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     change: Change | None = None
@@ -90,6 +91,26 @@ class _Run:
 
 
 Todo = Sequence[tuple[_Run, PreparedPart]]
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A part as one seed painted it: stages one and two, (3, R, R) in [0, 1]; good if finite."""
+
+    seed: int
+    stage_one: Tensor
+    stage_two: Tensor
+    good: bool
+
+
+@dataclass(frozen=True)
+class _Pasted:
+    """The same in its picture, and what the judge says of it, where it was asked."""
+
+    painted: _Painted
+    patch: Patch
+    output: Pixels
+    verdict: Verdict | None
 
 
 def refine(
@@ -235,10 +256,16 @@ def _prepared(kind: str, run: _Run) -> list[PreparedPart]:
 
 
 def _repaint(todo: Todo, header: PackHeader) -> None:
-    """Run both stages on parts of one kind and paste them into their pictures."""
+    """Run both stages on parts of one kind and paste them into their pictures.
+
+    Every try of a part is a part of its own to the networks.
+    """
     first = todo[0][0]
     first.models.make_room()
     settings, progress, backbone = first.settings, first.progress, first.backbone(header.kind)
+    tries = settings.tries if header.weights != "random" else 1  # those only try the wiring
+    seeds = [settings.seed + number for number in range(tries)] * len(todo)
+    todo = [each for each in todo for _ in range(tries)]
     sampling = _sampling(settings, header)
     image = torch.stack([one.image for _, one in todo])
     pose = torch.stack([one.pose for _, one in todo])
@@ -247,61 +274,72 @@ def _repaint(todo: Todo, header: PackHeader) -> None:
     m_e = torch.from_numpy(np.stack([one.masks.m_e for _, one in todo]))[:, None]
     indices = [one.index for _, one in todo]
     for name, pictures in (("1-crop", image), ("2-pose", pose), ("3-ring", (m_d & ~m_e).float())):
-        _keep(name, pictures.expand(-1, 3, -1, -1), todo)
+        for picture, (run, one) in zip(pictures.expand(-1, 3, -1, -1), todo, strict=True):
+            run.keep(name, picture, one)
 
     with _shared("stage one", todo):
-        noise = PartNoise(settings.seed, indices, "stage one")
+        noise = PartNoise(seeds, indices, "stage one")
         repaired, good_one = stage_one.run(
             backbone, stage_one.inputs(image, pose, m), sampling, noise, progress
         )
     if settings.colour_match:
         repaired = match_parts(repaired, image, m_e)
-    _keep("4-stage-one", repaired, todo)
     _show(repaired, progress)
     with _shared("stage two", todo):
-        noise = PartNoise(settings.seed, indices, "stage two")
+        noise = PartNoise(seeds, indices, "stage two")
         refined, good_two = stage_two.run(
             backbone, stage_two.inputs(image, repaired, m_d, m_e), sampling, noise, progress
         )
     if header.keep_core:
         refined = with_core(refined, repaired, m_e)
-    _keep("5-stage-two", refined, todo)
     _show(refined, progress)
-    for (run, one), result, good in zip(todo, refined, good_one & good_two, strict=True):
-        _paste(run, one, result, bool(good), header)
+    painted = list(map(_Painted, seeds, repaired, refined, (good_one & good_two).tolist()))
+    for start in range(0, len(todo), tries):
+        _paste(*todo[start], painted[start : start + tries], header)
 
 
-def _paste(run: _Run, one: PreparedPart, painted: Tensor, good: bool, header: PackHeader) -> None:
-    """Paste a part into its picture, or note why not."""
+def _paste(run: _Run, one: PreparedPart, tried: Sequence[_Painted], header: PackHeader) -> None:
+    """Paste the best of the tries at a part into its picture, or note why not."""
+    good = [painted for painted in tried if painted.good]
     if not good:
         run.kept[one.index] = (
             "the networks returned values that are not numbers; try --precision float32"
         )
         return
-    settings = run.settings
-    masks, matched = one.masks, one.masks.m_e if header.keep_core else None
-    patch = Patch(one.index, painted.cpu(), one.crop, masks.m_d, masks.m, matched)
+    judged = run.settings.judge and header.weights != "random"
+    pasted = [_pasted(run, one, each, header, judged or len(good) > 1) for each in good]
+    best = min(pasted, key=lambda each: each.verdict.rank if each.verdict else ())
+    run.keep("4-stage-one", best.painted.stage_one, one)
+    run.keep("5-stage-two", best.painted.stage_two, one)
+    run.seeds[one.index] = best.painted.seed
+    if best.verdict is not None:
+        run.verdicts[one.index] = best.verdict
+        if judged and best.verdict.reason:
+            run.kept[one.index] = best.verdict.reason
+            return
+    run.output = best.output
+    run.patches.append(best.patch)
+    run.refined[one.index] = one
+
+
+def _pasted(
+    run: _Run, one: PreparedPart, painted: _Painted, header: PackHeader, judged: bool
+) -> _Pasted:
+    """Paste one try at a part into its picture, and ask the judge about it where `judged`."""
+    settings, masks = run.settings, one.masks
+    matched = masks.m_e if header.keep_core else None
+    patch = Patch(one.index, painted.stage_two.cpu(), one.crop, masks.m_d, masks.m, matched)
     with run.timed("paste"):
         output = compose(
             run.output, [patch], feather=settings.paste, colour_match=settings.colour_match
         )
-    if settings.judge and header.weights != "random":  # those only try the wiring
-        models = run.models
-        detector = models.detector_for(settings.detector) if run.ask_detector else None
-        with run.timed("judge"):
-            verdict = compare(run.output, output, one, detector, models.judge(header.kind))
-        run.verdicts[one.index] = verdict
-        if verdict.reason:
-            run.kept[one.index] = verdict.reason
-            return
-    run.output = output
-    run.patches.append(patch)
-    run.refined[one.index] = one
-
-
-def _keep(name: str, images: Tensor, todo: Todo) -> None:
-    for image, (run, one) in zip(images, todo, strict=True):
-        run.keep(name, image, one)
+    if not judged:
+        return _Pasted(painted, patch, output, None)
+    models = run.models
+    detector = models.detector_for(settings.detector) if run.ask_detector else None
+    with run.timed("judge"):
+        verdict = compare(run.output, output, one, detector, models.judge(header.kind))
+    return _Pasted(painted, patch, output, verdict)
 
 
 @contextmanager
@@ -353,6 +391,7 @@ def _report(index: int, part: Part, run: _Run) -> PartReport:
         reason="" if done else run.kept.get(index, ""),
         crop=done.crop.box if done else None,
         malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
+        seed=run.seeds.get(index),
         note=part.note,
     )
 

@@ -28,6 +28,7 @@ class PartReport:
     reason   why it was kept, as a sentence; empty when refined.
     crop     the square that was repainted, in picture pixels; None if it never got that far.
     malformed  what the judge network says of it; None where it was not asked.
+    seed     of the noise it was painted with, the best one of several tries; None if it was not.
     note     a sentence if nothing was recognised in a box and a part at rest was assumed.
     """
 
@@ -40,6 +41,7 @@ class PartReport:
     reason: str = ""
     crop: Box | None = None
     malformed: Malformed | None = None
+    seed: int | None = None
     note: str = ""
 
 

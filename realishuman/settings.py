@@ -111,6 +111,13 @@ class Settings:
         None, "classifier-free guidance scale; 1 switches guidance off", low=1.0, high=20.0
     )
     seed: int = setting(0, "seed of the noise", low=0, high=2**63 - 1)
+    tries: int = setting(
+        1,
+        "paint each part with so many seeds, from seed on, and keep what the judge finds best",
+        low=1,
+        high=64,
+        usual=8,
+    )
     reference_every: int = setting(
         1,
         "compute reference features anew every so many steps; above 1 is an approximation",

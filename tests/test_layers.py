@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
-BASIS = {"advice", "errors", "settings", "progress", "result", "files", "memory"}
+BASIS = {
+    "advice", "errors", "figures", "settings", "progress", "result", "files", "memory",
+}  # fmt: skip
 BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "advice": set(),
     "errors": set(),
+    "figures": set(),
     "settings": {"errors"},
     "progress": {"errors"},
     "files": set(),

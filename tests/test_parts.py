@@ -156,7 +156,7 @@ def test_a_part_that_covers_too_little_or_too_much_of_the_picture_is_left_alone(
     chosen = select(parts, Settings(min_area=0.01, max_area=0.4), SIZE)
 
     assert [not reason for _, reason in chosen] == [False, True, False]
-    assert "0.80% of the picture" in chosen[0][1]
+    assert "0.8% of the picture" in chosen[0][1]
     assert "max_area" in chosen[2][1]
 
 

@@ -26,13 +26,16 @@ class Noise(Protocol):
 class PartNoise:
     """Standard normal noise, reproducible part by part.
 
-    seed   of the picture.
+    seed   of the picture, or one for each part.
     parts  numbers of the parts in it.
     stage  any name; stages draw different noise.
     """
 
-    def __init__(self, seed: int, parts: Sequence[int], stage: str) -> None:
-        self._generators = [_generator(seed, part, stage) for part in parts]
+    def __init__(self, seed: int | Sequence[int], parts: Sequence[int], stage: str) -> None:
+        seeds = [seed] * len(parts) if isinstance(seed, int) else seed
+        self._generators = [
+            _generator(own, part, stage) for own, part in zip(seeds, parts, strict=True)
+        ]
 
     def rows(self, first: int, last: int) -> PartNoise:
         """The same generators, of parts first to last only."""

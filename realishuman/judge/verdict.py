@@ -8,6 +8,7 @@ cannot tell malformed from good.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, GivenBox, Picture
+from realishuman.figures import told_apart
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.crop import extract
 from realishuman.judge.network import JudgeNetwork
@@ -32,10 +34,20 @@ class Verdict:
 
     reason     why it is not, as a sentence; empty if it is.
     malformed  the network's probability before and after; None without a network.
+    drift      how far the keypoints found in the repair are from the mesh, in sizes of the part.
+    colour     Delta E between the part's mean colours before and after.
     """
 
     reason: str
     malformed: tuple[float, float] | None = None
+    drift: float = math.inf
+    colour: float = math.inf
+
+    @property
+    def rank(self) -> tuple[bool, float, float, float]:
+        """Of several repairs of one part the best has the lowest: what is kept comes first."""
+        after = math.inf if self.malformed is None else self.malformed[1]
+        return bool(self.reason), after, self.drift, self.colour
 
 
 def compare(
@@ -51,30 +63,32 @@ def compare(
     detector       finds the keypoints of the repair again; None leaves that question out.
     network        likewise.
     """
-    reason = _colour(before, after, one)
-    if detector is not None:
-        reason = reason or _keypoints(after, one, detector)
-    if reason:
-        return Verdict(reason)
-    if network is None:
-        return Verdict("")
+    reason, colour = _colour(before, after, one)
+    drift = math.inf
+    if detector is not None and not reason:
+        reason, drift = _keypoints(after, one, detector)
+    if reason or network is None:
+        return Verdict(reason, drift=drift, colour=colour)
     first, second = (network.malformed(p, one.part, one.mesh) for p in (before, after))
     if first < SUSPECT:
+        told, limit = told_apart(first, SUSPECT, percent=True)
         reason = (
-            f"the judge finds nothing wrong with it as it was (malformed {first:.0%}); switch "
-            "judge off to keep the repair"
+            f"the judge finds nothing wrong with it as it was (malformed {told}, suspect from "
+            f"{limit}); switch judge off to keep the repair"
         )
     elif second >= first:
+        told, limit = told_apart(second, first, percent=True)
         reason = (
-            f"the judge finds the repair no better: malformed {second:.0%}, before {first:.0%}; "
-            "switch judge off to keep it"
+            f"the judge finds the repair no better: malformed {told}, before {limit}; switch judge "
+            "off to keep it"
         )
     elif second >= SUSPECT:
+        told, limit = told_apart(second, first, percent=True)
         reason = (
-            f"the judge still finds the repair malformed: {second:.0%}, before {first:.0%}; try "
-            "another seed, or switch judge off to keep it"
+            f"the judge still finds the repair malformed: {told}, before {limit}; try another "
+            "seed, or switch judge off to keep it"
         )
-    return Verdict(reason, (first, second))
+    return Verdict(reason, (first, second), drift, colour)
 
 
 def good_already(picture: Picture, one: PreparedPart, network: JudgeNetwork) -> str:
@@ -82,20 +96,25 @@ def good_already(picture: Picture, one: PreparedPart, network: JudgeNetwork) -> 
     malformed = network.malformed(picture, one.part, one.mesh)
     if malformed >= GOOD:
         return ""
-    return f"it looks right already (malformed {malformed:.0%}); switch skip_good off to repair it"
+    told, limit = told_apart(malformed, GOOD, percent=True)
+    return (
+        f"it looks right already (malformed {told}, good below {limit}); switch skip_good off to "
+        "repair it"
+    )
 
 
-def _colour(before: Picture, after: Picture, one: PreparedPart) -> str:
-    """Where the mesh lies, the mean colour must stay in reach of what it was."""
+def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, float]:
+    """Where the mesh lies, the mean colour must stay in reach of what it was; how far it is."""
     if not one.masks.m.any():
-        return ""
+        return "", 0.0
     apart = float(np.linalg.norm(np.subtract(*(_mean_lab(p, one) for p in (before, after)))))
     if apart <= COLOUR_LIMIT:
-        return ""
+        return "", apart
+    told, limit = told_apart(apart, COLOUR_LIMIT)
     return (
-        f"the repair has another colour: Delta E {apart:.0f}, at most {COLOUR_LIMIT:.0f} is "
-        "credible; switch judge off to keep it"
-    )
+        f"the repair has another colour: Delta E {told}, at most {limit} is credible; switch judge "
+        "off to keep it"
+    ), apart
 
 
 def _mean_lab(picture: Picture, one: PreparedPart) -> NDArray[np.float64]:
@@ -104,25 +123,29 @@ def _mean_lab(picture: Picture, one: PreparedPart) -> NDArray[np.float64]:
     return np.asarray(lab[one.masks.m].mean(axis=0), np.float64)
 
 
-def _keypoints(after: Picture, one: PreparedPart, detector: Detector) -> str:
-    """The keypoints found in the repair must fit the mesh about as well as those before did."""
+def _keypoints(after: Picture, one: PreparedPart, detector: Detector) -> tuple[str, float]:
+    """The keypoints found in the repair must fit the mesh about as well as those before did.
+
+    Returns also how far they are from it, in sizes of the part.
+    """
     part, joints = one.part, one.mesh.joints
     found = detector.detect(
         after, [part.kind], confidence=0.0, given=[GivenBox(part.kind, part.box)]
     )
     if not found:
-        return f"no {part.kind} is found in the repair; switch judge off to keep it"
+        return f"no {part.kind} is found in the repair; switch judge off to keep it", math.inf
     same = max(found, key=lambda other: iou(other.box, part.box))
     if same.keypoints.shape != joints.shape:
-        return ""  # another set of points than this mesh knows
+        return "", math.inf  # another set of points than this mesh knows
     size = around(joints).longer_side
     before, now = (
         float(np.linalg.norm((keypoints - joints)[:, :2], axis=1).mean()) / size
         for keypoints in (part.keypoints, same.keypoints)
     )
     if now <= before + DRIFT_LIMIT:
-        return ""
+        return "", now
+    told, limit = told_apart(now, before + DRIFT_LIMIT, percent=True)
     return (
-        f"the repair does not follow the mesh: keypoints are off by {now:.0%} of the {part.kind}, "
-        f"before {before:.0%}; switch judge off to keep it"
-    )
+        f"the repair does not follow the mesh: keypoints are off by {told} of the {part.kind}, "
+        f"at most {limit} is credible here; switch judge off to keep it"
+    ), now
