@@ -25,6 +25,7 @@ from realishuman.weights.onnx_network import (
     read,
 )
 from realishuman.weights.onnx_provider import CPU, CUDA, Wish
+from realishuman.weights.onnx_weights import external_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +49,8 @@ class OnnxSession:
         self._wish, self._threads = wish, threads
         self._failure = self._note = self._provider = ""
         self._session: Any = None
+        self._weights: list[Any] = []  # what the session reads and does not own
+        self._written = 0
         self._contents: Contents
         self._open()
 
@@ -73,7 +76,7 @@ class OnnxSession:
 
     def release(self) -> None:
         """Let go of the network's memory; the next use opens the file again."""
-        self._session = None
+        self._session, self._weights = None, []
 
     def run(self, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return every output by name.
@@ -134,7 +137,8 @@ class OnnxSession:
 
     def _attempt(self, work: Callable[[Any], Answer]) -> Answer:
         """Do `work` with the open session; where a GPU fails, the CPU does it from then on."""
-        if self._session is None:
+        if self._session is None or self._replaced():
+            self.release()
             self._open()
         failures = _errors(_onnxruntime(), FAILED)
         try:
@@ -147,7 +151,7 @@ class OnnxSession:
                 "runs it from now on; free GPU memory or choose the CPU, then start again."
             )
         self._wish = Wish(cuda=False, asked=False)
-        self._session = None  # its memory first
+        self.release()  # its memory first
         self._open()
         return self._attempt(work)
 
@@ -163,10 +167,25 @@ class OnnxSession:
         options.inter_op_num_threads = 1
         # Spinning threads make a machine that is busy with other work several times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        written = self._path.stat().st_mtime_ns
+        weights = {
+            name: ort.OrtValue.ortvalue_from_numpy(values)
+            for name, values in external_weights(self._path).items()
+        }
+        if weights:
+            options.add_external_initializers(list(weights), list(weights.values()))
         session = self._session_on(ort, options, self._wish.providers(ort))
+        self._written, self._weights = written, list(weights.values())
         self._contents = read(self._path, session, self._expected)
         self._session, self._provider = session, session.get_providers()[0]
         self._note = self._wish.missed(ort, self._provider, self._path.name)
+
+    def _replaced(self) -> bool:
+        """Whether another file lies there now; what is gone is run on from memory."""
+        try:
+            return self._path.stat().st_mtime_ns != self._written
+        except OSError:
+            return False
 
     def _session_on(self, ort: Any, options: Any, providers: list[Any]) -> Any:
         """Make the session; where a GPU cannot even take the network, on the CPU alone."""
