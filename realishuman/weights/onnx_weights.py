@@ -68,8 +68,8 @@ def external_weights(path: Path) -> dict[str, NDArray[Any]]:
                         weights[one.name] = numbers.reshape(one.shape)
         except PackError as error:
             raise ModelError(
-                f"{error} {path.name} needs it: fetch or make both files again if they do not "
-                "belong together."
+                f"{path.name} needs the file of weights beside it: {error} Fetch or make both "
+                "again if they do not belong together."
             ) from error
     return weights
 
