@@ -2,7 +2,9 @@
 
 Start it with --api. REALISHUMAN_WEBUI_AUTH=user:password if it has --api-auth. A picture in which
 something is found is named by REALISHUMAN_WEBUI_PICTURE, or taken from REALISHUMAN_SAMPLES; the
-parts of all others are where we say. Chromium's place may be named by REALISHUMAN_CHROMIUM.
+parts of all others are where we say. REALISHUMAN_WEBUI_PACK names the pack for hands, else the demo
+pack runs; one of the loaded checkpoint's sizes tries the host's own classes. Chromium's place may
+be named by REALISHUMAN_CHROMIUM.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import pytest
 from PIL import Image
 
 ADDRESS = os.environ.get("REALISHUMAN_WEBUI", "").rstrip("/")
+PACK = os.environ.get("REALISHUMAN_WEBUI_PACK", "demo")
 PATIENCE = 600  # seconds for one answer: hosts without a GPU are slow
 
 

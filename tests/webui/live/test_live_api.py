@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.webui.live.conftest import as_base64, as_pixels
+from tests.webui.live.conftest import PACK, as_base64, as_pixels
 
 PREFIX = "/realishuman/v1"
-QUICK = {"steps": 2, "seed": 3}
+QUICK = {"settings": {"steps": 2, "seed": 3}, "hand_pack": PACK}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def found(client, pixels):
 
 @pytest.fixture(scope="module")
 def refined(client, pixels):
-    body = {"image": as_base64(pixels), "settings": QUICK}
+    body = {"image": as_base64(pixels), **QUICK}
     status, answer = client.post(f"{PREFIX}/refine", body)
     assert status == 200, answer
     return answer["results"][0]
@@ -67,7 +67,7 @@ def test_pixels_change_near_refined_parts_only(refined, pixels):
 
 
 def test_the_same_request_makes_the_same_pixels(client, refined, pixels):
-    body = {"image": as_base64(pixels), "settings": QUICK}
+    body = {"image": as_base64(pixels), **QUICK}
 
     _, again = client.post(f"{PREFIX}/refine", body)
 
@@ -75,7 +75,7 @@ def test_the_same_request_makes_the_same_pixels(client, refined, pixels):
 
 
 def test_only_the_named_part_is_refined(client, found, pixels):
-    body = {"image": as_base64(pixels), "settings": QUICK, "only": [1]}
+    body = {"image": as_base64(pixels), **QUICK, "only": [1]}
 
     _, answer = client.post(f"{PREFIX}/refine", body)
 
@@ -84,8 +84,8 @@ def test_only_the_named_part_is_refined(client, found, pixels):
 
 
 def test_two_requests_at_once_do_not_disturb_each_other(client, pixels, refined):
-    body = {"image": as_base64(pixels), "settings": QUICK}
-    other = {"image": as_base64(pixels[:, ::-1]), "settings": QUICK}
+    body = {"image": as_base64(pixels), **QUICK}
+    other = {"image": as_base64(pixels[:, ::-1]), **QUICK}
 
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(lambda b: client.post(f"{PREFIX}/refine", b), (body, other, body)))

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.webui.live.conftest import ADDRESS, PATIENCE
+from tests.webui.live.conftest import ADDRESS, PACK, PATIENCE
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="pip install playwright, to try the page itself"
@@ -75,6 +75,14 @@ def two_steps(page):
     number.blur()
 
 
+def choose_pack(page, within="realishuman"):
+    field = page.locator(f"#{within}_hand_pack input").first
+    field.click()
+    field.fill(PACK)
+    field.press("Enter")
+    assert field.input_value() == PACK
+
+
 @pytest.fixture
 def page(browser):
     made = opened(browser)
@@ -96,6 +104,7 @@ def test_find_draw_refine_keep_and_save(page, file):
     assert boxes(page) == first
 
     two_steps(page)
+    choose_pack(page)
     assert "parts refined" in refine(page)
 
     after = page.get_attribute(".rh-compare .rh-after", "src")
@@ -180,6 +189,7 @@ def test_extras_refine_a_picture_that_is_there_already(page, file):
     page.wait_for_selector("#extras_image img")
     page.wait_for_timeout(1500)
     page.locator("#extras_realishuman_enabled > .label-wrap").click()  # opens it and ticks its box
+    choose_pack(page, "extras_realishuman")
     page.locator("#extras_realishuman_sampling .label-wrap").click()
     number = page.locator("#extras_realishuman_steps input[type=number]")
     number.fill("2")

@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.webui.live.conftest import as_base64, as_pixels
+from tests.webui.live.conftest import PACK, as_base64, as_pixels
 
 SEED = 11
+RUN = {"steps": 2, "hand_pack": PACK}
 
 
 def request(pixels, arguments=None, **more):
@@ -41,7 +42,7 @@ def request(pixels, arguments=None, **more):
         **more,
     }
     if arguments is not None:
-        body["alwayson_scripts"] = {"RealisHuman": {"args": [{"steps": 2, **arguments}]}}
+        body["alwayson_scripts"] = {"RealisHuman": {"args": [{**RUN, **arguments}]}}
     return body
 
 
@@ -109,7 +110,8 @@ def test_the_same_seed_makes_the_same_pixels(client, photo, alone):
 
 
 def test_the_script_makes_what_the_route_makes(client, photo, alone):
-    body = {"image": as_base64(photo), "settings": {"steps": 2, "seed": SEED}}
+    settings = {"steps": 2, "seed": SEED}
+    body = {"image": as_base64(photo), "settings": settings, "hand_pack": PACK}
 
     _, answer = client.post("/realishuman/v1/refine", body)
 
@@ -127,7 +129,8 @@ def test_each_picture_of_a_batch_is_as_if_made_alone(client, photo, alone, shape
 
 
 def test_requests_that_wait_in_the_queue_do_not_disturb_a_batch(client, photo, alone):
-    route = {"image": as_base64(photo[:, ::-1]), "settings": {"steps": 2, "seed": 3}}
+    settings = {"steps": 2, "seed": 3}
+    route = {"image": as_base64(photo[:, ::-1]), "settings": settings, "hand_pack": PACK}
 
     with ThreadPoolExecutor() as pool:
         batch = pool.submit(inpainted, client, photo, {"enabled": True}, batch_size=2)
