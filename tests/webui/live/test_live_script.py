@@ -15,7 +15,7 @@ import pytest
 from tests.webui.live.conftest import PACK, as_base64, as_pixels
 
 SEED = 11
-RUN = {"steps": 2, "hand_pack": PACK}
+RUN = {"steps": 2, "hand_pack": PACK, "inpaint_parts": "all"}
 
 
 def request(pixels, arguments=None, **more):
