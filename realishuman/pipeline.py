@@ -328,11 +328,12 @@ def _pasted(
     """Paste one try at a part into its picture, and ask the judge about it where `judged`."""
     settings, masks = run.settings, one.masks
     matched = masks.m_e if header.keep_core else None
-    patch = Patch(one.index, painted.stage_two.cpu(), one.crop, masks.m_d, masks.m, matched)
+    painted_crop = painted.stage_two.cpu()
+    patch = Patch(one.index, painted_crop, one.crop, masks.m_d, masks.m, matched, one.covered)
+    last = all(other.covered >= patch.covered for other in run.patches)
+    below, patches = (run.output, [patch]) if last else (run.rgb, [*run.patches, patch])
     with run.timed("paste"):
-        output = compose(
-            run.output, [patch], feather=settings.paste, colour_match=settings.colour_match
-        )
+        output = compose(below, patches, feather=settings.paste, colour_match=settings.colour_match)
     if not judged:
         return _Pasted(painted, patch, output, None)
     models = run.models

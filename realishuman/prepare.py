@@ -16,6 +16,7 @@ from realishuman.imaging.boxes import Box, around, hull, intersection
 from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.masks import Masks, make_masks, mesh_mask
 from realishuman.kinds import KINDS
+from realishuman.layers import before
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.normals import vertex_normals
 from realishuman.render.raster import Raster, interpolate, rasterise
@@ -35,6 +36,8 @@ class PreparedPart:
     masks    m, m_d, m_e, m_f of the crop.
     rule     what the masks follow where settings say nothing.
     others   (R, R) bool, where other parts lie in the crop.
+    front    (R, R) bool, where parts lie that are before this one: they stay untouched.
+    covered  how many parts are before this one.
     """
 
     index: int
@@ -46,6 +49,8 @@ class PreparedPart:
     masks: Masks
     rule: MaskRule
     others: Mask
+    front: Mask
+    covered: int = 0
 
 
 def prepare(
@@ -63,6 +68,8 @@ def prepare(
 ) -> list[PreparedPart]:
     """Crop, render and mask each part on its own; parts of one picture do not touch each other.
 
+    Where two parts overlap, only the one in front may be repainted; layers.before says which.
+
     picture     (H, W, 3) uint8 RGB.
     parts       every part of the picture, of all kinds, with its mesh: a ring never repaints
                 another part, so all must be known. Part i has the number i + 1.
@@ -76,6 +83,7 @@ def prepare(
                 the preset's rule.
     """
     side = settings.margin or margin or PRESETS[preset].margin
+    in_front = before(picture, parts, meshes) if chosen else []
     prepared = []
     for index in chosen:
         part, mesh = parts[index - 1], meshes[index - 1]
@@ -87,9 +95,14 @@ def prepare(
         own = settings.of(part.kind)
         masks = make_masks(m, rule, own.dilate, own.erode, also=_seen(mesh, crop))
         others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)
-        image, masks = extract(picture, crop), _spare(masks, others)
+        nearer = sorted(in_front[index - 1])
+        front = _coverage([meshes[place] for place in nearer], crop)
+        image, masks = extract(picture, crop), _spare(masks, others, front)
         prepared.append(
-            PreparedPart(index, part, mesh, crop, image, condition, masks, rule, others)
+            PreparedPart(
+                *(index, part, mesh, crop, image, condition, masks, rule, others, front),
+                covered=len(nearer),
+            )
         )
     return prepared
 
@@ -119,7 +132,7 @@ def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
     own = settings.of(one.part.kind)
     seen = _seen(one.mesh, one.crop)
     masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=seen)
-    return replace(one, masks=_spare(masks, one.others))
+    return replace(one, masks=_spare(masks, one.others, one.front))
 
 
 def _in_crop(mesh: Mesh, crop: Crop) -> tuple[Tensor, Tensor]:
@@ -161,7 +174,7 @@ def _seen(mesh: Mesh, crop: Crop) -> Mask | None:
     return None if mesh.seen is None else _coverage([replace(mesh, vertices=mesh.seen)], crop)
 
 
-def _spare(masks: Masks, others: Mask) -> Masks:
-    """Take other parts out of the ring, so that repainting one hand cannot harm the next."""
-    spared = others & ~masks.m
-    return replace(masks, m_d=masks.m_d & ~spared, m_f=masks.m_f & ~spared)
+def _spare(masks: Masks, others: Mask, front: Mask) -> Masks:
+    """Keep other parts out of what may change: of the ring all, of m those that are in front."""
+    spared = (others & ~masks.m) | front
+    return replace(masks, m_d=masks.m_d & ~spared, m_e=masks.m_e & ~spared, m_f=masks.m_f & ~spared)

@@ -62,7 +62,7 @@ class Result:
     provider  what ran the detector's networks.
     seconds   wall time per stage.
     steps     pictures of the intermediate steps by name, only when asked for.
-    patches   what was pasted, in its order: imaging.paste.compose makes the picture anew from any
+    patches   what was pasted: imaging.paste.compose makes the picture anew from any
               choice of them, without sampling.
     """
 

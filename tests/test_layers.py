@@ -34,7 +34,8 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "official": BELOW | {"regressors"},  # nothing that runs imports it: what runs is ONNX
     "regressors": BELOW | {"kinds"},
     "models": BELOW | {"kinds", "judge", "regressors"},
-    "prepare": BELOW | {"kinds"},
+    "layers": BELOW,
+    "prepare": BELOW | {"kinds", "layers"},
     "look": BELOW | {"kinds", "models", "regressors", "prepare"},
     "pipeline": BELOW | {"kinds", "look", "models", "prepare", "judge"},
     "doctor": BELOW,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -156,3 +158,53 @@ def test_what_is_pasted_lies_where_it_was_cut(x, y, radius, resolution):
         place = np.arange(len(expected)) + 0.5
         wanted, got = (np.average(place, weights=each) for each in (expected, found))
         assert abs(got - wanted) < 0.1
+
+
+def discs(*places):
+    """A picture (300, 400, 3) of discs x, y, radius, grey, painted one over the other."""
+    picture = np.full((300, 400, 3), 90, np.uint8)
+    rows, columns = np.indices((300, 400)) + 0.5
+    for x, y, radius, grey in places:
+        picture[np.hypot(columns - x, rows - y) < radius] = grey
+    return picture
+
+
+@pytest.mark.parametrize("kinds", [("hand", "hand"), ("hand", "face"), ("face", "hand")])
+@pytest.mark.parametrize("surer", [0, 1])
+@pytest.mark.parametrize("front", [0, 1])
+def test_what_lies_in_front_is_kept_out_of_what_lies_behind(front, surer, kinds):
+    """The picture says who is in front, whatever the detector's score, the kind or the order."""
+    places = [(170, 150, 50), (220, 150, 50)]
+    greys = [(*places[0], 220), (*places[1], 160)]
+    picture = discs(greys[1 - front], greys[front])
+    parts, meshes = zip(*(ball(*place) for place in places), strict=True)
+    parts = [
+        replace(part, kind=kind, score=0.9 if place == surer else 0.8, side=None)
+        for place, (part, kind) in enumerate(zip(parts, kinds, strict=True))
+    ]
+
+    ready = prepare(
+        *(picture, parts, meshes, [1, 2], Settings(dilate=20)),
+        preset="released", pose="depth", resolution=256,
+    )  # fmt: skip
+
+    behind = 1 - front
+    assert [one.covered for one in ready] == [int(place == behind) for place in (0, 1)]
+    x, y, radius = places[front]
+    for place, one in enumerate(ready):
+        rows, columns = np.nonzero(one.masks.m_d)
+        seen = one.crop.to_picture(np.column_stack([columns, rows]) + 0.5)
+        inside = np.hypot(seen[:, 0] - x, seen[:, 1] - y) < radius - 2
+        assert inside.any() == (place == front)
+        assert not (one.masks.m_e & ~one.masks.m_d).any()
+
+
+def test_a_part_that_only_touches_another_covers_nothing_of_it():
+    parts, meshes = zip(ball(150, 150, 40), ball(229, 150, 40), strict=True)
+
+    ready = prepare(
+        *(discs((150, 150, 40, 200), (229, 150, 40, 160)), parts, meshes, [1, 2], Settings()),
+        preset="released", pose="depth", resolution=128,
+    )  # fmt: skip
+
+    assert [one.covered for one in ready] == [0, 0]

@@ -37,6 +37,7 @@ class Patch:
     refined  (3, size, size) float32 in [0, 1], on the CPU.
     m_d, m   (size, size) bool: what may change, and the part.
     matched  (size, size) bool, where the crop has the picture's colours already; None is nowhere.
+    covered  how many parts lie before this one.
     """
 
     index: int
@@ -45,16 +46,18 @@ class Patch:
     m_d: Mask
     m: Mask
     matched: Mask | None = None
+    covered: int = 0
 
 
 def compose(
     picture: NDArray[Depth], patches: Iterable[Patch], *, feather: str, colour_match: bool
 ) -> NDArray[Depth]:
-    """Return the picture with these patches pasted in their order; the picture itself if none.
+    """Return the picture with these patches pasted; the picture itself if there are none.
 
+    What is behind is pasted first, so that what lies before it stays so, the rest in their order.
     The other arguments are those of paste.
     """
-    for patch in patches:
+    for patch in sorted(patches, key=lambda patch: -patch.covered):
         picture = paste(
             picture,
             patch.refined,
