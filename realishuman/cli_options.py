@@ -25,7 +25,8 @@ def add_boxes(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND:X0,Y0,X1,Y1",
-        help="search this place, in pixels, instead of the whole picture; may be repeated",
+        help="search this place, in pixels, instead of the whole picture; may be repeated; "
+        "left-hand and right-hand say which hand of the person it is",
     )
     command.add_argument(
         "--exact-box",
@@ -96,7 +97,8 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
     boxes = []
     named = [("--box", text) for text in options.box]
     for flag, text in [*named, *(("--exact-box", text) for text in options.exact_box)]:
-        kind, _, numbers = text.partition(":")
+        name, _, numbers = text.partition(":")
+        side, kind = _side_and_kind(name)
         try:
             x0, y0, x1, y1 = (float(number) for number in numbers.split(","))
         except ValueError:
@@ -104,14 +106,21 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
         finite = all(map(math.isfinite, (x0, y0, x1, y1)))
         if kind not in PART_KINDS or not (finite and x1 > x0 and y1 > y0):
             raise SettingsError(
-                f"{flag} must look like hand:120,80,260,230 with x0 < x1 and y0 < y1, not {text!r}"
+                f"{flag} must look like hand:120,80,260,230, right-hand:... or left-hand:... with "
+                f"x0 < x1 and y0 < y1, not {text!r}"
             )
         if kind not in settings.parts:
             raise SettingsError(
                 f"{flag} {text} names a {kind}, but --parts asks for {', '.join(settings.parts)}."
             )
-        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1), exact=flag == "--exact-box"))
+        boxes.append(GivenBox(kind, Box(x0, y0, x1, y1), side, exact=flag == "--exact-box"))
     return boxes
+
+
+def _side_and_kind(name: str) -> tuple[str | None, str]:
+    """What a box is said to hold: "right-hand" is a hand of that side; only hands have sides."""
+    side, dash, kind = name.partition("-")
+    return (side, kind) if dash and side in ("left", "right") and kind == "hand" else (None, name)
 
 
 def check_device(name: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
 from realishuman.detect.parts import select
+from realishuman.detect.sides import sided
 from realishuman.imaging.boxes import intersection
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
@@ -59,7 +60,7 @@ def find(
     rgb    (H, W, 3) uint8.
     boxes  where to search instead of the whole picture: there alone, for their kinds alone. One
            that is exact always gives a part with that very box: what is recognised in it, or else
-           the kind's at_rest.
+           the kind's at_rest. A side that it names is the part's.
     """
     (progress or Silent()).begin("detect", 1)
     detector = models.detector_for(settings.detector)
@@ -68,6 +69,7 @@ def find(
     sought = {box.kind for box in searched} if boxes else settings.parts
     for confidence, kinds in _by_confidence(settings, sought).items():
         parts += detector.detect(rgb, kinds, confidence=confidence, given=searched)
+    parts = sided(parts, searched)
     for box in boxes:
         if box.exact and box.kind in settings.parts:
             part = recognise(detector, rgb, box, settings.of(box.kind).confidence)

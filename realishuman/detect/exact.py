@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from realishuman.detect.base import Detector, GivenBox, Part, Picture
+from realishuman.detect.sides import on_side
 from realishuman.imaging.boxes import Box, around, intersection
 
 INSIDE = 0.6  # share of what was recognised that lies in the box, or it is something else
@@ -34,8 +35,8 @@ def recognise(
         if found and _fills(found[0], shifted.box):
             part = found[0]
             keypoints = (part.keypoints + np.array([x, y, 0])).astype(np.float32)
-            side = given.side or part.side
-            return replace(part, box=given.box, keypoints=keypoints, side=side)
+            placed = replace(part, box=given.box, keypoints=keypoints)
+            return on_side(placed, given.side)
     return None
 
 
