@@ -411,6 +411,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
         message=_message(run, weights),
         weights=weights,
         meshes={kind: models.mesh_choice(kind, mesh).name for kind in found},
+        unets={kind: models.backbone(kind).unets for kind in kinds},
         notes=tuple(
             filter(
                 None,

@@ -57,6 +57,8 @@ class Result:
     weights   "trained", "demo" or "random" per part kind that was refined.
     meshes    what made the meshes, per part kind that was found: "built-in",
               "built-in, landmarks corrected", "HaMeR", "3DDFA-V3".
+    unets     diffusion.networks.OWN or TWIN, per part kind that was refined: whether this package's
+              UNets ran, or those of the WebUI with other weights.
     notes     sentences on what stood in for something else, and those of `missed`.
     missed    sentences on what the user named and is not there: boxes, numbers of parts.
     provider  what ran the detector's networks.
@@ -71,6 +73,7 @@ class Result:
     message: str
     weights: dict[str, str] = field(default_factory=dict)
     meshes: dict[str, str] = field(default_factory=dict)
+    unets: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
     provider: str = ""
@@ -85,6 +88,7 @@ class Result:
             "parts": [asdict(part) for part in self.parts],
             "weights": dict(self.weights),
             "meshes": dict(self.meshes),
+            "unets": dict(self.unets),
             "notes": list(self.notes),
             "missed": list(self.missed),
             "provider": self.provider,

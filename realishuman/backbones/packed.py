@@ -10,7 +10,7 @@ import torch
 from realishuman.backbones.loading import Place, fill, load, load_conditioners
 from realishuman.backbones.shared_encoder import SharedEncoder
 from realishuman.diffusion.autoencoder import PlainAutoencoder
-from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
+from realishuman.diffusion.networks import OWN, StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.unet import PlainUnet
 from realishuman.weights.header import UnetShape, VaeShape
 from realishuman.weights.pack import Pack
@@ -58,6 +58,11 @@ class PackedBackbone:
     def note(self) -> str:
         """A sentence when the shared image encoder ran elsewhere than was asked for, else empty."""
         return self._note
+
+    @property
+    def unets(self) -> str:
+        """The networks are always this package's own."""
+        return OWN
 
     @contextmanager
     def stage_one(self) -> Iterator[StageOneNetworks]:

@@ -124,6 +124,9 @@ class StageTwoNetworks:
     schedule: ScheduleConstants
 
 
+OWN, TWIN = "own", "twin of the loaded model's"  # what a backbone's UNets may be
+
+
 class Backbone(Protocol):
     """Gives out the networks of one pack, for as long as a stage runs."""
 
@@ -138,6 +141,10 @@ class Backbone(Protocol):
     @property
     def note(self) -> str:
         """A sentence when a network ran elsewhere than was asked for, else empty."""
+
+    @property
+    def unets(self) -> str:
+        """What the UNets of the latest stage are, OWN or TWIN."""
 
     def stage_one(self) -> AbstractContextManager[StageOneNetworks]:
         """Networks of stage one; raises PackError if the pack's tensors do not fit."""

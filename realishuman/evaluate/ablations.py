@@ -109,6 +109,11 @@ class ChangedBackbone:
         """The base's."""
         return self.base.note
 
+    @property
+    def unets(self) -> str:
+        """The base's."""
+        return self.base.unets
+
     @contextmanager
     def stage_one(self) -> Iterator[StageOneNetworks]:
         """The base's networks, changed."""

@@ -21,7 +21,7 @@ from realishuman.backbones.moving import TurningAutoencoder, TurningUnet, Turns,
 from realishuman.backbones.packed import load_autoencoder, load_unet
 from realishuman.backbones.twin import load_twin, misfit
 from realishuman.diffusion.autoencoder import PlainAutoencoder
-from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks, Unet
+from realishuman.diffusion.networks import OWN, TWIN, StageOneNetworks, StageTwoNetworks, Unet
 from realishuman.memory import memory_left
 from realishuman.weights.header import UnetShape
 from realishuman.weights.pack import Pack
@@ -81,6 +81,7 @@ class HostBackbone:
         self._host = host
         self._one: _Loaded[StageOneNetworks] | None = None
         self._two: _Loaded[StageTwoNetworks] | None = None
+        self._unets = OWN
 
     @property
     def device(self) -> torch.device:
@@ -96,6 +97,11 @@ class HostBackbone:
     def note(self) -> str:
         """Empty: a shared image encoder is asked to run on the CPU here."""
         return ""
+
+    @property
+    def unets(self) -> str:
+        """What the UNets of the latest stage are."""
+        return self._unets
 
     def release(self) -> None:
         """Let go of all networks; the next stage loads its own again."""
@@ -157,6 +163,7 @@ class HostBackbone:
     def _plan(self) -> tuple[nn.Module | None, tuple[object, ...]]:
         """What to make twins of, if anything, and what networks must be built for."""
         template = None if self.why_not() else self._host.template().module
+        self._unets = OWN if template is None else TWIN
         place = self._host.place()
         return template, (template is None, place, self._host.autoencoder_dtype())
 

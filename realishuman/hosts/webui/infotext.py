@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "RealisHuman "
 VERSION = PREFIX + "version"
 ENABLED = FIELDS[0].key
-FACTS = ("result", "found", "packs", "meshes", "provider")
+FACTS = ("result", "found", "packs", "unets", "meshes", "provider")
 Facts = Mapping[str, str]
 OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
@@ -68,6 +68,7 @@ def facts_of(result: Result, models: Models) -> Facts:
             f"{kind}: {pack.path.name} ({result.weights[kind]} weights)"
             for kind, pack in used.items()
         ),
+        "unets": "; ".join(f"{kind}: {name}" for kind, name in result.unets.items()),
         "meshes": "; ".join(f"{kind}: {name}" for kind, name in result.meshes.items()),
         "provider": result.provider,
     }

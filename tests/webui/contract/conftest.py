@@ -78,6 +78,7 @@ class PaintingEngine:
             parts=(hand, face)[: 2 * self.parts],
             message="1 of 2 parts refined." if self.parts else "No part was found.",
             weights={"hand": self.weights} if self.parts else {},
+            unets={"hand": "own"} if self.parts else {},
             notes=self.notes,
             provider="CPUExecutionProvider",
             steps=steps if keep_steps else {},

@@ -38,6 +38,7 @@ def test_every_picture_has_its_own_facts_and_the_grid_none(host, generation, pai
         "1 of 2 parts refined.", "No part was found.", "No part was found.",
         "1 of 2 parts refined.",
     ]  # fmt: skip
+    assert texts[0]["RealisHuman unets"] == "hand: own"
     assert texts[0]["RealisHuman found"] == (
         "1 right hand refined; 2 face kept: This face is too small."
     )

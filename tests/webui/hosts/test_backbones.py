@@ -14,6 +14,7 @@ import torch
 from realishuman.backbones.ldm import LdmUnet
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.networks import OWN, TWIN
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.diffusion.unet import PlainUnet
@@ -90,6 +91,7 @@ def test_both_stages_give_the_packs_own_pictures_on_the_hosts_classes(webui, pac
         found = run(backbone)
 
     assert close(found, expected)
+    assert backbone.unets == TWIN
     assert kinds(backbone) == {LdmUnet}
     assert same(before, state(webui.unet))
 
@@ -191,6 +193,7 @@ def test_when_the_user_changes_the_model_the_packs_own_networks_take_over(webui,
     sdxl(webui)
 
     assert close(run(backbone), expected)
+    assert backbone.unets == OWN
     assert kinds(backbone) == {PlainUnet}
 
 
