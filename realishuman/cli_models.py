@@ -124,11 +124,11 @@ def _line(one: State) -> str:
     return f"{one.status:9} {file.how:4} {shown:>11}  {file.name}  [{file.licence.name}]"
 
 
-def _packs() -> int:
+def _packs(thorough: bool = False) -> int:
     """Print the packs."""
     from realishuman.weights.store import installed, models_folder
 
-    there = installed()
+    there = installed(thorough=thorough)
     print(f"Packs in {models_folder()}, and shipped ones:")
     for pack in there.packs:
         header, size = pack.header, pack.path.stat().st_size / 1e6
@@ -266,7 +266,7 @@ def _verify(options: argparse.Namespace) -> int:
         if not found.present:
             code = BAD_MODEL
             print(f"          {advice(found, folder)}")
-    return max(code, 0 if options.names else _packs())
+    return max(code, 0 if options.names else _packs(thorough=True))
 
 
 def _where(options: argparse.Namespace) -> int:

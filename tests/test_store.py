@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -142,3 +143,22 @@ def test_tensors_that_do_not_fit_the_header_are_damage(folder, trained_pack, rel
 
     [fault] = installed(folder).faults
     assert "do not fit" in fault.why
+
+
+def test_a_single_spoilt_number_is_found_where_all_are_looked_at(folder, trained_pack):
+    content = bytearray(trained_pack.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    index = json.loads(content[8 : 8 + length])
+    large = max((one for name, one in index.items() if name[:2] != "__"), key=middle)
+    content[8 + length + middle(large) : 8 + length + middle(large) + 2] = b"\x00\x7e"
+    (folder / "hand.safetensors").write_bytes(content)
+
+    assert installed(folder).faults == ()
+    [fault] = installed(folder, thorough=True).faults
+    assert "hand.safetensors: tensor" in fault.why
+
+
+def middle(entry):
+    """Where a tensor's middle lies; of the tensors of one pack the last ones come first."""
+    begin, end = entry["data_offsets"]
+    return (begin + end) // 4 * 2 if end - begin > 4096 else 0

@@ -112,10 +112,15 @@ class Pack:
         with self.file.reading() as read:
             for name in filter(lambda name: name.startswith(prefix), self.names):
                 tensor = read(name)
-                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                    raise not_finite(self.path, name)
+                _check_finite(tensor, self.path, name)
                 found[name[len(prefix) :]] = tensor.to(device, dtype)
         return found
+
+    def check_all(self) -> None:
+        """Read every tensor, one at a time. Raises PackError as `tensors` does."""
+        with self.file.reading() as read:
+            for name in self.names:
+                _check_finite(read(name), self.path, name)
 
     def _require_memory(self, prefix: str, dtype: torch.dtype | None) -> None:
         """Raise PackError where these tensors cannot fit; the system would end the process."""
@@ -128,6 +133,11 @@ class Pack:
                 f"{left.at_all / 1e9:.1f} GB are left. Close other programs, or let the WebUI load "
                 "a smaller model."
             )
+
+
+def _check_finite(tensor: Tensor, path: Path, name: str) -> None:
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise not_finite(path, name)
 
 
 def not_finite(path: Path, name: str) -> PackError:

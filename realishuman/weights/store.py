@@ -141,8 +141,11 @@ def files(folder: Path) -> list[Path]:
     return [path for place in (folder, EMBEDDED) for path in sorted(place.glob("*.safetensors"))]
 
 
-def installed(folder: Path | None = None) -> Installed:
-    """Look at every .safetensors file in the folder and among the shipped ones."""
+def installed(folder: Path | None = None, *, thorough: bool = False) -> Installed:
+    """Look at every .safetensors file in the folder and among the shipped ones.
+
+    thorough  read all of their numbers, which may be gigabytes, instead of a few of each tensor.
+    """
     packs, faults = [], []
     folder = folder or models_folder()
     if folder.exists() and not folder.is_dir():
@@ -152,6 +155,8 @@ def installed(folder: Path | None = None) -> Installed:
         try:
             pack = Pack.open(path)
             check_quickly(pack)
+            if thorough:
+                pack.check_all()
             packs.append(pack)
         except PackError as error:
             faults.append(Fault(path, *_said_to_be(path), str(error)))

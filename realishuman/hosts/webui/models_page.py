@@ -90,9 +90,10 @@ def inventory(
 ) -> Inventory:
     """Look at every shipped file, whose about 45 MB are hashed, at packs and at listed files.
 
-    hashed  also compare the hashes of listed files, which may be several GB.
+    hashed  also compare the hashes of listed files and read all of every pack, which may be
+            several GB.
     """
-    files = (*_packs(folder), *_listed(folder, hashed), *_shipped())
+    files = (*_packs(folder, hashed), *_listed(folder, hashed), *_shipped())
     return Inventory(str(folder), files, provider, host)
 
 
@@ -152,8 +153,8 @@ def _shipped() -> list[ModelFile]:
     return [replace(one, group=SHIPPED) for one in found]
 
 
-def _packs(folder: Path) -> list[ModelFile]:
-    there = installed(folder)
+def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
+    there = installed(folder, thorough=thorough)
     found = [
         ModelFile(
             pack.path.name,
