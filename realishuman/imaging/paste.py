@@ -18,6 +18,7 @@ from torch import Tensor
 
 from realishuman.imaging.colour import match_colour
 from realishuman.imaging.crop import RELEASED_SIZE, Crop, restore, restore_mask
+from realishuman.imaging.tones import in_tones, tones_of
 
 Depth = TypeVar("Depth", np.uint8, np.uint16)
 Mask = NDArray[np.bool_]
@@ -55,9 +56,12 @@ def compose(
     """Return the picture with these patches pasted; the picture itself if there are none.
 
     What is behind is pasted first, so that what lies before it stays so, the rest in their order.
-    The other arguments are those of paste.
+    In a picture where lightness tells the colour, they are brought to its colours: see
+    imaging.tones. The other arguments are those of paste.
     """
+    given = picture
     for patch in sorted(patches, key=lambda patch: -patch.covered):
+        before = picture
         picture = paste(
             picture,
             patch.refined,
@@ -68,6 +72,9 @@ def compose(
             feather=feather,
             colour_match=colour_match,
         )
+        if tones := tones_of(given, patch.crop.box):
+            changed = (picture != before).any(axis=2)
+            picture[changed] = in_tones(picture[changed], tones)
     return picture
 
 
