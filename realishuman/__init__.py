@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realishuman.hosts.standalone import open_models
     from realishuman.pipeline import refine
     from realishuman.result import Result
     from realishuman.settings import Settings
 
 __version__ = "0.1.0"
-__all__ = ["Result", "Settings", "__version__", "refine"]
+__all__ = ["Result", "Settings", "__version__", "open_models", "refine"]
 
 _HOME = {
+    "open_models": "realishuman.hosts.standalone",
     "refine": "realishuman.pipeline",
     "Result": "realishuman.result",
     "Settings": "realishuman.settings",

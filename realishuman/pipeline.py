@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,17 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from realishuman.arguments import expect
 from realishuman.detect.base import GivenBox, Part
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.colour import match_parts
+from realishuman.imaging.handed import pixels_of
 from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
-from realishuman.imaging.picture import as_rgb, load_picture
+from realishuman.imaging.picture import as_rgb, load_picture, picture_of
 from realishuman.judge.verdict import Verdict, compare, good_already
 from realishuman.look import Found, as_packed, find, missed, reconstruct
 from realishuman.mesh.base import Mesh
@@ -114,7 +118,7 @@ class _Pasted:
 
 
 def refine(
-    image: str | Path | NDArray[Any],
+    image: str | Path | Image.Image | NDArray[Any],
     models: Models,
     settings: Settings | None = None,
     *,
@@ -126,8 +130,9 @@ def refine(
 ) -> Result:
     """Repair the hands and faces of one picture.
 
-    image       a file, or (H, W), (H, W, 3) or (H, W, 4) uint8 RGB(A), uint16, or float in [0, 1].
-    models      which networks to use; see models.Models.
+    image       a file, a Pillow picture, or (H, W), (H, W, 3) or (H, W, 4) uint8 RGB(A), uint16,
+                or float in [0, 1].
+    models      which networks to use, as open_models returns them.
     boxes       places to search instead of the whole picture, in its pixels: there alone, for
                 their kinds alone.
     found       what `look` returned for this picture, which is then not searched again.
@@ -137,17 +142,33 @@ def refine(
                 for bit, if there was nothing to do. Of 16 bits per channel all are kept.
     Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
     """
-    if isinstance(image, (str, Path)):
+    _check_arguments(image, models, settings, boxes, only)
+    if isinstance(image, (str, os.PathLike)):
         loaded = load_picture(image)
-        rgb, alpha, deep = loaded.rgb, loaded.alpha, loaded.deep
     else:
-        rgb, alpha = as_rgb(image)
-        deep = image if image.dtype == np.uint16 and image.shape[2:] in ((3,), (4,)) else None
-    run = _Run(models, settings or Settings(), progress or Silent(), keep_steps, rgb)
+        loaded = picture_of(pixels_of(image) if isinstance(image, Image.Image) else image)
+    run = _Run(models, settings or Settings(), progress or Silent(), keep_steps, loaded.rgb)
     _begin(run, boxes, found, only)
     _repaint_all([run])
-    result = _result(alpha, run)
+    result = replace(_result(loaded.alpha, run), source=loaded)
+    deep = loaded.deep
     return result if deep is None else replace(result, image=_deepened(deep, run))
+
+
+def _check_arguments(image: Any, models: Any, settings: Any, boxes: Any, only: Any) -> None:
+    """Raise SettingsError if an argument of `refine` has a wrong type."""
+    expect("image", image, (str, os.PathLike, Image.Image, np.ndarray), "a path or a picture")
+    expect("models", models, Models, "what open_models() returns")
+    if settings is not None:
+        wanted = "Settings(...), or Settings.from_dict(...) of a dict"
+        expect("settings", settings, Settings, wanted)
+    expect("boxes", boxes, Sequence, "a list of GivenBox")
+    for one in boxes:
+        expect("boxes", one, GivenBox, "a list of GivenBox")
+    if only is not None:
+        expect("only", only, Collection, "a list of parts' numbers")
+        for number in only:
+            expect("only", number, (int, np.integer), "a list of parts' numbers")
 
 
 def _deepened(deep: NDArray[np.uint16], run: _Run) -> NDArray[np.uint16]:

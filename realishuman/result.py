@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.arguments import expect
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.paste import Patch
+from realishuman.imaging.picture import LoadedPicture, picture_of, save_picture
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Result:
     steps     pictures of the intermediate steps by name, only when asked for.
     patches   what was pasted: imaging.paste.compose makes the picture anew from any
               choice of them, without sampling.
+    source    the picture it was made from, with what its file said; None if that is not known.
     """
 
     image: NDArray[Any]
@@ -80,6 +85,18 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     patches: tuple[Patch, ...] = ()
+    source: LoadedPicture | None = field(default=None, repr=False)
+
+    def save(self, path: str | Path) -> tuple[str, ...]:
+        """Write the picture, in the mode and with the metadata of the file it was made from.
+
+        path     its extension names the format; the folder must be there.
+        Returns  what of these the format does not hold, in words.
+        Raises   PictureError if it cannot be written so.
+        """
+        expect("path", path, (str, os.PathLike), "a path")
+        like = picture_of(self.image) if self.source is None else self.source
+        return save_picture(path, self.image[..., :3], like)
 
     def report(self) -> dict[str, Any]:
         """Everything but the pictures, ready for JSON."""

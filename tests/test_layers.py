@@ -9,18 +9,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
 BASIS = {
-    "advice", "errors", "figures", "settings", "progress", "result", "files", "memory",
+    "advice", "arguments", "errors", "figures", "settings", "progress", "result", "files", "memory",
 }  # fmt: skip
 BELOW = BASIS | {"imaging", "detect", "mesh", "render", "weights", "diffusion", "backbones"}
 MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "advice": set(),
+    "arguments": {"errors"},
     "errors": set(),
     "figures": set(),
     "settings": {"errors"},
     "progress": {"errors"},
     "files": set(),
     "memory": set(),
-    "result": {"imaging"},  # a report names boxes
+    "result": {"arguments", "imaging"},  # a report names boxes
     "imaging": BASIS,
     "detect": BASIS | {"imaging", "weights"},
     "mesh": BASIS | {"imaging", "detect", "weights"},

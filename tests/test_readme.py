@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from realishuman.hosts import standalone
 from realishuman.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -56,3 +62,23 @@ def test_the_first_command_names_the_demo_pack_on_the_rendered_example():
     assert len(commands) == 1
     assert "examples/hand.png" in commands[0]
     assert commands[0].endswith("--pack demo")
+
+
+def test_the_readmes_python_runs_as_it_stands(hand_pack, tmp_path, monkeypatch, capsys):
+    """With a small pack of random weights under the demo pack's name."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples/hand.png", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(
+        standalone, "named_packs", lambda names, kinds: {"demo": [hand_pack]}[names[0]]
+    )
+
+    exec(compile(code, "README.md", "exec"), found := {})
+
+    assert found["result"].parts[0].outcome == "refined"
+    with Image.open("refined.png") as saved:
+        np.testing.assert_array_equal(np.asarray(saved.convert("RGB")), found["result"].image)
+    assert "1 of 1 parts refined." in capsys.readouterr().out

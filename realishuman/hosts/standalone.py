@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 import torch
 
 from realishuman.advice import command
+from realishuman.arguments import expect
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
 from realishuman.memory import memory_left
 from realishuman.models import Models
+from realishuman.settings import PART_KINDS
 from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack
 from realishuman.weights.store import OFFICIAL, RANDOM, Installed, installed, set_of
@@ -46,17 +48,26 @@ def pick_device(name: str) -> torch.device:
 
 
 def open_models(
-    packs: Sequence[str | Path], device: str = "auto", precision: str = "auto"
+    packs: str | Path | Sequence[str | Path] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> Models:
     """Models whose networks all come from packs, on `device`; on "cpu" the detector's are as well.
 
+    packs      files, at most one per part kind, or names of sets of installed packs, such as
+               "demo"; None takes the trained packs that are installed, and a part without one is
+               left alone.
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
     otherwise each stage loads its own and lets go of them.
-    Raises     SettingsError if device or precision are none.
+    Raises     SettingsError if an argument cannot be used, PackError if a pack is missing or
+               damaged.
     """
+    expect("device", device, str, 'a name such as "auto", "cpu" or "cuda:1"')
     if precision not in PRECISIONS:
         raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    told = remarks(PART_KINDS, named=False) if packs is None else ()
+    packs = _files(packs)
     target, dtype = pick_device(device), PRECISIONS[precision]
     keep = _fit(packs, target, dtype)
 
@@ -65,7 +76,25 @@ def open_models(
 
     named = device if device.startswith("cuda") else "auto"  # the user hears of a fallback
     provider = "cpu" if target.type == "cpu" else named
-    return Models(packs, open_backbone, provider=provider, spare=not keep)
+    models = Models(packs, open_backbone, provider=provider, spare=not keep)
+    models.remarks = told
+    return models
+
+
+def _files(packs: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    """The pack files that are meant."""
+    if packs is None:
+        return named_packs((), PART_KINDS)
+    wanted = "the path of a pack, the name of a set, or a list of these"
+    expect("packs", packs, (str, Path, Sequence), wanted)
+    named = [packs] if isinstance(packs, (str, Path)) else packs
+    for one in named:
+        expect("packs", one, (str, Path), wanted)
+    return [
+        path
+        for one in named
+        for path in ([Path(one)] if Path(one).exists() else named_packs([str(one)], PART_KINDS))
+    ]
 
 
 def _fit(packs: Sequence[str | Path], device: torch.device, dtype: torch.dtype | None) -> bool:

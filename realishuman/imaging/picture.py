@@ -84,6 +84,16 @@ def load_picture(path: str | Path) -> LoadedPicture:
     return picture_from(_content(path), str(path))
 
 
+def picture_of(array: NDArray[Any]) -> LoadedPicture:
+    """A picture that is no file, as load_picture returns one; arguments and errors of as_rgb."""
+    rgb, alpha = as_rgb(array)
+    array, mode = np.asarray(array), "RGB" if alpha is None else "RGBA"
+    if array.dtype == np.uint16 and array.shape[2:] in ((3,), (4,)):
+        return LoadedPicture(rgb, alpha, Stored(f"{mode};16", array))
+    values = rgb if alpha is None else np.dstack([rgb, alpha])
+    return LoadedPicture(rgb, alpha, Stored(mode, values))
+
+
 def picture_from(
     content: bytes,
     name: str,
