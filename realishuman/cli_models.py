@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realishuman.advice import command
 from realishuman.errors import ModelError
 from realishuman.settings import PART_KINDS
 
@@ -182,8 +183,8 @@ def _asked(names: Sequence[str]) -> list[KnownFile]:
             found = [file for file in found if file.how == "auto"]
             if not found:
                 raise ModelError(
-                    f"nothing of {name} may be downloaded for you; `realishuman models list` shows "
-                    "its files, `realishuman models where NAME` how to get one."
+                    f"nothing of {name} may be downloaded for you; `{command('models', 'list')}` "
+                    "shows its files, `models where NAME` how to get one."
                 )
         files += [file for file in found if file not in files]
     return files

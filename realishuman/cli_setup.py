@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from realishuman.advice import command
 from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS
 
@@ -103,5 +104,5 @@ def _official(options: argparse.Namespace) -> int:
             bar.say("\nStopped. What is finished stays; the same command goes on from there.")
             return STOPPED
         if any(feature.endswith("-pack") for feature in ready) and not options.dry_run:
-            bar.say("`realishuman refine --pack official` runs it, and so do the WebUIs.")
+            bar.say(f"`{command('refine', '--pack', 'official')}` runs it, and so do the WebUIs.")
     return OK

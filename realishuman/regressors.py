@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from realishuman.advice import command
 from realishuman.errors import ModelError
 from realishuman.kinds import KINDS
 from realishuman.mesh import face3d
@@ -17,6 +18,7 @@ from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
 from realishuman.mesh.hand_corrector import HandCorrector
+from realishuman.weights.store import aimed
 
 AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mesh`
 CORRECTED = "corrected"  # of a pack's header: the built-in one after mesh.hand_corrector
@@ -84,14 +86,13 @@ def choose(kind: str, wish: str, trained_with: str, folder: Path) -> Choice:
     what = f"the paper has none for {kind}s"
     if paper:
         what = f"{paper.name} is not installed, {' and '.join(missing)} missing in {folder}"
+    line = command("setup", "official", folder=aimed(folder))
     if wish == OFFICIAL:
-        raise ModelError(
-            f"{what}. Run `realishuman setup official`, or choose --mesh auto or embedded."
-        )
+        raise ModelError(f"{what}. Run `{line}`, or choose the mesh auto or embedded.")
     return Choice(
         BUILT_IN,
         f"The built-in meshes stand in for those the {kind} pack was trained with: {what} "
-        "(`realishuman setup official` makes it).",
+        f"(`{line}` makes it).",
     )
 
 

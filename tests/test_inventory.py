@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from realishuman.advice import command
 from realishuman.errors import ModelError
 from realishuman.weights.fingerprint import record
 from realishuman.weights.inventory import advice, features, matching, state, states
@@ -73,7 +74,10 @@ def test_a_feature_lists_what_is_left_in_order(tmp_path):
 
     assert (net.ready, net.steps) == (True, ())
     assert not mesh.ready
-    assert [step.split()[0] for step in mesh.steps] == ["`realishuman", "get", "`realishuman"]
+    fetch, get, make = mesh.steps
+    assert f"`{command('models', 'fetch', 'mesh', folder=tmp_path)}`" in fetch
+    assert f"`{command('models', 'where', 'mesh/own.pkl', folder=tmp_path)}`" in get
+    assert make == f"`{command('make', 'mesh', folder=tmp_path)}`"
     assert mesh.next_step.endswith("(step 1 of 3)")
     assert [one.file.name for one in mesh.missing] == ["mesh/a.pth", "mesh/own.pkl"]
 
@@ -105,6 +109,6 @@ def test_an_unknown_name_lists_what_there_is():
 
 
 def test_every_file_that_is_missing_has_a_next_step(tmp_path):
-    words = {"auto": "models fetch", "user": "Register", "made": "realishuman make"}
+    words = {"auto": "models fetch", "user": "Register", "made": " make mesh`"}
     for found in states(tmp_path).values():
         assert words[found.file.how] in advice(found, tmp_path)

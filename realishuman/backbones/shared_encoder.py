@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
+from realishuman.advice import command
 from realishuman.diffusion.image_encoder import normalised
 from realishuman.errors import ModelError, PackError
 from realishuman.weights.header import EncoderShape
 from realishuman.weights.onnx_session import Network, OnnxSession, open_session
 from realishuman.weights.pack import Pack
-
-COMMAND = "realishuman setup official --shared-encoder"  # makes the file and such packs
+from realishuman.weights.store import aimed
 
 
 class SharedEncoder(nn.Module):
@@ -68,7 +70,7 @@ def open_shared_encoder(pack: Pack, device: torch.device, dtype: torch.dtype) ->
     if not path.is_file():
         raise PackError(
             f"{path} is missing, and {pack.path.name} has no image encoder of its own: make the "
-            f"file with `{COMMAND}`."
+            f"file with `{_setup(path)}`."
         )
     shape = pack.header.image_encoder
     provider = f"cuda:{device.index or 0}" if device.type == "cuda" else "cpu"
@@ -79,6 +81,11 @@ def open_shared_encoder(pack: Pack, device: torch.device, dtype: torch.dtype) ->
     except ModelError as error:
         raise PackError(
             f"the image encoder that {pack.path.name} needs cannot be opened: {error}. Delete "
-            f"{path} and make it again with `{COMMAND}`."
+            f"{path} and make it again with `{_setup(path)}`."
         ) from error
     return SharedEncoder(session, shape.side, device, dtype)
+
+
+def _setup(path: Path) -> str:
+    """The line that makes the file, which lies in a folder of the models folder."""
+    return command("setup", "official", "--shared-encoder", folder=aimed(path.parents[1]))

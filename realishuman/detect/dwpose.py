@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realishuman.advice import command
 from realishuman.detect import simcc, yolox
 from realishuman.detect.base import GivenBox, Part, Picture
 from realishuman.detect.completed import complete
@@ -23,6 +24,7 @@ from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
 from realishuman.imaging.boxes import Box, intersection, iou
 from realishuman.weights.onnx_session import Network, OnnxSession, open_session
+from realishuman.weights.store import aimed
 
 FILES = {"people": "dwpose/yolox_l.onnx", "pose": "dwpose/dw-ll_ucoco_384.onnx"}
 NETWORKS = {"people": yolox.NETWORK, "pose": simcc.NETWORK}
@@ -49,9 +51,10 @@ class DWPoseDetector:
     ) -> None:
         """Remember the choice and see that the files are there; opens nothing."""
         if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
+            line = command("models", "fetch", "dwpose", folder=aimed(folder))
             raise ModelError(
-                f"DWPose needs {' and '.join(missing)} in {folder}; get them with "
-                '`realishuman models fetch dwpose`, or choose the detector "embedded".'
+                f"DWPose needs {' and '.join(missing)} in {folder}; get them with `{line}`, or "
+                'choose the detector "embedded".'
             )
         self._folder, self._wanted, self._released = folder, provider, released
         self._threads = threads or os.cpu_count() or 1

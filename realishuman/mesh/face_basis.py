@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.advice import command
 from realishuman.errors import ModelError
+from realishuman.weights.store import aimed
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +100,7 @@ def split(coefficients: NDArray[np.floating]) -> dict[str, Floats]:
     if values.shape != (COUNT,) or not np.isfinite(values).all():
         raise ModelError(
             f"the face regressor gave {values.shape} numbers, {COUNT} finite ones were expected: "
-            "its file is damaged, run `realishuman setup official` again"
+            "its file is damaged, make it again as the page Models or `doctor` says"
         )
     ends = np.cumsum(list(COEFFICIENTS.values()))[:-1]
     return dict(zip(COEFFICIENTS, np.split(values, ends), strict=True))
@@ -156,15 +158,19 @@ def save_basis(basis: FaceBasis, file: object) -> None:
 def read_basis(path: Path) -> FaceBasis:
     """Read the face model that setup converted. Raises ModelError if it is missing or damaged."""
     if not path.is_file():
-        raise ModelError(f"{path} is missing: run `realishuman setup official` again")
+        raise ModelError(f"{path} is missing: run `{_setup(path)}` again")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return FaceBasis(**{spec.name: data[spec.name] for spec in fields(FaceBasis)})
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, ModelError) as error:
         raise ModelError(
-            f"{path} is damaged or another file ({error}): delete it and run `realishuman setup "
-            "official` again"
+            f"{path} is damaged or another file ({error}): delete it and run `{_setup(path)}` again"
         ) from error
+
+
+def _setup(path: Path) -> str:
+    """The line that makes the file, which lies in a folder of the models folder."""
+    return command("setup", "official", folder=aimed(path.parents[1]))
 
 
 def _unit(vectors: Floats) -> Floats:

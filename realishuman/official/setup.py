@@ -10,22 +10,27 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
+from realishuman.advice import command, extra
 from realishuman.errors import ModelError, RealisHumanError
 from realishuman.memory import memory_left
 from realishuman.official.setup_record import done, remember, strangers
-from realishuman.official.setup_sources import Sources, check_hash, features_of
+from realishuman.official.setup_sources import ENCODER, Sources, Words, check_hash, features_of
 from realishuman.official.setup_steps import Making, Step, step, variant
 from realishuman.progress import Progress
 from realishuman.weights.convert import RELEASED, Assumed
 from realishuman.weights.manifest import manifest, named
+from realishuman.weights.store import aimed
 
 HASHED, WRITTEN = 300e6, 60e6  # bytes per second of a slow machine: what the estimate assumes
 SPARE = 50_000_000  # bytes that stay free on the disk
+EXPORTED = ("hamer", "face3d", ENCODER)  # become ONNX, for which a package is needed
+COMMAND_LINE = Words()
 
 Say = Callable[[str], None]
 
@@ -41,6 +46,7 @@ class Wishes:
     assumed         what the checkpoints' shapes do not tell.
     only_plan       check and say what would be made, but make nothing.
     shared_encoder  make one image encoder that the packs share, instead of one in each.
+    words           how messages name what the user may do.
     """
 
     kinds: Sequence[str]
@@ -50,6 +56,7 @@ class Wishes:
     assumed: Assumed = RELEASED
     only_plan: bool = False
     shared_encoder: bool = False
+    words: Words = COMMAND_LINE
 
 
 def setup_official(
@@ -73,7 +80,7 @@ def setup_official(
         if wishes.only_plan:
             return ready
         if not wishes.accept_unknown:
-            _check_hashes(steps, progress)
+            _check_hashes(steps, progress, wishes.words)
         for one in steps:
             remark = one.make(progress)
             remember(models, one.feature, one.products, one.sources, one.variant)
@@ -98,14 +105,20 @@ def _todo(
             listed = ", ".join(file.name for file in missing)
             say(
                 f"{feature}: left out, {_without(feature)}. Missing: {listed} "
-                f"(`realishuman models where {missing[0].name}`)."
+                f"(`{command('models', 'where', missing[0].name, folder=aimed(making.models))}`)."
+            )
+            continue
+        if feature in EXPORTED and find_spec("onnx") is None:
+            say(
+                f"{feature}: left out, {_without(feature)}. It needs the package onnx: "
+                f"`{extra('official')}`"
             )
             continue
         steps.append(step(feature, found, making))
     if not steps and not ready:
         raise ModelError(
             f"nothing can be made: no feature has all its files. They are looked for in "
-            f"{making.models}, and in the folder you name with --checkpoints."
+            f"{making.models}, and {wishes.words.folder}."
         )
     return ready, steps
 
@@ -122,8 +135,8 @@ def _checked(steps: Sequence[Step], models: Path, wishes: Wishes) -> list[int]:
     for one in steps:
         if not wishes.replace:
             wrong += [
-                f"{path} is there but was not made by this command: delete it, move it away, or "
-                "say --replace"
+                f"{path} is there but was not made here: delete it, move it away, or "
+                f"{wishes.words.replace}"
                 for path in strangers(models, one.feature, one.products)
             ]
         try:
@@ -164,12 +177,12 @@ def _say_what_it_costs(
         )
 
 
-def _check_hashes(steps: Sequence[Step], progress: Progress) -> None:
+def _check_hashes(steps: Sequence[Step], progress: Progress, words: Words) -> None:
     """Raises ModelError with a line for each file that is not the published one."""
     wrong = []
     for name, path in dict(item for one in steps for item in one.sources.items()).items():
         try:
-            check_hash(named(name), path, progress)
+            check_hash(named(name), path, progress, words)
         except ModelError as error:
             wrong.append(str(error))
     if wrong:

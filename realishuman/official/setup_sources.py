@@ -59,6 +59,20 @@ def features_of(kinds: Iterable[str], shared: bool = False) -> dict[str, tuple[s
 
 
 @dataclass(frozen=True)
+class Words:
+    """How a message names what the user may do: the command line's options, unless told else.
+
+    folder   where files are looked for besides the models folder.
+    trust    to take a file whose published hash differs.
+    replace  to replace what setup did not make.
+    """
+
+    folder: str = "in the folder you name with --checkpoints"
+    trust: str = "say that you trust this one (--accept-unknown)"
+    replace: str = "say --replace"
+
+
+@dataclass(frozen=True)
 class Sources:
     """Where the official files are, by their names in the list; those not found are left out."""
 
@@ -101,7 +115,7 @@ def _side_by_side(file: KnownFile, folder: Path) -> list[Path]:
     return [folder / name] if len(same) == 1 else []
 
 
-def check_hash(file: KnownFile, path: Path, progress: Progress) -> None:
+def check_hash(file: KnownFile, path: Path, progress: Progress, words: Words) -> None:
     """Raise ModelError unless the file is the published one; nothing is read if no hash is known.
 
     progress  gets bytes.
@@ -114,5 +128,5 @@ def check_hash(file: KnownFile, path: Path, progress: Progress) -> None:
         what = f"its SHA-256 is {found}" if found else f"it has {size:,} bytes, not {file.bytes:,}"
         raise ModelError(
             f"{path} is not the official file: {what}; expected {file.sha256}. Get it from "
-            f"{file.page}, or say that you trust this one (--accept-unknown)."
+            f"{file.page}, or {words.trust}."
         )

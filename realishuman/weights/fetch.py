@@ -113,7 +113,7 @@ def check_allowed(
 
 def _instead(file: KnownFile, folder: Path) -> str:
     if file.how == "made":
-        return "It is made on this machine: see `realishuman doctor`."
+        return "It is made on this machine, out of the other files."
     return by_hand(file, folder)
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from realishuman.advice import command
 from realishuman.errors import PackError, SettingsError
 from realishuman.settings import Settings
 from realishuman.tables import Range, build
@@ -43,7 +44,7 @@ def read_header(text: str, where: str) -> PackHeader:
         found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
         raise PackError(
             f"{where} is a pack of format {found!r}, but this version reads format {FORMAT}: "
-            "convert the checkpoints again with `realishuman convert`."
+            f"convert the checkpoints again (`{command('convert', '-h')}`)."
         )
     try:
         header: PackHeader = build(PackHeader, raw, f"{where}: header")

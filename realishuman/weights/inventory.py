@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realishuman.advice import command
 from realishuman.errors import ModelError
 from realishuman.progress import Progress
 from realishuman.weights.fetch import by_hand
@@ -34,6 +35,11 @@ class State:
     size: int = 0
     sha256: str = ""
     note: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The models folder it was looked for in."""
+        return self.path.parents[self.file.name.count("/")]
 
     @property
     def present(self) -> bool:
@@ -114,7 +120,9 @@ def features(found: dict[str, State]) -> list[FeatureState]:
         missing = tuple(one for one in sources if not one.present)
         ready = all(one.present for one in made or sources)
         result.append(
-            FeatureState(feature, ready, missing, () if ready else _left(feature, missing))
+            FeatureState(
+                feature, ready, missing, () if ready else _left(feature, missing, files[0].folder)
+            )
         )
     return result
 
@@ -144,12 +152,13 @@ def advice(found: State, folder: Path) -> str:
     if found.present:
         return ""
     if file.how == "made":
-        makers = [manifest().features[name].made_by for name in file.features]
-        return f"It is made here by `{makers[0]}` from the other files of {file.features[0]}."
+        maker = _made_by(manifest().features[file.features[0]], folder)
+        return f"It is made here by `{maker}` from the other files of {file.features[0]}."
     if file.how == "user":
         return by_hand(file, folder)
     again = {"partial": " goes on with it", "wrong": " fetches it anew"}.get(found.status, "")
-    return f"`realishuman models fetch {file.name}`{again}. By hand: {by_hand(file, folder)}"
+    line = _line(folder, "models", "fetch", file.name)
+    return f"`{line}`{again}. By hand: {by_hand(file, folder)}"
 
 
 def total(files: Iterable[KnownFile]) -> int:
@@ -157,16 +166,31 @@ def total(files: Iterable[KnownFile]) -> int:
     return sum(file.size for file in files)
 
 
-def _left(feature: Feature, missing: tuple[State, ...]) -> tuple[str, ...]:
+def _line(folder: Path, *words: str) -> str:
+    """The command line to paste."""
+    from realishuman.weights.store import aimed  # brings torch along, which lists do not need
+
+    return command(*words, folder=aimed(folder))
+
+
+def _made_by(feature: Feature, folder: Path) -> str:
+    """The line that makes what a feature runs from."""
+    return _line(folder, *feature.made_by.split()[1:])
+
+
+def _left(feature: Feature, missing: tuple[State, ...], folder: Path) -> tuple[str, ...]:
     """Everything that is left to do, in order."""
     steps = []
     auto = [one.file for one in missing if one.file.how == "auto"]
     if auto:
         size = f"{total(auto) / 1e6:.0f} MB"
-        steps.append(f"`realishuman models fetch {feature.name}` ({size})")
+        line = _line(folder, "models", "fetch", feature.name)
+        steps.append(f"`{line}` ({size})")
     user = [one.file.name for one in missing if one.file.how == "user"]
     if user:
-        steps.append(f"get {' and '.join(user)} yourself (`realishuman models where NAME`)")
+        lines = (_line(folder, "models", "where", name) for name in user)
+        how = " and ".join(f"`{line}`" for line in lines)
+        steps.append(f"get {' and '.join(user)} yourself ({how})")
     if feature.made_by:
-        steps.append(f"`{feature.made_by}`")
+        steps.append(f"`{_made_by(feature, folder)}`")
     return tuple(steps)

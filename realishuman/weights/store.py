@@ -136,6 +136,11 @@ def models_folder() -> Path:
     return Path(data).expanduser() / "realishuman"
 
 
+def aimed(folder: Path) -> Path | None:
+    """The folder as an advised command line must name it: not at all where it is its own."""
+    return None if folder == models_folder() else folder
+
+
 def files(folder: Path) -> list[Path]:
     """What may be packs: safetensors files of this folder and then the shipped ones."""
     return [path for place in (folder, EMBEDDED) for path in sorted(place.glob("*.safetensors"))]

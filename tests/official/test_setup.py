@@ -224,7 +224,7 @@ def test_packs_that_are_not_ours_are_not_replaced_unasked(copied):
     models.mkdir()
     (models / "hand.safetensors").write_bytes(b"mine")
 
-    with pytest.raises(ModelError, match="not made by this command"):
+    with pytest.raises(ModelError, match="not made here"):
         run(models, files)
     assert made(models) == ["hand.safetensors"]
 

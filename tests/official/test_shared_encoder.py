@@ -10,9 +10,10 @@ import onnxruntime
 import pytest
 import torch
 
+from realishuman.advice import command
 from realishuman.backbones.loading import Place, load_conditioners
 from realishuman.backbones.packed import PackedBackbone
-from realishuman.backbones.shared_encoder import COMMAND, SharedEncoder
+from realishuman.backbones.shared_encoder import SharedEncoder
 from realishuman.cli import main
 from realishuman.errors import ModelError, PackError, SettingsError
 from realishuman.models import Models
@@ -163,7 +164,7 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(copied):
     with pytest.raises(PackError, match=r"dinov2\.onnx is missing") as refused:
         load_conditioners(pack, CPU)
 
-    assert COMMAND in str(refused.value)
+    assert command("setup", "official", "--shared-encoder", folder=copied) in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["dinov2.onnx", "dinov2.onnx.data"])
@@ -176,7 +177,7 @@ def test_a_damaged_file_is_named_with_what_to_do_and_made_again(copied, packs_al
         load_conditioners(pack, CPU)
     ready, said = run(copied, packs_alone)
 
-    assert COMMAND in str(refused.value)
+    assert command("setup", "official", "--shared-encoder", folder=copied) in str(refused.value)
     assert names.ENCODER in ready
     assert [line.split(":")[0] for line in said if ": made " in line] == [names.ENCODER]
     assert load_conditioners(pack, CPU).no_context.isfinite().all()

@@ -2,25 +2,26 @@ from __future__ import annotations
 
 import pytest
 
-from realishuman.hosts.webui import downloads as module
-from realishuman.hosts.webui.downloads import STOPPED, Downloads
+from realishuman.hosts.webui import background, downloads
+from realishuman.hosts.webui.background import Background, Status
+from realishuman.hosts.webui.downloads import STOPPED, download
 from realishuman.weights.inventory import matching
 from realishuman.weights.partial import Partial
 
 
 @pytest.fixture
 def made():
-    return Downloads()
+    return Background()
 
 
 def run(made, folder, name, agreed=()):
-    assert made.start(matching(name), folder, agreed)
+    assert made.start(download(matching(name), folder, agreed))
     made.wait(20)
     return made.status()
 
 
 def test_nothing_runs_before_somebody_starts_it(made, served):
-    assert made.status() == module.Status()
+    assert made.status() == Status()
     assert served.asked == []
 
 
@@ -35,12 +36,12 @@ def test_a_download_ends_with_a_sentence(made, served, tmp_path):
 
 def test_one_runs_at_a_time_and_stopping_keeps_what_came(made, served, tmp_path):
     served.plan = ["stall 100000"]
-    assert made.start(matching("net"), tmp_path, ())
+    assert made.start(download(matching("net"), tmp_path, ()))
     part = Partial(tmp_path / "net/net.onnx")
     while not part.length():
         served.released.wait(0.01)
 
-    assert not made.start(matching("net"), tmp_path, ())
+    assert not made.start(download(matching("net"), tmp_path, ()))
     made.stop()
     assert made.status().running
     assert "stopping" in made.status().stage
@@ -76,15 +77,17 @@ def test_a_mistake_of_ours_does_not_leave_it_running(made, served, tmp_path, mon
     def broken(*_arguments, **_options):
         raise RuntimeError
 
-    monkeypatch.setattr(module, "fetch", broken)
+    monkeypatch.setattr(downloads, "fetch", broken)
 
     assert run(made, tmp_path, "net").end == "failed"
-    assert run(made, tmp_path, "net").lines == ("The download failed; the console says more.",)
+    assert run(made, tmp_path, "net").lines == (
+        "It failed: RuntimeError: . The console says more.",
+    )
 
 
 def test_the_rate_counts_only_what_came_now(made, monkeypatch):
     clock = iter([10.0, 12.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(background.time, "monotonic", lambda: next(clock))
 
     made.begin("net.onnx", 3_000_000)
     made.step(1_000_000)  # there from an earlier download

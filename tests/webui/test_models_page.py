@@ -49,7 +49,7 @@ def test_a_random_pack_is_called_random_and_the_trained_one_stays_wanted(tmp_pat
     mine, wanted = by_name(found)["mine.safetensors"], by_name(found)["hand.safetensors"]
     assert (mine.status, mine.weights) == ("there", "random")
     assert wanted.status == "missing"
-    assert "realishuman convert hand" in wanted.step
+    assert f"--models-dir {tmp_path} setup official --checkpoints" in wanted.step
     broken = by_name(found)["broken.safetensors"]
     assert broken.status == "broken"
     assert "broken.safetensors cannot be read" in broken.step
@@ -79,7 +79,7 @@ def test_listed_files_stand_under_their_feature_with_licence_and_step(tmp_path, 
     assert served.url("/net") in files["net/net.onnx"].by_hand
     assert "Register at the page." in files["mesh/own.pkl"].step
     assert files["mesh/own.pkl"].by_hand == ""
-    assert "realishuman make mesh" in files["mesh/mesh.onnx"].step
+    assert "press Make above" in files["mesh/mesh.onnx"].step
     assert files["mesh/a.pth"].licence == "Rail licence"
     assert text.count("rh-group") == 4  # packs, two features, what is shipped
     assert '<a href="https://example.com" target="_blank"' in text

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from realishuman.hosts.webui.downloads import Downloads, Status
+from realishuman.hosts.webui.background import Background, Status
 from realishuman.hosts.webui.models_tab import BUSY, ModelsTab, choices, progress_html
 from realishuman.weights.fetch import OFFLINE
 from tests.webui.contract.stand_in import Component, module
@@ -15,7 +15,7 @@ NET, MESH = "net (1 file, 0 MB)", "mesh (1 file, 0 MB)"
 
 class FakeHost:
     def __init__(self, folder):
-        self.folder, self.made, self.looked = folder, Downloads(), []
+        self.folder, self.made, self.looked = folder, Background(), []
 
     def models_page(self, hashed=False):
         self.looked.append(hashed)
@@ -24,8 +24,11 @@ class FakeHost:
     def models_folder(self):
         return self.folder
 
-    def downloads(self):
+    def background(self):
         return self.made
+
+    def folders_allowed(self):
+        return True
 
     def doctor_text(self):
         return "well"
@@ -43,7 +46,9 @@ def press(host, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", gradio)
     tab = ModelsTab(host, lambda name: f"realishuman_{name}")
     made = tab.build()
-    tab.connect([Component(), Component()])
+    opened = Component()
+    tab.connect([Component(), Component()], opened)
+    made["opened"] = opened
 
     def do(name, *values):
         [(function, named)] = made[name].events
@@ -139,7 +144,9 @@ def test_a_second_download_waits_and_cancel_stops_the_first(press, host, served)
 
 
 def test_the_bar_shows_bytes_of_bytes_and_escapes():
-    text = progress_html(Status(True, "", "<b>", 500_000, 2_000_000, 1e6, ("one & two",)))
+    text = progress_html(
+        Status(True, "", "<b>", 500_000, 2_000_000, 1e6, ("one & two",), bytes=True)
+    )
 
     for part in ("width: 25%", "&lt;b&gt;: 0.5 of 2.0 MB, 1.0 MB/s", "one &amp; two"):
         assert part in text

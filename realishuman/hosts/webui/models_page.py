@@ -13,11 +13,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from realishuman.advice import command
 from realishuman.settings import PART_KINDS
 from realishuman.weights.fetch import by_hand
 from realishuman.weights.fingerprint import digest
 from realishuman.weights.inventory import FeatureState, State, advice, features, states
-from realishuman.weights.store import EMBEDDED, TRAINED, Fault, installed
+from realishuman.weights.store import EMBEDDED, TRAINED, Fault, aimed, installed
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PURPOSE = {  # shipped file -> what it is for, licence
@@ -129,6 +130,8 @@ def _heading(one: FeatureState) -> str:
 
 def _step(one: State, folder: Path) -> str:
     """The next step for one file, on this page."""
+    if not one.present and one.file.how == "made":
+        return f"Made of the other files of {one.file.features[0]}: press Make above."
     if one.present or one.file.how != "auto":
         return one.note or advice(one, folder)
     step = {
@@ -196,9 +199,9 @@ def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
         step=(
             f"Without it {loss}. It cannot be downloaded for you: fetch checkpoint-stage1-{kind}"
             f".ckpt and checkpoint-stage2-{kind}.ckpt from the links on "
-            f"https://github.com/Wangbenzhi/RealisHuman, run `realishuman convert {kind} -o "
-            f"{folder / (kind + '.safetensors')}` with them (`realishuman convert -h` lists the "
-            "other files it asks for), then press Refresh."
+            "https://github.com/Wangbenzhi/RealisHuman, name their folder above, and press Check: "
+            "it says what else is needed. Or paste into a terminal: "
+            f"{command('setup', 'official', '--checkpoints', 'FOLDER', folder=aimed(folder))}"
         ),
     )
 

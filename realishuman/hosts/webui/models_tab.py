@@ -1,23 +1,32 @@
 """The page Models of the tab: its layout, and what its buttons do.
 
-Files are downloaded only when somebody presses Download; the rest of the page only looks.
+Files are downloaded only when somebody presses Download, and made only when somebody presses Make;
+the rest of the page only looks.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
-from realishuman.errors import ModelError
-from realishuman.hosts.webui.downloads import Downloads, Status
+from realishuman.errors import ModelError, SettingsError
+from realishuman.hosts.webui.background import Background, Status, Work
+from realishuman.hosts.webui.downloads import download
+from realishuman.hosts.webui.making import FOLDER, REPLACE, TRUST, folder_of, make_official
 from realishuman.hosts.webui.markup import note
-from realishuman.weights.fetch import ENDPOINT, OFFLINE, by_hand, offline
+from realishuman.weights.fetch import OFFLINE, by_hand, offline
 from realishuman.weights.inventory import features, matching, states, total
 from realishuman.weights.manifest import KnownFile, Licence
 
-BUSY = "Another download is running: wait for it, or cancel it."
+BUSY = "Something is running already: wait for it, or cancel it."
+MAKING = (
+    "<p>With the files that their authors give only to you, packs for hands and faces and the "
+    "paper's own meshes are made here. <i>Check</i> says what is there, what is missing and what "
+    "it costs; <i>Make</i> takes minutes and runs beside generation.</p>"
+)
 
 
 class Host(Protocol):
@@ -29,8 +38,11 @@ class Host(Protocol):
     def models_folder(self) -> Path:
         """Where model files lie."""
 
-    def downloads(self) -> Downloads:
-        """The downloads of this process."""
+    def folders_allowed(self) -> bool:
+        """Whether users of the page may name folders of this machine."""
+
+    def background(self) -> Background:
+        """What runs downloads and the like."""
 
     def doctor_text(self) -> str:
         """What `realishuman doctor` says."""
@@ -59,7 +71,7 @@ class ModelsTab:
             made["wanted"] = gradio.Dropdown(
                 [],
                 label="Download",
-                info="Press Refresh first. A feature fetches all of its files that may be fetched.",
+                info="A feature fetches all of its files that may be fetched.",
                 elem_id=name_of("wanted"),
             )
             made["licence"] = gradio.HTML("", elem_id=name_of("licence"))
@@ -69,28 +81,54 @@ class ModelsTab:
                 visible=False,
                 elem_id=name_of("agree"),
             )
-            with gradio.Row(elem_classes=["rh-buttons"]):
-                made["download"] = gradio.Button(
-                    "Download", variant="primary", elem_id=name_of("download")
+            made["download"] = gradio.Button(
+                "Download", variant="primary", elem_id=name_of("download")
+            )
+        with gradio.Group(elem_id=name_of("making_box")):
+            self._making()
+        with gradio.Row(elem_classes=["rh-buttons"]):
+            made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
+            for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
+                made[name] = gradio.Button(
+                    name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
                 )
-                made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
-                for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
-                    made[name] = gradio.Button(
-                        name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
-                    )
-            made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
+        made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
         made["models"] = gradio.HTML(
-            "<p>Press Refresh to look at the model files.</p>", elem_id=name_of("models")
+            "<p>Looking at the model files ...</p>", elem_id=name_of("models")
         )
         made["doctor_text"] = gradio.Textbox(
             label="Doctor", lines=8, interactive=False, elem_id=name_of("doctor_text")
         )
         return made
 
-    def connect(self, packs: Sequence[Any]) -> None:
-        """Connect the buttons. packs: the dropdowns in which packs are chosen."""
+    def _making(self) -> None:
+        """The box for what is made of the official files."""
+        import gradio
+
+        made, name_of = self.made, self.name_of
+        gradio.HTML(MAKING, elem_id=name_of("making"))
+        made["folder"] = gradio.Textbox(
+            label=FOLDER,
+            info="The whole path, on the machine that runs the WebUI. The models folder is "
+            "searched as well, and will do.",
+            visible=self.host.folders_allowed(),
+            elem_id=name_of("making_folder"),
+        )
+        made["trust"] = gradio.Checkbox(False, label=TRUST, elem_id=name_of("making_trust"))
+        made["replace"] = gradio.Checkbox(False, label=REPLACE, elem_id=name_of("making_replace"))
+        with gradio.Row(elem_classes=["rh-buttons"]):
+            made["look"] = gradio.Button("Check", elem_id=name_of("making_check"))
+            made["make"] = gradio.Button("Make", variant="primary", elem_id=name_of("making_make"))
+
+    def connect(self, packs: Sequence[Any], opened: Any) -> None:
+        """Connect the buttons.
+
+        packs   the dropdowns in which packs are chosen.
+        opened  the page's own tab, whose choosing fills the list.
+        """
         made, quiet = self.made, {"show_progress": False}
         listed = [made["models"], made["state"], made["wanted"], *packs]
+        opened.select(lambda: self._list(len(packs)), inputs=[], outputs=listed, **quiet)
         made["refresh"].click(lambda: self._list(len(packs)), inputs=[], outputs=listed)
         made["check"].click(lambda: self._list(len(packs), True), inputs=[], outputs=listed)
         made["tick"].click(self._progress, inputs=[], outputs=[made["state"]], **quiet)
@@ -104,6 +142,14 @@ class ModelsTab:
             outputs=[made["state"]],
             **quiet,
         )
+        asked = [made["folder"], made["trust"], made["replace"]]
+        for name, only_check in (("look", True), ("make", False)):
+            made[name].click(
+                functools.partial(self._make, only_check=only_check),
+                inputs=asked,
+                outputs=[made["state"]],
+                **quiet,
+            )
         made["cancel"].click(self._cancel, inputs=[], outputs=[made["state"]], **quiet)
         made["doctor"].click(self.host.doctor_text, inputs=[], outputs=[made["doctor_text"]])
 
@@ -121,14 +167,14 @@ class ModelsTab:
         ]
 
     def _progress(self) -> str:
-        return progress_html(self.host.downloads().status())
+        return progress_html(self.host.background().status())
 
     def _ended(self, packs: int) -> list[Any]:
         """Everything anew, but after a failure what was chosen can be tried again."""
         import gradio
 
         new = self._list(packs)
-        if self.host.downloads().status().end != "done":
+        if self.host.background().status().end != "done":
             new[2] = gradio.update()
         return new
 
@@ -150,12 +196,25 @@ class ModelsTab:
             titles = " and ".join(one.title for one in asked)
             return note(f"Read {titles} and tick the box first.", "error")
         names = {one.name for one in asked}
-        if not self.host.downloads().start(files, self.host.models_folder(), names):
+        return self._begin(download(files, self.host.models_folder(), names))
+
+    def _make(self, folder: str | None, trust: bool, replace: bool, *, only_check: bool) -> str:
+        try:
+            named = folder_of(folder) if self.host.folders_allowed() else None
+        except SettingsError as error:
+            return note(str(error), "error")
+        models = self.host.models_folder()
+        return self._begin(
+            make_official(models, named, trust=trust, replace=replace, only_check=only_check)
+        )
+
+    def _begin(self, work: Work) -> str:
+        if not self.host.background().start(work):
             return note(BUSY, "error")
         return self._progress()
 
     def _cancel(self) -> str:
-        self.host.downloads().stop()
+        self.host.background().stop()
         return self._progress()
 
 
@@ -203,23 +262,22 @@ def offline_html(files: Sequence[KnownFile], folder: Path) -> str:
 
 
 def progress_html(status: Status) -> str:
-    """A bar while something is downloaded, and what was said so far."""
+    """A bar while something runs, and what was said so far."""
     lines = [note(line) for line in status.lines]
     if status.end == "failed":
-        lines[-1:] = [note(status.lines[-1], "error"), _help()]
+        lines[-1:] = [note(line, "error") for line in status.lines[-1].splitlines()]
+        lines += [note(status.advice)] if status.advice else []
     if not status.running:
         return "".join(lines)
     share = f"{100 * status.done / status.total:.0f}%" if status.total else "0%"
-    text = f"{status.stage}: {status.done / 1e6:.1f}"
-    text += f" of {status.total / 1e6:.1f} MB" if status.total else " MB"
-    text += f", {status.rate / 1e6:.1f} MB/s" if status.rate else ""
     bar = f'<div class="rh-bar"><div style="width: {share}"></div></div>'
-    return "".join(lines) + f'<div class="rh-running">{bar}{escape(text)}</div>'
+    shown = f'<div class="rh-running">{bar}{escape(f"{status.stage}: {_how_far(status)}")}</div>'
+    return "".join(lines) + shown
 
 
-def _help() -> str:
-    """What helps when a network is in the way."""
-    return note(
-        f"Behind a proxy set HTTPS_PROXY, for another address of huggingface.co {ENDPOINT}, both "
-        "before the WebUI starts."
-    )
+def _how_far(status: Status) -> str:
+    if not status.bytes:
+        return f"{100 * status.done / status.total:.0f} %" if status.total else "..."
+    text = f"{status.done / 1e6:.1f}"
+    text += f" of {status.total / 1e6:.1f} MB" if status.total else " MB"
+    return text + (f", {status.rate / 1e6:.1f} MB/s" if status.rate else "")

@@ -109,7 +109,7 @@ class Page:
             if self.host.folders_allowed():
                 with gradio.TabItem("Folder", elem_id=name_of("folder_tab")):
                     self._folder()
-            with gradio.TabItem("Models", elem_id=name_of("models_tab")):
+            with gradio.TabItem("Models", elem_id=name_of("models_tab")) as self.models_tab:
                 self.made |= self.models.build()
         for component in (*self.made.values(), *self.settings.values()):
             component.do_not_save_to_config = True  # ranges and start values are ours
@@ -290,7 +290,7 @@ class Page:
         looked = [self.settings["parts"], *packs]
         for one in (image, *looked):  # also with a new picture: packs may have come since
             one.change(self.host.outlook, inputs=looked, outputs=[made["outlook"]], **quiet)
-        self.models.connect(packs)
+        self.models.connect(packs, self.models_tab)
         if "run_folder" in made:
             self._connect_folder(values, named)
 

@@ -24,7 +24,7 @@ from realishuman.hosts.webui.sending import TAB, Sending
 from realishuman.settings import AUTO, PART_KINDS, Settings
 
 if TYPE_CHECKING:
-    from realishuman.hosts.webui.downloads import Downloads
+    from realishuman.hosts.webui.background import Background
 
 TITLE = "RealisHuman"
 log = logging.getLogger("realishuman")
@@ -157,11 +157,11 @@ class TabHost:
 
         return current().models_folder()
 
-    def downloads(self) -> Downloads:
-        """The downloads of this process."""
-        from realishuman.hosts.webui.downloads import downloads
+    def background(self) -> Background:
+        """What runs downloads and the like in this process."""
+        from realishuman.hosts.webui.background import background
 
-        return downloads()
+        return background()
 
     def doctor_text(self) -> str:
         """What `realishuman doctor` says."""

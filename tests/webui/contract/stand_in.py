@@ -113,7 +113,7 @@ class Component:
     def change(self, function, **named):
         self.events.append((function, named))
 
-    click = input = change
+    click = input = select = change
 
 
 def module(name, **attributes):
