@@ -5,6 +5,7 @@ import builtins
 import pytest
 
 from realishuman import cli, cli_models
+from realishuman.advice import command
 from realishuman.weights import store
 from realishuman.weights.fetch import OFFLINE
 
@@ -37,7 +38,7 @@ def test_the_list_says_what_is_missing_what_for_and_what_next(models, capsys):
 
     text = capsys.readouterr().out
     for part in (str(models), "net: a net finds them.", "Until then nothing finds them.",
-                 "`realishuman models fetch net`", "missing   auto", "[Rail]",
+                 f"`{command('models', 'fetch', 'net')}`", "missing   auto", "[Rail]",
                  "get mesh/own.pkl yourself"):  # fmt: skip
         assert part in text, part
 
@@ -154,4 +155,5 @@ def test_the_doctor_names_the_next_step(models, served, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) < 25
     assert "without  dwpose: the built-in detector finds them" in lines
-    assert any("`realishuman models fetch dwpose` (351 MB)" in line for line in lines)
+    line = f"`{command('models', 'fetch', 'dwpose')}` (351 MB)"
+    assert any(line in one for one in lines)
