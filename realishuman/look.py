@@ -12,6 +12,7 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
 from realishuman.detect.parts import select
 from realishuman.detect.sides import sided
+from realishuman.hints import hints
 from realishuman.imaging.boxes import intersection
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
@@ -29,10 +30,12 @@ class Found:
     """The parts of one picture and their meshes: all that is known before sampling.
 
     parts  in the order of their numbers, each with the reason it is left alone, empty if it is not.
+    hints  sentences on what may have been missed.
     """
 
     parts: tuple[tuple[Part, str], ...]
     meshes: tuple[Mesh, ...]
+    hints: tuple[str, ...] = ()
 
 
 def look(
@@ -45,7 +48,21 @@ def look(
     """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is sampled."""
     parts = find(rgb, models, settings, boxes, progress)
     some = [part for part, _ in parts]
-    return Found(tuple(parts), tuple(reconstruct(rgb, some, models, settings.mesh)))
+    meshes = tuple(reconstruct(rgb, some, models, settings.mesh))
+    return Found(tuple(parts), meshes, unseen(rgb, some, models, settings, boxes))
+
+
+def unseen(
+    rgb: Pixels,
+    parts: Sequence[Part],
+    models: Models,
+    settings: Settings,
+    boxes: Sequence[GivenBox] = (),
+) -> tuple[str, ...]:
+    """Sentences on hands that may have been missed; none where not everything was looked for."""
+    if boxes or not {"hand", "face"} <= set(settings.parts):
+        return ()
+    return hints(rgb, parts, models.detector_for(settings.detector))
 
 
 def find(

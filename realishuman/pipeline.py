@@ -28,7 +28,7 @@ from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture, picture_of
 from realishuman.judge.verdict import Verdict, compare, good_already
-from realishuman.look import Found, as_packed, find, missed, reconstruct
+from realishuman.look import Found, as_packed, find, missed, reconstruct, unseen
 from realishuman.mesh.base import Mesh
 from realishuman.models import Models
 from realishuman.prepare import PreparedPart
@@ -51,6 +51,7 @@ class _Run:
     output         the picture with what was refined so far.
     refined, kept, verdicts, seeds  by the part's number, from 1; kept holds the reason.
     missed         what the user named and is not there, in sentences.
+    hints          what may have been missed, in sentences.
     change, ask_detector     as `refine_all` takes them.
     """
 
@@ -70,6 +71,7 @@ class _Run:
     seeds: dict[int, int] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    hints: tuple[str, ...] = ()
     change: Change | None = None
     ask_detector: bool = True
 
@@ -229,12 +231,13 @@ def _begin(
     if found is None:
         with run.timed("detect"):
             parts = find(run.rgb, run.models, run.settings, boxes, run.progress)
-        with run.timed("mesh"):
             some = [one for one, _ in parts]
+            hints = unseen(run.rgb, some, run.models, run.settings, boxes)
+        with run.timed("mesh"):
             meshes = reconstruct(run.rgb, some, run.models, run.settings.mesh)
-        found = Found(tuple(parts), tuple(meshes))
+        found = Found(tuple(parts), tuple(meshes), hints)
     run.parts, run.meshes = [part for part, _ in found.parts], list(found.meshes)
-    run.missed = missed(run.parts, boxes)
+    run.hints, run.missed = found.hints, missed(run.parts, boxes)
     run.kept = {number: why for number, (_, why) in enumerate(found.parts, start=1) if why}
     if only is not None:
         rest = (n for n in range(1, len(run.parts) + 1) if n not in only and n not in run.kept)
@@ -442,6 +445,7 @@ def _result(alpha: Pixels | None, run: _Run) -> Result:
                     *(models.mesh_note(kind, mesh) for kind in found),
                     *encoders,
                     *run.missed,
+                    *run.hints,
                     *assumed,
                 ),
             )

@@ -195,6 +195,19 @@ def test_a_hand_of_one_size_is_found_in_a_picture_of_any(detector, rendered, can
     assert iou(hand.box, true) > 0.4
 
 
+@pytest.mark.parametrize(("seed", "channels"), [(3, (2, 1, 0)), (1, (1, 0, 2)), (15, None)])
+def test_a_hand_without_the_colour_of_skin_is_found(detector, rendered, seed, channels):
+    clean, joints = rendered(seed, "hand")
+    if channels is None:
+        picture = np.repeat(cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    else:
+        picture = np.ascontiguousarray(clean[..., list(channels)])
+
+    (hand,) = detector.detect(picture, ["hand"], confidence=0.5)
+
+    assert iou(hand.box, around(joints)) > 0.5
+
+
 @pytest.mark.parametrize("turn", [0, 60, 90, 135, 180, 240, 270])
 @pytest.mark.parametrize("named", [False, True])
 def test_a_face_at_any_roll_is_read_the_way_it_stands(detector, rendered, turn, named):

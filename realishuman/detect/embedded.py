@@ -15,10 +15,13 @@ from realishuman.detect.families import FAMILIES
 from realishuman.detect.named import search_box
 from realishuman.detect.search import Search
 from realishuman.detect.suppress import distinct
+from realishuman.detect.tiles import whole
 from realishuman.errors import ModelError, PictureError
+from realishuman.imaging.boxes import Box
 from realishuman.weights.onnx_session import OnnxSession, open_session
 
 FOLDER = Path(__file__).parents[1] / "assets" / "mediapipe"
+FILLED = 0.8  # side of a part, in sides of the region in which its landmarks are read
 
 
 def check_picture(picture: Picture) -> None:
@@ -87,6 +90,24 @@ class EmbeddedDetector:
             else:
                 parts += search.everywhere(picture, confidence)
         return parts
+
+    def suspects(self, picture: Picture, kind: str) -> list[tuple[Box, float]]:
+        """Return boxes and scores of all that looks like such a part at a glance, best first.
+
+        picture  (H, W, 3) uint8 RGB; it is seen as a whole only, and no landmarks are read.
+        """
+        search = self.search(kind)
+        found = search.candidates(picture, [whole(picture.shape[1], picture.shape[0])])
+        regions = [
+            search.family.from_detection(Box(*box.tolist()), points)
+            for box, points in zip(found.boxes, found.points, strict=True)
+        ]
+        halves = [FILLED / 2 * region.side for region in regions]
+        boxes = [
+            Box(region.x - half, region.y - half, region.x + half, region.y + half)
+            for region, half in zip(regions, halves, strict=True)
+        ]
+        return list(zip(boxes, found.scores.tolist(), strict=True))
 
     def release(self) -> None:
         """Let go of the networks' memory; they open again at the next use."""

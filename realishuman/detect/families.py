@@ -95,6 +95,8 @@ class Family:
                     ones: the detector sees the whole picture turned like that as well, and a first
                     reading is compared with others.
     sure            presence from which a first reading is the right way up without comparing.
+    skin            whether its networks know parts in the colours of skin only: a picture in which
+                    nothing is found is then searched in such colours as well.
     """
 
     finder: Finder
@@ -105,6 +107,7 @@ class Family:
     levels: Levels
     rolls: tuple[float, ...] = ()
     sure: float = 0.0
+    skin: bool = False
 
 
 def hand_from_palm(box: Box, points: Floats) -> Region:
@@ -153,6 +156,7 @@ FAMILIES: Mapping[str, Family] = {
         hand_from_landmarks,
         turns=QUARTERS,
         levels=Levels(step=2.0, finest=680.0, closer=0.1),
+        skin=True,
     ),
     "face": Family(
         Finder("face_detection_full_range_sparse.onnx", 192, ((4, 1),), points=6, low=-1.0),

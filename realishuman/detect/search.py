@@ -11,6 +11,7 @@ from realishuman.detect.base import Part, Picture
 from realishuman.detect.families import Family
 from realishuman.detect.find import LOWEST_SCORE, scan, settle
 from realishuman.detect.landmarks import Reading, read_twice
+from realishuman.detect.recolour import as_skin
 from realishuman.detect.regions import Region, upright
 from realishuman.detect.suppress import distinct, overlaps
 from realishuman.detect.tiles import Window, plan, whole
@@ -57,7 +58,19 @@ class Search:
         for threshold, gate in tries:
             if parts := self.confirmed(picture, scans.settled(threshold), gate):
                 return distinct(parts)
-        return []
+        return self.recoloured(picture, confidence) if self.family.skin else []
+
+    def recoloured(self, picture: Picture, confidence: float) -> list[Part]:
+        """Return what is surely a part once the picture has the colours of skin, best first.
+
+        Half of the windows are looked at, the largest, so that this costs half a search at most.
+        """
+        windows = plan(picture.shape[1], picture.shape[0], self.family.levels)
+        windows = windows[: (len(windows) + 1) // 2]
+        toned = as_skin(picture)
+        scans = Scans(scan(self.finder, self.family.finder, toned, windows), windows)
+        found = scans.settled(max(confidence, LOOSEST))
+        return distinct(self.confirmed(toned, found, SECOND_GATE))
 
     def scanned(self, picture: Picture, confidence: float) -> Scans:
         """Look at all windows of a picture, and closer where something small is unsure."""

@@ -137,7 +137,7 @@ class Actions:
             return View(note=markup.note(str(error), "error"))
         token = token or secrets.token_hex(8)
         self.benches.put(token, bench)
-        text = "" if bench.parts else NOTHING
+        text = " ".join(bench.found.hints) if bench.parts else NOTHING
         return _all(token, bench, bench.fit, markup.note(text))
 
     def apply_boxes(
