@@ -21,6 +21,7 @@ from realishuman.errors import (
     SettingsError,
 )
 from realishuman.files import whole_file
+from realishuman.imaging.boxes import Box
 from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, load_picture, save_picture
@@ -145,8 +146,18 @@ def _refine_file(
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
     if to.comparison is not None:
-        _save_png(to.comparison, before_after(loaded.rgb, eight_bit(result.image[..., :3])))
+        shown = before_after(loaded.rgb, eight_bit(result.image[..., :3]), _repainted(result))
+        _save_png(to.comparison, shown)
     return result, lost
+
+
+def _repainted(result: Result) -> list[tuple[str, Box]]:
+    """The parts that were refined, by number and name, with their crops."""
+    return [
+        (" ".join(filter(None, (str(part.index), part.side, part.kind))), part.crop)
+        for part in result.parts
+        if part.outcome == "refined" and part.crop is not None
+    ]
 
 
 def _is_full_memory(error: Exception) -> bool:

@@ -79,7 +79,8 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--compare",
         action="store_true",
-        help="also save each picture before and after, side by side, as NAME-compare.png",
+        help="also save each picture before and after, side by side, with each refined part large "
+        "below, as NAME-compare.png",
     )
     command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
     command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.imaging.boxes import Box
 from realishuman.prepare import PreparedPart
 
 Pixels = NDArray[np.uint8]
 
 COLOURS = {"hand": (255, 176, 32), "face": (64, 200, 255)}  # RGB
 OUTER, INNER = (255, 64, 64), (64, 255, 96)  # outlines of m_d and m_e
+LARGE = 768  # side of a part's crop in a comparison, in pixels, where the sheet is that wide
 TILE, MARGIN, WIDTH = 256, 8, 1064  # WIDTH holds four tiles and their margins
 PAPER, PLATE, INK, SCALE = 24, (24, 24, 24), (235, 235, 235), 0.5
 
@@ -41,17 +43,51 @@ def contact_sheet(
     return sheet
 
 
-def before_after(before: Pixels, after: Pixels) -> Pixels:
-    """Two pictures (H, W, 3) uint8 RGB side by side, each at least 2 TILE high, named above."""
-    scale = max(1, -(-2 * TILE // before.shape[0]))
-    views = [image.repeat(scale, 0).repeat(scale, 1) for image in (before, after)]
+def before_after(before: Pixels, after: Pixels, parts: Sequence[tuple[str, Box]] = ()) -> Pixels:
+    """Two pictures (H, W, 3) uint8 RGB side by side, each at least 2 TILE high, named above.
+
+    parts  names and squares of repainted parts, in picture pixels: each is shown large, before
+           and after, in a row of its own below.
+    """
+    rows = [_two(before, after, ("before", "after"), -(-2 * TILE // before.shape[0]))]
+    for name, box in parts:
+        crops = [_cut(picture, box) for picture in (before, after)]
+        width = (rows[0].shape[1] - 3 * MARGIN) // 2
+        large = [_enlarged(crop, min(width, LARGE)) for crop in crops]
+        row = _two(large[0], large[1], (f"{name} before", f"{name} after"), 1)
+        room = rows[0].shape[1] - row.shape[1]
+        rows.append(np.pad(row, ((0, 0), (0, room), (0, 0)), constant_values=PAPER))
+    sheet: Pixels = np.vstack(rows)
+    return sheet
+
+
+def _two(before: Pixels, after: Pixels, names: tuple[str, str], scale: int) -> Pixels:
+    """Two views side by side, enlarged by whole pixels, each with its name above."""
+    views = [image.repeat(max(scale, 1), 0).repeat(max(scale, 1), 1) for image in (before, after)]
     height, width = views[0].shape[:2]
     sheet = np.full((height + 28 + MARGIN, 2 * width + 3 * MARGIN, 3), PAPER, np.uint8)
-    for place, (name, view) in enumerate(zip(("before", "after"), views, strict=True)):
+    for place, (name, view) in enumerate(zip(names, views, strict=True)):
         left = MARGIN + place * (width + MARGIN)
         sheet[28 : 28 + height, left : left + width] = view
         _write(sheet, name, (left, 19), INK)
     return sheet
+
+
+def _cut(picture: Pixels, box: Box) -> Pixels:
+    """What of the picture lies in the box; never empty."""
+    height, width = picture.shape[:2]
+    x0, y0 = min(max(int(box.x0), 0), width - 1), min(max(int(box.y0), 0), height - 1)
+    x1, y1 = max(min(round(box.x1), width), x0 + 1), max(min(round(box.y1), height), y0 + 1)
+    return picture[y0:y1, x0:x1]
+
+
+def _enlarged(crop: Pixels, side: int) -> Pixels:
+    """The crop with its longer side as asked."""
+    scale = side / max(crop.shape[:2])
+    size = max(round(crop.shape[1] * scale), 1), max(round(crop.shape[0] * scale), 1)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    view: Pixels = cv2.resize(np.ascontiguousarray(crop), size, interpolation=way)
+    return view
 
 
 def _skipped(index: int, part: Part, why: str) -> str:

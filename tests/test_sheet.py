@@ -57,3 +57,24 @@ def test_before_and_after_stand_side_by_side_and_small_ones_are_enlarged_by_whol
     assert sheet.shape == (600 + 28 + 8, 2 * 360 + 3 * 8, 3)
     assert (sheet[28:628, 8:368] == 0).all()
     assert (sheet[28:628, 376:736] == 255).all()
+
+
+def test_each_part_is_shown_large_below_the_whole_picture():
+    before = np.zeros((600, 500, 3), np.uint8)
+    after = before.copy()
+    after[100:150, 200:250] = 200
+
+    parts = [("1 hand", Box(200, 100, 250, 150)), ("2 face", Box(-20, 560, 80, 660))]
+    sheet = before_after(before, after, parts)
+
+    whole, row = 600 + 28 + 8, 500 + 28 + 8  # each crop as wide as its picture
+    assert sheet.shape[1] == 2 * 500 + 3 * 8
+    assert (sheet[whole + 28 : whole + 528, 8:508] == 0).all()
+    assert (sheet[whole + 28 : whole + 528, 516:1016] == 200).all()
+    assert sheet.shape[0] == whole + row + 28 + 250 + 8  # what lies in the picture: 80 x 40
+
+
+def test_a_crop_outside_the_picture_or_of_a_tiny_one_is_drawn_all_the_same():
+    tiny = np.zeros((2, 1, 3), np.uint8)
+
+    assert before_after(tiny, tiny, [("1 hand", Box(90, 90, 99, 99))]).ndim == 3

@@ -300,7 +300,10 @@ def _named(given: Any) -> Mapping[str, Any] | None:
             given = json.loads(given)
         except ValueError as error:
             raise FieldError(
-                f"the argument is no JSON object: {error}", "args", "a JSON object by field name"
+                "args must be a list of values, or of one object by field name; "
+                f"{given!r:.60} is no JSON object: {error}",
+                "args",
+                "a list of values, or of one object by field name",
             ) from error
     return given if isinstance(given, Mapping) else None
 

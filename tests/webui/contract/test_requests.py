@@ -14,6 +14,8 @@ import pytest
         ((True, {"unknown": 1}), "unknown"),
         (({"enabled": False, "margin": 99},), "margin"),
         (({"face_pack": "missing.safetensors"},), "face_pack"),
+        (tuple('{"enabled": true}'), "args"),  # as hosts take a text in place of a list
+        (tuple("on"), "enabled"),
     ],
 )
 def test_a_wrong_argument_ends_the_request_with_422_field_and_range(
