@@ -24,7 +24,8 @@ from realishuman.files import whole_file
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
-from realishuman.imaging.picture import check_target, load_picture, save_picture
+from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
+from realishuman.infotext import written
 from realishuman.look import Pixels, as_packed, look, missed
 from realishuman.models import Models
 from realishuman.outputs import Outputs
@@ -56,6 +57,7 @@ def refine_files(
     only: Collection[int] | None = None,
     report: Path | None = None,
     skipped: Sequence[Outputs] = (),
+    describe: bool = True,
     watch: Watch,
 ) -> int:
     """Refine each picture and save it; one that fails, in whatever way, does not stop the others.
@@ -64,6 +66,7 @@ def refine_files(
     only     numbers of the parts that may be refined; None means all.
     report   JSON file for what was done to each picture; also written when the run is stopped,
              about the pictures that were finished.
+    describe write into each refined picture what was done to it, as WebUIs do.
     skipped  pictures that the report names although nothing is done to them.
     Returns  how many failed, or lack a part that the user named.
     Raises   SettingsError or PackError if no picture can be refined.
@@ -83,7 +86,7 @@ def refine_files(
             watch.picture(number, len(outputs))
             source, target = one.source, one.target
             try:
-                result, lost = _refine_file(one, models, settings, boxes, only, watch)
+                result, lost = _refine_file(one, models, settings, boxes, only, describe, watch)
             except (PackError, SettingsError):
                 raise  # the next picture would fail in the same way
             except Exception as error:  # noqa: BLE001 - the other pictures are to be refined
@@ -107,6 +110,7 @@ def _refine_file(
     settings: Settings,
     boxes: Sequence[GivenBox],
     only: Collection[int] | None,
+    describe: bool,
     progress: Progress,
 ) -> tuple[Result, tuple[str, ...]]:
     """One picture from file to file; a file of which nothing changes is copied as it is.
@@ -141,6 +145,9 @@ def _refine_file(
     if same_format and np.array_equal(result.image, picture):
         _write(target, source)
     else:
+        if describe and result.patches and holds_parameters(target):
+            parameters = written(loaded.metadata.parameters, settings, result, models)
+            loaded = loaded.with_parameters(parameters)
         lost = save_picture(target, result.image[..., :3], loaded)
     if steps is not None:
         for name, pixels in result.steps.items():

@@ -84,6 +84,11 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("--json", metavar="FILE", help="write the report of all pictures here")
     command.add_argument("--save-steps", metavar="DIR", help="save intermediate pictures here")
+    command.add_argument(
+        "--no-metadata",
+        action="store_true",
+        help="do not write into refined pictures what was done to them",
+    )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     add_boxes(command)
     add_settings(command, [spec.name for spec in fields(Settings)])
@@ -175,6 +180,7 @@ def _run(
             only=only,
             report=report,
             skipped=done,
+            describe=not options.no_metadata,
             watch=bar,
         )
 

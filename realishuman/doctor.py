@@ -38,6 +38,7 @@ def report(folder: Path | None = None) -> tuple[list[str], bool]:
             line, good = check()
             lines.append(line)
             healthy &= good
+        lines += _formats()
         from realishuman.weights.store import models_folder
 
         folder = folder or models_folder()
@@ -74,6 +75,18 @@ def _detector() -> tuple[str, bool]:
     except RealisHumanError as error:
         return f"BROKEN   embedded detector: {error}", False
     return f"ok       embedded detector, run by {detector.provider} {detector.note}".rstrip(), True
+
+
+def _formats() -> list[str]:
+    """Which picture files can be read and written, and what others need."""
+    from realishuman.imaging.formats import missing, readable, writable
+
+    only_read = sorted(set(readable().values()) - set(writable().values()))
+    as_png = f"; {', '.join(only_read)} are read, and written as PNG" if only_read else ""
+    lines = [f"ok       pictures: {', '.join(sorted(set(writable().values())))}{as_png}"]
+    return lines + [
+        f"without  {form} pictures: they need {what}" for form, what in missing().items()
+    ]
 
 
 def _packs(folder: Path) -> tuple[list[str], bool]:

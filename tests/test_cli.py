@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from realishuman import cli
 from realishuman.weights import store
@@ -247,6 +248,8 @@ def test_the_doctor_says_what_works(capsys):
     text = capsys.readouterr().out
     assert "embedded detector, run by CPUExecutionProvider" in text
     assert "missing  hands" in text
+    assert re.search("pictures: .*BMP, JPEG, PNG, TIFF, WEBP", text)
+    assert "pillow-heif" in text or "HEIF are read" in text
 
 
 @pytest.mark.parametrize("place", ["out.xyz", "in.png/out.png", "in.png/out"])
@@ -551,6 +554,60 @@ def test_a_number_of_steps_that_the_weights_refuse_is_a_bad_option(
 
     assert code == cli.BAD_OPTION
     assert "choose another number of steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("options", [[], ["--no-metadata"]])
+def test_a_refined_picture_carries_what_was_done_to_it(
+    suffix, options, tmp_path, hand_pack, models_of, flat_hand, monkeypatch
+):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", "a hand\nSteps: 20, Sampler: Euler a, Seed: 7, Size: 240x240")
+    grey = Image.fromarray(np.full((240, 240, 3), 90, np.uint8))
+    grey.save(tmp_path / "in.png", pnginfo=chunks)
+    models = models_of([flat_hand(120, 120, 100)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+
+    code = run(
+        *("refine", tmp_path / "in.png", "-o", tmp_path / f"out{suffix}", "--pack", hand_pack),
+        *("--steps", "1", "--guidance", "2", "--quiet", *options),
+    )
+
+    assert code == cli.OK
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        if suffix == ".png":
+            text = image.text["parameters"]
+        else:
+            text = image.getexif().get_ifd(0x8769)[0x9286]
+            assert text.startswith(b"UNICODE\0")
+            text = text[8:].decode("utf-16-be")
+    first, last = text.split("\n")
+    assert first == "a hand"
+    assert last.startswith("Steps: 20, Sampler: Euler a, Seed: 7, Size: 240x240")
+    told = "RealisHuman version: " in last
+    assert told is not bool(options)
+    if told:
+        assert ", RealisHuman guidance: 2.0, " in last
+        assert ', RealisHuman result: "1 of 1 parts refined. ' in last
+        assert "random-hand.safetensors (random weights)" in last
+
+
+def test_what_was_done_replaces_what_was_done_before(
+    tmp_path, hand_pack, models_of, flat_hand, monkeypatch
+):
+    Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "0.png")
+    models = models_of([flat_hand(120, 120, 100)])
+    monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
+
+    for number, seed in ((0, 11), (1, 12)):
+        names = [tmp_path / f"{number}.png", "-o", tmp_path / f"{number + 1}.png"]
+        run("refine", *names, "--pack", hand_pack, "--steps", "1", "--seed", seed, "--quiet")
+
+    with Image.open(tmp_path / "2.png") as image:
+        text = image.text["parameters"]
+    assert text.count("RealisHuman version") == 1
+    assert "RealisHuman seed: 12" in text
+    assert "seed: 11" not in text
 
 
 def test_intermediate_pictures_are_saved_in_a_folder_of_the_pictures_name(

@@ -50,7 +50,8 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "sheet": BELOW | {"kinds", "models", "prepare"},
     "places": BASIS | {"imaging"},
     "outputs": BASIS,
-    "batch": BELOW | {"look", "models", "outputs", "pipeline", "sheet"},
+    "infotext": BASIS | {"models"},
+    "batch": BELOW | {"infotext", "look", "models", "outputs", "pipeline", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks

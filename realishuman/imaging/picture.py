@@ -23,7 +23,7 @@ from realishuman.files import whole_file
 from realishuman.imaging.encoding import encode, space_of
 from realishuman.imaging.formats import HOLDS, readable, writable
 from realishuman.imaging.jpeg_segments import without_metadata
-from realishuman.imaging.metadata import Metadata, fitted, read_metadata
+from realishuman.imaging.metadata import FIELDS, Metadata, fitted, read_metadata
 from realishuman.imaging.modes import (
     DEEP,
     GREY,
@@ -164,6 +164,11 @@ def check_target(path: str | Path, like: LoadedPicture) -> None:
     """Raise the PictureError that save_picture would raise because of the name's extension."""
     path = Path(path)
     _held(path, _form(path), like.pixels, like.rgb, like)
+
+
+def holds_parameters(path: Path) -> bool:
+    """Whether a file of this name can hold generation parameters."""
+    return "parameters" in FIELDS[_form(path)]
 
 
 def as_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

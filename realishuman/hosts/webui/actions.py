@@ -23,8 +23,9 @@ from realishuman.hosts.webui.bench import Bench, Benches
 from realishuman.hosts.webui.boxes import as_text, parsed
 from realishuman.hosts.webui.editing import edited
 from realishuman.hosts.webui.fields import Choices
-from realishuman.hosts.webui.infotext import PREFIX, facts_of, settings_of
+from realishuman.hosts.webui.infotext import settings_of
 from realishuman.hosts.webui.views import named
+from realishuman.infotext import PREFIX, facts_of
 from realishuman.look import Found
 from realishuman.models import Models
 from realishuman.progress import Interrupted, Progress

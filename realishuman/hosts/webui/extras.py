@@ -11,6 +11,7 @@ from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.script import STOPPED, TITLE, told
 from realishuman.imaging.handed import pixels_of, with_pixels
+from realishuman.infotext import PREFIX, facts_of
 from realishuman.progress import Interrupted
 
 
@@ -34,9 +35,9 @@ class Postprocessing:
         try:
             self._process(pp, arguments)
         except Interrupted:
-            pp.info[f"{infotext.PREFIX}result"] = STOPPED
+            pp.info[f"{PREFIX}result"] = STOPPED
         except Exception as error:  # noqa: BLE001 - nothing of ours may cost the user a picture
-            pp.info[f"{infotext.PREFIX}result"] = f"Not refined: {told(error)}"
+            pp.info[f"{PREFIX}result"] = f"Not refined: {told(error)}"
         finally:
             if not option(KEEP_LOADED):
                 engine().release()
@@ -58,8 +59,8 @@ class Postprocessing:
                 progress=progress,
             )
         models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
-        facts = infotext.facts_of(result, models)
+        facts = facts_of(result, models)
         pp.info.update(infotext.settings_of(choices))
-        pp.info.update({infotext.PREFIX + name: value for name, value in facts.items() if value})
+        pp.info.update({PREFIX + name: value for name, value in facts.items() if value})
         if any(part.outcome == "refined" for part in result.parts):
             pp.image = with_pixels(pp.image, result.image)

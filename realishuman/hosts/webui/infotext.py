@@ -6,37 +6,24 @@ Facts differ from picture to picture and are written as functions that the host 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from realishuman import __version__
 from realishuman.hosts.webui.fields import FIELDS, Choices, Field
+from realishuman.infotext import FACTS, PREFIX, VERSION, Facts, as_text
 
-if TYPE_CHECKING:
-    from realishuman.models import Models
-    from realishuman.result import Result
-
-PREFIX = "RealisHuman "
-VERSION = PREFIX + "version"
 ENABLED = FIELDS[0].key
-FACTS = ("result", "found", "packs", "unets", "meshes", "provider")
-Facts = Mapping[str, str]
-OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
 
 def settings_of(choices: Choices) -> dict[str, str]:
     """Infotext keys and values of a job; defaults are left out."""
     pairs = {
-        one.key: _text(choices.values[one.name])
+        one.key: as_text(choices.values[one.name])
         for one in FIELDS
         if choices.values[one.name] != one.default
     }
     return {VERSION: __version__, **pairs}
-
-
-def _text(value: Any) -> str:
-    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def component_value(one: Field) -> Callable[[Mapping[str, str]], Any]:
@@ -52,26 +39,6 @@ def component_value(one: Field) -> Callable[[Mapping[str, str]], Any]:
         return one.shown(one.read(parameters.get(one.key, one.default)))
 
     return value
-
-
-def facts_of(result: Result, models: Models) -> Facts:
-    """What was done to one picture, by the names in FACTS; empty where there is nothing to say."""
-    used = {kind: pack for kind, pack in models.packs.items() if kind in result.weights}
-    return {
-        "result": result.message,
-        "found": "; ".join(
-            f"{part.index} {part.side + ' ' if part.side else ''}{part.kind} "
-            + (f"kept: {part.reason}" if part.reason else part.outcome)
-            for part in result.parts
-        ),
-        "packs": "; ".join(
-            f"{kind}: {pack.path.name} ({result.weights[kind]} weights)"
-            for kind, pack in used.items()
-        ),
-        "unets": "; ".join(f"{kind}: {name}" for kind, name in result.unets.items()),
-        "meshes": "; ".join(f"{kind}: {name}" for kind, name in result.meshes.items()),
-        "provider": result.provider,
-    }
 
 
 def fact(name: str, all_facts: Mapping[int, Facts]) -> Callable[..., str | None]:
@@ -105,18 +72,3 @@ def erase(parameters: dict[str, Any]) -> None:
     """Take all our keys out of p.extra_generation_params."""
     for key in [key for key in parameters if key.startswith(PREFIX)]:
         del parameters[key]
-
-
-def added(source: str, pairs: Mapping[str, str], quote: Callable[[str], str]) -> str:
-    """A picture's infotext with our keys in its last line, instead of those of an earlier run.
-
-    source  the infotext the picture came with; empty without any.
-    quote   the host's way to write a value with commas or colons in it.
-    """
-    lines = OURS.sub("", source).rstrip().split("\n")
-    ours = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
-    if re.match(r"\w[\w \-/]+: ", lines[-1]) and lines[-1].count(": ") >= 3:
-        lines[-1] += f", {ours}"
-    else:
-        lines.append(ours)
-    return "\n".join(lines).lstrip("\n")

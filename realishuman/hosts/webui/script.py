@@ -24,6 +24,7 @@ from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.refusal import refusal
 from realishuman.imaging.handed import pixels_of, with_pixels
+from realishuman.infotext import Facts, facts_of
 from realishuman.progress import Interrupted
 
 TITLE = "RealisHuman"
@@ -50,7 +51,7 @@ class Job:
     choices: Choices
     seeds: Sequence[int]
     error: str = ""
-    facts: dict[int, infotext.Facts] = field(default_factory=dict)
+    facts: dict[int, Facts] = field(default_factory=dict)
     reserved: int = 0
     steps: Mapping[str, Image.Image] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
@@ -203,7 +204,7 @@ def _refined(
         keep_steps=saving.needs_steps(wanted),
     )
     models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
-    job.facts[number] = infotext.facts_of(result, models)
+    job.facts[number] = facts_of(result, models)
     for note in result.notes:
         if note not in job.notes:
             job.notes.add(note)

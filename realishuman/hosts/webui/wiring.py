@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from realishuman import infotext as common
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import fields, infotext
 from realishuman.hosts.webui.engine import engine
@@ -68,7 +69,7 @@ def added(source: str, pairs: Mapping[str, str]) -> str:
     """Our keys in a picture's infotext."""
     from modules.infotext_utils import quote
 
-    return infotext.added(source, pairs, quote)
+    return common.added(source, pairs, quote)
 
 
 @contextmanager
@@ -187,8 +188,8 @@ class TabHost:
                     {
                         **infotext.settings_of(chosen),
                         **{
-                            infotext.PREFIX + name: value
-                            for name, value in infotext.facts_of(result, bound.models()).items()
+                            common.PREFIX + name: value
+                            for name, value in common.facts_of(result, bound.models()).items()
                             if value
                         },
                     },

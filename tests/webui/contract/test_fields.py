@@ -14,7 +14,8 @@ from realishuman.hosts.webui.fields import (
     schema,
     values_from,
 )
-from realishuman.hosts.webui.infotext import FACTS, PREFIX, component_value, settings_of
+from realishuman.hosts.webui.infotext import component_value, settings_of
+from realishuman.infotext import FACTS, PREFIX
 from realishuman.settings import Settings
 
 RELEASED = (  # what API clients of earlier versions may send by position
