@@ -50,7 +50,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "sheet": BELOW | {"kinds", "models", "prepare"},
     "places": BASIS | {"imaging"},
     "outputs": BASIS,
-    "infotext": BASIS | {"models"},
+    "infotext": BASIS | {"models", "__version__"},
     "batch": BELOW | {"infotext", "look", "models", "outputs", "pipeline", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
