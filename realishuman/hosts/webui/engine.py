@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.weights.pack import Pack
 
 Pixels = NDArray[np.uint8]
-HOW = "the page Models says how to get them"
+HOW = "the Models page says how to get them"
 BY_NAME = 'the pack choice "demo"'
 _WARNING = {  # weights -> what to know before they repaint a kind of part
     DEMO: "The demo pack repaints {}: small networks that show the method on rendered ones and "

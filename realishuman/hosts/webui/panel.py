@@ -21,6 +21,7 @@ from realishuman.settings import AUTO, PART_KINDS
 
 LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
+MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to it
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("parts", "preset", "hand_pack", "face_pack", "inpaint_parts")),
@@ -197,6 +198,10 @@ def outlook_html(lines: Sequence[str]) -> str:
     """Sentences with the way to the Models page; empty without any."""
     if not lines:
         return ""
-    link = f'<a href="#" onclick="{MODELS_PAGE}(); return false">Models page</a>'
+    link = f'<a href="#" onclick="{MODELS_PAGE}(); return false">{MODELS_WORDS}</a>'
     text = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    return f'<div class="rh-outlook">{text}<p>See the {link}.</p></div>'
+    if MODELS_WORDS in text:
+        text = text.replace(MODELS_WORDS, link)
+    else:
+        text += f"<p>See the {link}.</p>"
+    return f'<div class="rh-outlook">{text}</div>'

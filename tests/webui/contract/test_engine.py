@@ -130,7 +130,7 @@ def test_before_a_run_it_is_said_which_parts_are_left_alone_and_how_to_get_packs
     [face] = engine.outlook(["hand", "face"])
 
     assert face.startswith("No trained pack for faces is installed, so they are left alone")
-    assert "page Models" in face
+    assert "Models page" in face
     assert "--pack" not in face
 
 

@@ -77,6 +77,16 @@ def test_ticking_the_box_says_what_will_happen_with_a_link_and_offers_the_packs(
     assert looked(False, ["hand"], "demo", "auto")[0]["value"] == ""
 
 
+def test_a_sentence_that_names_the_models_page_is_the_way_there():
+    named, other = panel.outlook_html(["The Models page says how."]), panel.outlook_html(["<b>"])
+
+    for text in (named, other):
+        assert text.count(panel.MODELS_PAGE) == text.count("Models page") == 1
+    assert "See the" not in named
+    assert "&lt;b&gt;" in other
+    assert panel.outlook_html([]) == ""
+
+
 def test_what_will_happen_is_said_outside_of_the_accordion_that_stays_closed(ours, host):
     [(_, named)] = ours.components[0].events
     assert named["outputs"][0] not in ours.components[0].children

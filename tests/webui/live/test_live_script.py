@@ -1,7 +1,8 @@
-"""The always-on script of a running WebUI, on a photograph that inpainting leaves as it is.
+"""The always-on script of a running WebUI, on a photograph of which a corner is inpainted.
 
-A few pixels are masked so weakly that nothing the loaded checkpoint paints can be seen there: what
-our script gets is the photograph itself, whatever seed, batch or checkpoint.
+A few pixels are masked, and weakly, so that our script gets the photograph but for those. What the
+loaded checkpoint paints there is another thing for each seed, and may be for each shape of a batch:
+pictures are compared outside of them, and with what the host makes without us.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import pytest
 from tests.webui.live.conftest import PACK, as_base64, as_pixels
 
 SEED = 11
+PLACE = slice(60, 68)  # rows and columns that are inpainted
 RUN = {"steps": 2, "hand_pack": PACK, "inpaint_parts": "all"}
 
 
 def request(pixels, arguments=None, **more):
     """The body of an img2img request; `arguments` are our script's."""
     mask = np.zeros_like(pixels)
-    mask[60:68, 60:68] = 1  # of 255
+    mask[PLACE, PLACE] = 1  # of 255
     body = {
         "init_images": [as_base64(pixels)],
         "mask": as_base64(mask),
@@ -55,6 +57,13 @@ def inpainted(client, pixels, arguments=None, **more):
     return [as_pixels(image) for image in answer["images"][-count:]], texts[-count:]
 
 
+def assert_same(one, other):
+    """But for the place that is inpainted."""
+    one, other = one.copy(), other.copy()
+    one[PLACE, PLACE] = other[PLACE, PLACE] = 0
+    np.testing.assert_array_equal(one, other)
+
+
 @pytest.fixture(scope="module")
 def photo(pixels):
     """Sides that the host need not round."""
@@ -80,7 +89,7 @@ def alone(client, photo):
 def test_switched_off_it_leaves_no_trace(photo, untouched):
     (picture,), (text,) = untouched
 
-    np.testing.assert_array_equal(picture, photo)
+    assert_same(picture, photo)
     assert "RealisHuman" not in text
 
 
@@ -95,9 +104,11 @@ def test_pixels_change_near_found_parts_only_and_infotext_tells_of_them(client, 
         (x, y) = (box["x0"] + box["x1"]) / 2, (box["y0"] + box["y1"]) / 2
         rows, columns = (slice(max(int(c - side), 0), int(c + side) + 1) for c in (y, x))
         outside[rows, columns] = False
+    outside[PLACE, PLACE] = False
     changed = (photo != picture).any(axis=2)
 
     assert not changed[outside].any()
+    changed[PLACE, PLACE] = False
     assert changed.any() or " 0 of " in text
     assert "RealisHuman enabled: True" in text
     assert "RealisHuman found: " in text
@@ -106,16 +117,17 @@ def test_pixels_change_near_found_parts_only_and_infotext_tells_of_them(client, 
 def test_the_same_seed_makes_the_same_pixels(client, photo, alone):
     again, _ = inpainted(client, photo, {"enabled": True})
 
-    np.testing.assert_array_equal(again[0], alone[SEED][0])
+    assert_same(again[0], alone[SEED][0])
 
 
-def test_the_script_makes_what_the_route_makes(client, photo, alone):
+def test_the_script_makes_what_the_route_makes(client, untouched, alone):
     settings = {"steps": 2, "seed": SEED}
-    body = {"image": as_base64(photo), "settings": settings, "hand_pack": PACK}
+    (given,), _ = untouched
+    body = {"image": as_base64(given), "settings": settings, "hand_pack": PACK}
 
     _, answer = client.post("/realishuman/v1/refine", body)
 
-    np.testing.assert_array_equal(as_pixels(answer["results"][0]["image"]), alone[SEED][0])
+    assert_same(as_pixels(answer["results"][0]["image"]), alone[SEED][0])
 
 
 @pytest.mark.parametrize("shape", [{"batch_size": 2}, {"n_iter": 2}])
@@ -125,7 +137,7 @@ def test_each_picture_of_a_batch_is_as_if_made_alone(client, photo, alone, shape
     for number, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
         assert f"Seed: {SEED + number}" in text
         assert "RealisHuman found: " in text
-        np.testing.assert_array_equal(picture, alone[SEED + number][0])
+        assert_same(picture, alone[SEED + number][0])
 
 
 def test_requests_that_wait_in_the_queue_do_not_disturb_a_batch(client, photo, alone):
@@ -140,9 +152,35 @@ def test_requests_that_wait_in_the_queue_do_not_disturb_a_batch(client, photo, a
         pictures = [*batch.result()[0], *single.result()[0]]
 
     assert other.result()[0] == 200
-    np.testing.assert_array_equal(plain.result()[0][0], photo)
+    assert_same(plain.result()[0][0], photo)
     for picture, seed in zip(pictures, (SEED, SEED + 1, SEED + 1), strict=True):
-        np.testing.assert_array_equal(picture, alone[seed][0])
+        assert_same(picture, alone[seed][0])
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["only masked", "whole picture"])
+@pytest.mark.parametrize(("inverted", "touched"), [(False, False), (True, True)])
+def test_only_parts_that_the_mask_touches_are_refined(client, photo, full, inverted, touched):
+    """The corner touches no part; everything but the corner touches all."""
+    height, width = photo.shape[:2]
+    more = {
+        "inpaint_full_res": full,
+        "inpainting_mask_invert": int(inverted),
+        "mask_blur": 4,
+        "denoising_strength": 0.01,  # so that parts can be found afterwards
+        "width": width,
+        "height": height,
+    }
+    _, (text,) = inpainted(client, photo, {"enabled": True, "inpaint_parts": "masked"}, **more)
+
+    assert "RealisHuman found: " in text
+    assert ("the inpaint mask does not touch it" in text) is not touched
+
+
+def test_infotext_says_which_unets_ran(alone):
+    _, text = alone[SEED]
+    refined = "RealisHuman unets: hand: " in text or 'RealisHuman unets: "hand: ' in text
+
+    assert refined or " 0 of " in text
 
 
 def test_a_wrong_value_is_refused_with_its_field_and_range(client, photo):
