@@ -39,6 +39,7 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "hints": BELOW,
     "prepare": BELOW | {"kinds", "layers"},
     "look": BELOW | {"hints", "kinds", "models", "regressors", "prepare"},
+    "paint": BASIS | {"mesh", "render"},
     "pipeline": BELOW | {"kinds", "look", "models", "prepare", "judge"},
     "doctor": BELOW,
     "cli_options": BASIS | {"imaging", "detect"},

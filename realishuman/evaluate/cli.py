@@ -30,6 +30,11 @@ def add_parser(commands: Any) -> None:
     )
     _add_pairs(command, _pairs, poses="true,estimated", harm=True, judge=True)
     command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
+    command.add_argument(
+        "--transplant",
+        action="store_true",
+        help="also rows for hands repainted with the picture's own skin, without the judge",
+    )
     command = tasks.add_parser("ablations", help="the same with one thing changed each")
     _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
     command.add_argument(
@@ -96,14 +101,16 @@ def _add_pairs(
 
 def _pairs(options: argparse.Namespace) -> int:
     from realishuman.evaluate.pairs import Method, PipelineRepair
+    from realishuman.evaluate.transplanted import NAME, TransplantRepair
 
     settings = _settings(options, options.steps)
 
     def methods(models: Models) -> list[Method]:
-        return [
-            Method("repaired", pose, PipelineRepair(models, settings, pose))
-            for pose in poses_of(options)
-        ]
+        packed = [(pose, PipelineRepair(models, settings, pose)) for pose in poses_of(options)]
+        rows = [Method("repaired", pose, repair) for pose, repair in packed]
+        if options.transplant:
+            rows += [Method(NAME, pose, TransplantRepair(repair)) for pose, repair in packed]
+        return rows
 
     return report_pairs(options, "Repair of synthetic hands", settings, methods, stages=True)
 

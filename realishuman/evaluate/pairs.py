@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
 from realishuman.imaging.boxes import around
-from realishuman.imaging.crop import restore_mask
+from realishuman.imaging.crop import Crop, restore_mask
 from realishuman.imaging.paste import Patch, paste
 from realishuman.look import Found, look
 from realishuman.mesh.base import Mesh
@@ -104,7 +104,7 @@ class PipelineRepair:
 
     def __call__(self, pairs: Sequence[SyntheticSample]) -> list[Repair]:
         """Refine the malformed pictures, all together."""
-        founds = [self._found(pair) for pair in pairs]
+        founds = [self.found(pair) for pair in pairs]
         results = refine_all(
             [pair.malformed for pair in pairs],
             self.models,
@@ -116,7 +116,8 @@ class PipelineRepair:
         )
         return [self._repair(*each) for each in zip(pairs, founds, results, strict=True)]
 
-    def _found(self, pair: SyntheticSample) -> Found:
+    def found(self, pair: SyntheticSample) -> Found:
+        """The hands of the malformed picture with the meshes that are to be followed."""
         estimated = look(pair.malformed, self.models, self.settings)
         if self.pose == "estimated":
             return estimated
@@ -133,7 +134,8 @@ class PipelineRepair:
             # hard-edged and in its own colours
             stage_one = _pasted(stage_one, result.steps[f"{name}/4-stage-one"], patch, m)
             shown = _pasted(shown, result.steps[f"{name}/2-pose"], patch, np.ones_like(m))
-            allowed |= _in_picture(m if self.direct_paste else patch.m_d, patch, pair)
+            mask = m if self.direct_paste else patch.m_d
+            allowed |= in_picture(mask, patch.crop, allowed.shape)
         reasons = "; ".join(part.reason for part in result.parts if part.reason)
         return Repair(
             stage_one if self.direct_paste else result.image,
@@ -152,13 +154,13 @@ def _pasted(picture: Pixels, crop: Pixels, patch: Patch, area: Mask) -> Pixels:
     return paste(picture, image, patch.crop, area, area, colour_match=False)
 
 
-def _in_picture(mask: Mask, patch: Patch, pair: SyntheticSample) -> Mask:
-    """A crop's mask (R, R) at the pixels of the picture."""
-    x0, y0, x1, y1 = patch.crop.pixels()
-    height, width = pair.mask.shape
+def in_picture(mask: Mask, crop: Crop, shape: tuple[int, ...]) -> Mask:
+    """A crop's mask (R, R) at the pixels of a picture of this height and width."""
+    x0, y0, x1, y1 = crop.pixels()
+    height, width = shape
     left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
     whole = np.zeros((height, width), bool)
     if left < right and top < bottom:
-        seen = restore_mask(mask, patch.crop)[top - y0 : bottom - y0, left - x0 : right - x0]
+        seen = restore_mask(mask, crop)[top - y0 : bottom - y0, left - x0 : right - x0]
         whole[top:bottom, left:right] = seen
     return whole

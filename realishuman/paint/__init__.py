@@ -1,0 +1,1 @@
+"""Painters: what makes a right part of a malformed one."""

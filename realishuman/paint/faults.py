@@ -1,0 +1,131 @@
+"""Which fingers are wrong, where a finger is missing, and what is left over of malformed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.paint.fields import (
+    Mask,
+    blur,
+    distance_from,
+    grow,
+    nearest_in,
+    ramp,
+    touching,
+    without_specks,
+)
+from realishuman.paint.reading import ALIKE, Reading, share_of
+from realishuman.paint.scene import FINE, FINGERS, MOVED, PALM, Scene
+from realishuman.paint.skin import Layers
+from realishuman.paint.surface import sample
+from realishuman.paint.tones import to_linear, to_weighted_lab
+
+LEAST_FINGER = 0.002  # of L squared: of a finger that is seen less nothing is said
+# A finger is wrong when more than this share of it is missing in the picture, moved, off in
+# colour, or lies beside it as a leftover.
+MISSING, MOVED_AWAY, OFF, LEFT_OVER = 0.15, 0.35, 0.5, 0.15
+THIN = 0.03  # of L: leftovers this near a wrong finger are noticed
+APART = 0.08  # of L: near a right finger only from here on
+ZONE = 0.2  # of L around wrong fingers where remains are looked for
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What must be repainted; all (h, w) in the window.
+
+    wrong    (6,) which fingers, the palm first, which never is.
+    remains  pixels of hand where none belongs, smears included.
+    repaint  where the good hand is to be seen instead of the picture.
+    hole     where the background behind the hand is to be seen.
+    """
+
+    wrong: NDArray[np.bool_]
+    remains: Mask
+    repaint: Mask
+    hole: Mask
+
+
+def wrong_fingers(scene: Scene, reading: Reading, layers: Layers) -> NDArray[np.bool_]:
+    """(6,) which fingers the picture does not show as they should be."""
+    fine, length = scene.fine, scene.length
+    labels = np.asarray(fine.nearest(scene.finger), np.intp)
+    near_hand = blur(grow(reading.maybe, 0.018 * length), 0.7)
+    shown = sample(near_hand, fine.spread(fine.vertices)[:, :2]) >= 0.5
+    moved = ramp(fine.spread(scene.shift[:, None])[:, 0], *MOVED)
+    outside = ~grow(scene.good.coverage, 0.03 * length) & ~scene.beyond & scene.allowed
+    left = without_specks(reading.strict & (reading.apart > ALIKE) & outside, 0.01 * length)
+    beside = _nearest_finger(scene, scene.good.coverage)
+    wrong = np.zeros(FINGERS, bool)
+    for finger in range(PALM + 1, FINGERS):
+        own = labels == finger
+        count = own.sum()
+        area = count / FINE**2
+        if area < LEAST_FINGER * length**2:
+            continue
+        off = ((1 - layers.agrees_loosely) * (own & shown)).sum() / count
+        wrong[finger] = (
+            (~shown[own]).mean() > MISSING
+            or moved[own].mean() > MOVED_AWAY
+            or off > OFF
+            or (left & (beside == finger)).sum() / area > LEFT_OVER
+        )
+    return wrong
+
+
+def find_faults(
+    scene: Scene,
+    reading: Reading,
+    wrong: NDArray[np.bool_],
+    covered: Mask,
+    own: NDArray[np.float32],
+) -> Faults:
+    """Find all that must be repainted, given which fingers are wrong.
+
+    covered  (h, w) where the good hand will be seen.
+    own      (h, w) how far its own pixels stay there.
+    """
+    length, beyond, allowed = scene.length, scene.beyond, scene.allowed
+    fingers = scene.fingers_of(scene.good)
+    beside = wrong[np.maximum(_nearest_finger(scene, covered), 0)]
+    distance = distance_from(covered)
+    bad = np.isin(fingers, np.flatnonzero(wrong)) & covered
+    lone = distance > np.where(beside, THIN, APART) * length
+    extra = without_specks(
+        reading.strict & (reading.apart > ALIKE) & lone & ~beyond & allowed, 0.01 * length
+    )
+    missing = without_specks(
+        covered & ~grow(reading.maybe, THIN * length) & ~beyond & (fingers > PALM), 0.012 * length
+    )
+    palm_off = covered & (fingers == PALM) & (own < 0.3) & ~reading.unsure & ~beyond
+    palm_off = without_specks(palm_off, 0.03 * length) & grow(bad, 0.15 * length)
+    zone = (beside & (distance < ZONE * length)) | grow(extra, THIN * length)
+    zone = zone & ~covered & ~beyond & allowed
+    remains = (reading.strict | _smears(scene, reading)) & zone
+    remains = (reading.strict & zone) | touching(remains, grow(reading.hand, 2))
+    dirty = grow(extra | missing | palm_off | bad, 0.02 * length) | grow(remains, 2)
+    dirty = dirty & allowed & ~(beyond & ~covered)
+    rim = grow(remains | (reading.hand & bad), max(2, 0.012 * length)) & ~covered & dirty
+    return Faults(wrong, remains, dirty, (remains | rim) & allowed)
+
+
+def _nearest_finger(scene: Scene, covered: Mask) -> NDArray[np.intp]:
+    """(h, w) the finger of the good hand that is nearest."""
+    if not covered.any():
+        return np.full(covered.shape, -1, np.intp)
+    nearest: NDArray[np.intp] = scene.fingers_of(scene.good).ravel()[nearest_in(covered)]
+    return nearest
+
+
+def _smears(scene: Scene, reading: Reading) -> Mask:
+    """Pixels whose colour lies between the backdrop's and the skin's."""
+    mixed = (reading.share > 0.2) & (reading.apart > ALIKE)
+    far = to_weighted_lab(to_linear(reading.far))
+    share, apart = share_of(scene.lab, far, reading.shaded)
+    off = np.linalg.norm(
+        scene.lab - (far + share[..., None] * (reading.shaded - far)), axis=2
+    )  # from the line between the two
+    blended = (share > 0.25) & (apart > 9) & (off < np.maximum(0.4 * apart, 5))
+    return np.asarray(mixed | blended, bool)

@@ -1,0 +1,141 @@
+"""Repaint a malformed hand with the picture's own skin on its corrected mesh, without networks.
+
+The mesh gives each spot of skin a place in the picture as it is and one in the picture as it should
+be. Fingers that are wrong are painted where they belong with the skin from where they are, at the
+picture's own resolution; what is left over of the malformed ones is filled from the background.
+The palm and the fingers that are right stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.mesh.base import Mesh
+from realishuman.paint.faults import Faults, find_faults, wrong_fingers
+from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink
+from realishuman.paint.reading import Reading, read
+from realishuman.paint.scene import FINE, FINGERS, PALM, Scene, set_scene
+from realishuman.paint.skin import blend, layer
+from realishuman.paint.tones import to_srgb
+
+Pixels = NDArray[np.uint8]
+
+BLUR = 0.6  # pixels, of the picture's own edges
+FADE = 0.006  # of L, over which the repainted fades into what stays
+
+
+@dataclass(frozen=True)
+class Repainted:
+    """A window of the picture with the hand repaired.
+
+    left, top  of the window in the picture.
+    pixels     (h, w, 3) uint8 RGB.
+    allowed    (h, w) bool, what may have changed: m_d, and stray tips that hang on it.
+    changed    (h, w) bool, what was repainted; it fades into what is around it.
+    """
+
+    left: int
+    top: int
+    pixels: Pixels
+    allowed: Mask
+    changed: Mask
+
+    def onto(self, picture: Pixels) -> Pixels:
+        """The picture (H, W, 3) with the window in its place."""
+        whole = picture.copy()
+        whole[self._place] = self.pixels
+        return whole
+
+    def allowed_in(self, shape: tuple[int, ...]) -> Mask:
+        """`allowed` at the pixels of a picture of this height and width."""
+        whole = np.zeros(shape, bool)
+        whole[self._place] = self.allowed
+        return whole
+
+    @property
+    def _place(self) -> tuple[slice, slice]:
+        height, width = self.allowed.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+def transplant(
+    picture: Pixels, mesh: Mesh, allowed: Mask, *, whole: bool = False
+) -> Repainted | None:
+    """Repair the hand of this mesh; None if the window shows nothing of it.
+
+    picture  (H, W, 3) uint8 RGB.
+    mesh     the good hand, and in `seen` the same surface as the picture shows it.
+    allowed  (H, W) bool, m_d.
+    whole    repaint all five fingers, not only those that are found wrong.
+    Raises   ModelError if the mesh is not finite.
+    """
+    if not allowed.any():
+        return None
+    scene = set_scene(picture, mesh, allowed)
+    if not len(scene.good.pixels):
+        return None
+    scene, reading = read(scene)
+    layers = layer(scene, reading)
+    wrong = np.arange(FINGERS) > PALM if whole else wrong_fingers(scene, reading, layers)
+    colours, own = blend(scene, layers, wrong)
+    kept = _mean(scene, own)
+    painted, alpha = _reduced(scene, colours, layers.contour)
+    painted += kept[..., None] * (scene.linear - painted)
+    faults = find_faults(scene, reading, wrong, alpha > 0.5, kept)
+    pixels = scene.pixels.copy()
+    composed = _composed(scene, reading, faults, painted, alpha)
+    pixels[scene.allowed] = composed[scene.allowed]
+    return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint)
+
+
+def _reduced(scene: Scene, colours: Floats, contour: Mask) -> tuple[Floats, Floats]:
+    """The painted hand at the picture's resolution, as sharp as the picture: linear RGB and alpha.
+
+    Skin from the picture is as sharp as it was; only edges that the mesh drew are blurred.
+    """
+    fine, size = scene.fine, scene.allowed.shape
+    sigma = BLUR * FINE
+    picture, covered = np.asarray(fine.fill(colours)), fine.coverage.astype(np.float32)
+    soft = blur(picture, sigma) / np.maximum(blur(covered, sigma), 1e-6)[..., None]
+    edge = blur(np.asarray(fine.fill(contour)), sigma)[..., None]
+    picture = ((picture + edge * (soft - picture)) * covered[..., None]).astype(np.float32)
+    # beyond its outline the blurred hand has the colour of its nearest edge
+    inside = resize(covered, size)
+    alpha = resize(blur(covered, sigma), size)
+    around = resize(blur(picture, sigma), size) / np.maximum(alpha, 1e-6)[..., None]
+    coloured = resize(picture, size) + np.maximum(1 - inside, 0)[..., None] * around
+    return coloured.astype(np.float32), alpha
+
+
+def _mean(scene: Scene, values: Floats) -> Floats:
+    """Values of the fine surface's pixels as means over the window's."""
+    size = scene.allowed.shape
+    covered = resize(scene.fine.coverage, size)
+    means = resize(np.asarray(scene.fine.fill(values)), size) / np.maximum(covered, 1e-6)
+    return means.astype(np.float32)
+
+
+def _composed(
+    scene: Scene, reading: Reading, faults: Faults, painted: Floats, alpha: Floats
+) -> Pixels:
+    """The window with background in the hole and the painted hand before it, where it is dirty."""
+    behind = scene.pixels / np.float32(255)
+    behind = np.where(faults.hole[..., None], _background(scene, reading, faults, alpha), behind)
+    seen = alpha[..., None] * to_srgb(painted) + (1 - alpha[..., None]) * behind
+    weight = blur(shrink(faults.repaint, 1), max(FADE * scene.length, 0.7))
+    weight = np.where(faults.hole, 1, weight)[..., None]
+    mixed = scene.pixels / np.float32(255) * (1 - weight) + weight * seen
+    return np.rint(np.clip(mixed, 0, 1) * 255).astype(np.uint8)
+
+
+def _background(scene: Scene, reading: Reading, faults: Faults, alpha: Floats) -> Floats:
+    """What lies behind the hand, in [0, 1]: filled from no hand, or skin would bleed in."""
+    hand = reading.hand | (alpha > 0.5)
+    unknown = grow(hand | scene.seen.coverage, 3) & scene.allowed
+    unknown |= faults.hole | grow(hand, max(2, 0.012 * scene.length))
+    filled = cv2.inpaint(scene.pixels, unknown.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    return np.asarray(filled, np.float32) / np.float32(255)

@@ -1,0 +1,122 @@
+"""The transplant on a rendered hand whose truth is known, and where little can be done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from realishuman.imaging.masks import make_masks
+from realishuman.mesh.base import Mesh
+from realishuman.paint.transplant import transplant
+from realishuman.settings import PRESETS
+from realishuman.train.synthetic.sample import sample
+
+SEED = 1_000_000_019
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return sample(SEED, 256, "bent finger")
+
+
+@pytest.fixture(scope="module")
+def allowed(pair):
+    masks = make_masks(
+        pair.mask, PRESETS["released"].masks["hand"], also=pair.changed, kernels_at=512
+    )
+    return masks.m_d
+
+
+def painted(pair, allowed, mesh=None, **options):
+    """The whole picture after the transplant."""
+    return transplant(pair.malformed, mesh or pair.mesh, allowed, **options).onto(pair.malformed)
+
+
+def psnr(picture, truth, where):
+    error = np.square(picture[where].astype(float) - truth[where]).mean()
+    return 10 * np.log10(255**2 / error)
+
+
+def sharpness(picture, where):
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    inside = cv2.erode(where.astype(np.uint8), np.ones((3, 3))).astype(bool)
+    return np.square(cv2.Laplacian(grey, cv2.CV_32F)[inside]).mean()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_bent_finger_comes_nearer_to_the_good_one_and_stays_sharp(pair, allowed, whole):
+    picture = painted(pair, allowed, whole=whole)
+
+    before, after = (psnr(p, pair.clean, pair.changed) for p in (pair.malformed, picture))
+    assert after > before + 3  # dB
+    assert 0.6 < sharpness(picture, pair.mask) / sharpness(pair.clean, pair.mask) < 1.4
+
+
+def test_nothing_changes_where_nothing_may(pair, allowed):
+    done = transplant(pair.malformed, pair.mesh, allowed)
+
+    may = done.allowed_in(allowed.shape)
+    assert np.array_equal(done.onto(pair.malformed)[~may], pair.malformed[~may])
+    assert may[allowed].all()
+    assert (may & ~allowed).mean() < 0.02  # a stray tip at the most
+
+
+def test_what_is_right_stays_to_the_bit(pair, allowed):
+    done = transplant(pair.malformed, pair.mesh, allowed)
+
+    window = pair.malformed[done.top :, done.left :][: done.pixels.shape[0], : done.pixels.shape[1]]
+    reach = cv2.dilate(done.changed.astype(np.uint8), np.ones((15, 15))).astype(bool)
+    assert np.array_equal(done.pixels[~reach], window[~reach])
+    assert done.changed.mean() < 0.5 * done.allowed.mean()
+
+
+def test_the_same_again_is_the_same(pair, allowed):
+    cv2.setRNGSeed(5)
+    first = painted(pair, allowed)
+    cv2.setRNGSeed(6)
+    np.random.default_rng(1).random(3)
+
+    assert np.array_equal(painted(pair, allowed), first)
+
+
+def test_a_hand_that_moved_is_painted_with_its_own_skin(pair, allowed):
+    """A finger found bent and corrected: its skin comes from where it was."""
+    seen = pair.mesh.vertices.copy()
+    seen[:, 0] += 0.2  # pixels: an error of the detector, no defect
+    moved = painted(pair, allowed, replace(pair.mesh, seen=seen))
+
+    assert np.abs(moved.astype(int) - painted(pair, allowed)).mean() < 1.0
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_picture_without_skin_stays_finite(pair, allowed, colour):
+    flat = replace(pair, malformed=np.full_like(pair.malformed, colour))
+
+    picture = painted(flat, allowed)
+    assert picture.shape == flat.malformed.shape
+
+
+def test_a_mesh_outside_the_picture_paints_nothing(pair, allowed):
+    far = replace(pair.mesh, vertices=pair.mesh.vertices + np.float32([9000, 0, 0]))
+
+    assert transplant(pair.malformed, far, allowed) is None
+
+
+def test_without_room_nothing_is_painted(pair, allowed):
+    assert transplant(pair.malformed, pair.mesh, np.zeros_like(allowed)) is None
+
+
+def test_a_hand_cut_by_the_border_is_painted(pair, allowed):
+    middle = int(pair.mesh.joints[9, 0])
+    cut = Mesh(
+        pair.mesh.vertices - np.float32([middle, 0, 0]),
+        pair.mesh.faces,
+        pair.mesh.joints - np.float32([middle, 0, 0]),
+    )
+    done = transplant(np.ascontiguousarray(pair.malformed[:, middle:]), cut, allowed[:, middle:])
+
+    assert done is not None
+    assert done.pixels.dtype == np.uint8
