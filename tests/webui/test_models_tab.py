@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from realishuman.hosts.webui.models_tab import BUSY, ModelsTab, choices, progres
 from realishuman.weights.fetch import OFFLINE
 from tests.webui.contract.stand_in import Component, module
 
-PARTS = ("Row", "Group", "Button", "Dropdown", "HTML", "Checkbox", "Textbox")
+PARTS = ("Row", "Column", "Group", "Button", "Dropdown", "HTML", "Checkbox", "Textbox")
 NET, MESH = "net (1 file, 0 MB)", "mesh (1 file, 0 MB)"
 
 
@@ -150,3 +152,23 @@ def test_the_bar_shows_bytes_of_bytes_and_escapes():
 
     for part in ("width: 25%", "&lt;b&gt;: 0.5 of 2.0 MB, 1.0 MB/s", "one &amp; two"):
         assert part in text
+
+
+def test_cancel_and_what_shows_it_stand_in_one_box(host, monkeypatch):
+    columns = []
+
+    class Column(Component):
+        def __init__(self, *arguments, **named):
+            super().__init__(*arguments, **named)
+            columns.append(self)
+
+    parts = {**dict.fromkeys(PARTS, Component), "Column": Column}
+    monkeypatch.setitem(sys.modules, "gradio", module("gradio", **parts))
+    made = ModelsTab(host, lambda name: f"realishuman_{name}").build()
+    style = (Path(__file__).parents[2] / "style.css").read_text("utf-8")
+
+    [box] = re.findall(r"#(\w+):has\(\.rh-running\) #realishuman_download_cancel", style)
+
+    [around] = [one for one in columns if one.elem_id == box]
+    assert made["cancel"] in around.children
+    assert made["state"] in around.children

@@ -86,13 +86,14 @@ class ModelsTab:
             )
         with gradio.Group(elem_id=name_of("making_box")):
             self._making()
-        with gradio.Row(elem_classes=["rh-buttons"]):
-            made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
-            for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
-                made[name] = gradio.Button(
-                    name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
-                )
-        made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
+        with gradio.Column(elem_id=name_of("work_box")):  # Cancel is shown by style.css
+            with gradio.Row(elem_classes=["rh-buttons"]):
+                made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
+                for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
+                    made[name] = gradio.Button(
+                        name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
+                    )
+            made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
         made["models"] = gradio.HTML(
             "<p>Looking at the model files ...</p>", elem_id=name_of("models")
         )
