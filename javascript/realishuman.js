@@ -193,7 +193,93 @@
 
     document.addEventListener("pointerup", (event) => drop(event, true));
     document.addEventListener("pointercancel", (event) => drop(event, false));
+
+    // The same by keyboard: each box is a button on the preview, and one adds a box.
+
+    const REST = 700; // ms without a key after which a box that was moved is sent
+    let steered = null; // {stage, index, box, whole}, while keys move a box
+    let steering = 0;
+
+    function goOnAt(index) {
+        // The answer will be a new stage, and the focus is lost with the old one.
+        const place = byName("stage");
+        const stampOf = () => (place.querySelector(".rh-stage") || {dataset: {}}).dataset.stamp;
+        const before = stampOf();
+        const watch = new MutationObserver(() => {
+            if (stampOf() === before) return;
+            watch.disconnect();
+            if (document.activeElement !== document.body) return; // somebody has gone elsewhere
+            const handles = place.querySelectorAll(".rh-handle");
+            const last = handles.length - 1;
+            const again = handles[index < 0 ? last : Math.min(index, last)] || place.querySelector(".rh-add");
+            if (again) again.focus();
+        });
+        watch.observe(place, {childList: true, subtree: true});
+    }
+
+    function settle() {
+        clearTimeout(steering);
+        const {stage, index, box, whole} = steered;
+        steered = null;
+        goOnAt(index);
+        send(stage, index, box, whole);
+    }
+
+    function unsteer(stage) {
+        clearTimeout(steering);
+        steered = null;
+        const rubber = stage.querySelector(".rh-rubber");
+        if (rubber) rubber.remove();
+    }
+
+    function steer(stage, index, key, resizing) {
+        const width = Number(stage.dataset.width);
+        const height = Number(stage.dataset.height);
+        if (!steered || steered.stage !== stage || steered.index !== index) {
+            const middle = [0.375 * width, 0.375 * height, 0.625 * width, 0.625 * height];
+            steered = {stage, index, box: index < 0 ? middle : boxesOf(stage)[index].slice(2), whole: false};
+        }
+        const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[key] || [0, 0];
+        const by = Math.max(width, height) / 100;
+        const box = steered.box.map((value, side) => value + way[side % 2] * by * (resizing && side < 2 ? 0 : 1));
+        if (box[2] - box[0] >= by && box[3] - box[1] >= by) steered.box = box;
+        steered.whole = steered.whole || !resizing;
+        draw(stage, steered.box);
+        clearTimeout(steering);
+        if (index >= 0) steering = setTimeout(settle, REST); // a new box waits for Enter
+    }
+
+    function remove(index) {
+        goOnAt(index);
+        const area = byName("boxes").querySelector("textarea");
+        area.value = area.value.split("\n").filter((line) => line.trim()).filter((_, number) => number !== index).join("\n");
+        updateInput(area);
+        setTimeout(() => byName("apply").click(), 50);
+    }
+
     document.addEventListener("keydown", (event) => {
         if (event.key === "Escape") drop(event, false);
-    });
+        const one = event.target.closest && event.target.closest(".rh-handle, .rh-add");
+        if (!one) return;
+        const stage = one.closest(".rh-stage");
+        const index = one.dataset.index === undefined ? -1 : Number(one.dataset.index);
+        if (event.key.startsWith("Arrow")) {
+            steer(stage, index, event.key, event.shiftKey);
+        } else if (event.key === "Enter" || event.key === " ") {
+            if (steered) settle();
+            else if (index < 0) steer(stage, index, "", false);
+            else {
+                goOnAt(index);
+                tick(index);
+            }
+        } else if (event.key === "Delete" && index >= 0) {
+            remove(index);
+        } else if (event.key === "Escape") {
+            unsteer(stage);
+        } else {
+            return;
+        }
+        event.preventDefault();
+        event.stopPropagation();
+    }, true);
 })();

@@ -327,7 +327,8 @@ def _paste(run: _Run, one: PreparedPart, tried: Sequence[_Painted], header: Pack
     good = [painted for painted in tried if painted.good]
     if not good:
         run.kept[one.index] = (
-            "the networks returned values that are not numbers; try --precision float32"
+            "the networks returned values that are not numbers; try float32 precision: "
+            "--precision float32, or start the WebUI with --no-half"
         )
         return
     judged = run.settings.judge and header.weights != "random"

@@ -141,7 +141,7 @@ def posed(basis: FaceBasis, coefficients: NDArray[np.floating]) -> CropFace:
     if not depth.min() > 0:
         raise ModelError(
             "the face regressor put a face behind its camera: leave this part out, or use the "
-            "built-in face mesh (--mesh embedded)"
+            "built-in face mesh (set mesh to embedded)"
         )
     columns, rows = (FOCAL * turned[:, axis] / depth for axis in (0, 1))
     middle = float(depth.mean())

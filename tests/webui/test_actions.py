@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from realishuman.hosts.webui import bench as benches
+from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
 from realishuman.hosts.webui.fields import choices_from
+from realishuman.imaging.boxes import Box
+from realishuman.kinds import KINDS
 from realishuman.progress import Interrupted
 from tests.webui.conftest import FAST
 
@@ -114,12 +117,33 @@ def test_two_tabs_do_not_disturb_each_other(actions, image):
     assert actions.benches.get(one.token).parts == []
 
 
+def test_a_part_without_a_pack_is_not_promised_to_be_refined(engine_of, flat_hand, image):
+    hand, face = (
+        flat_hand(110, 160, 100),
+        KINDS["face"].at_rest(Box(250, 50, 350, 180), None, (0, 0)),
+    )
+    engine = engine_of([hand, replace(face, score=0.9, note="")])
+    both = Actions(lambda: NamedEngine(engine), choices, nullcontext, written)
+
+    view = both.find(None, image, {"parts": ("hand", "face")})
+
+    assert "will be refined if ticked</td></tr><tr><td>2" in view.table
+    assert "left alone: there is no pack for faces, or none is chosen" in view.table
+
+
+def test_a_redraw_says_what_another_pack_will_do(actions, image):
+    view = actions.find(None, image, {})
+
+    assert "will be refined if ticked" in actions.redraw(view.token, [], {}).table
+
+
 def test_another_picture_clears_everything_that_was_shown(actions, image):
     view = actions.find(None, image, {})
 
     gone = actions.forget(view.token)
 
-    assert (gone.stage, gone.comparison, gone.boxes, gone.table) == ("", "", "", "")
+    assert (gone.comparison, gone.boxes, gone.table) == ("", "", "")
+    assert gone.stage == markup.HINT
     assert gone.ticks == gone.kept == ([], [])
     assert re.sub("<.*?>", "", actions.keep(view.token, [], image).note) == GONE
 

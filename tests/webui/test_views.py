@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
+import cv2
 import numpy as np
+import pytest
 
 from realishuman.hosts.webui.bench import opened
 from realishuman.hosts.webui.views import GREY, annotated
+from realishuman.imaging.boxes import Box, intersection
 from realishuman.look import Found
 from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
@@ -89,3 +94,22 @@ def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
     rows, columns = np.nonzero(places(view, COLOURS["hand"]))
     assert abs(rows.max() - part.box.y1 * 6.4) < 8
     assert abs(columns.max() - part.box.x1 * 6.4) < 8
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_labels_do_not_hide_each_other(picture, flat_hand, monkeypatch, count):
+    plates, rectangle = [], cv2.rectangle
+
+    def remembered(view, start, end, colour, thickness, *rest):
+        if thickness == -1:
+            plates.append(Box(*start, *end))
+        return rectangle(view, start, end, colour, thickness, *rest)
+
+    monkeypatch.setattr(cv2, "rectangle", remembered)
+    parts = [(flat_hand(200 + 4 * n, 160 + 3 * n, 100), "") for n in range(count)]
+
+    annotated(picture, Found(tuple(parts), ()))
+
+    assert len(plates) == count
+    for one, other in itertools.combinations(plates, 2):
+        assert intersection(one, other) == 0

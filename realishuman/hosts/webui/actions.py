@@ -30,7 +30,7 @@ from realishuman.look import Found
 from realishuman.models import Models
 from realishuman.progress import Interrupted, Progress
 from realishuman.result import Result
-from realishuman.settings import Settings
+from realishuman.settings import PART_KINDS, Settings
 
 RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 GONE = "The picture is no longer in memory or was changed: press Find parts."
@@ -87,6 +87,11 @@ class Bound:
         )
         return models
 
+    def without(self) -> list[str]:
+        """Kinds of part for which there is no pack."""
+        packs = self.models().packs
+        return [kind for kind in PART_KINDS if kind not in packs]
+
     def _named(self) -> dict[str, Any]:
         return {"packs": self.choices.packs, "detector_device": self.choices.detector_device}
 
@@ -134,12 +139,13 @@ class Actions:
             bound, settings = self._bound(values)
             with self.turn():
                 bench = benches.opened(np.asarray(image), bound, settings)
+                without = bound.without()
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         token = token or secrets.token_hex(8)
         self.benches.put(token, bench)
         text = " ".join(bench.found.hints) if bench.parts else NOTHING
-        return _all(token, bench, bench.fit, markup.note(text))
+        return _all(token, bench, bench.fit, markup.note(text), without)
 
     def apply_boxes(
         self,
@@ -157,6 +163,7 @@ class Actions:
                     return View(note=markup.note(GONE, "error"))
                 changed, refused = edited(bench, parsed(text), bound, settings)
                 self.benches.put(str(token), changed)
+                without = bound.without()
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
@@ -168,7 +175,7 @@ class Actions:
                 chosen.append(number)
             remarks += [unsure] if unsure else []
         told = markup.note(" ".join(refused), "error") + markup.note(" ".join(remarks))
-        return _all(str(token), changed, chosen, told)
+        return _all(str(token), changed, chosen, told, without)
 
     def redraw(self, token: str | None, ticked: Sequence[str], values: Mapping[str, Any]) -> View:
         """Draw the ring for these settings and ticks; nothing is searched.
@@ -180,7 +187,8 @@ class Actions:
             while (bench := self.benches.get(token)) is not None:
                 changed = benches.ringed(bench, bound, settings)
                 if self.benches.swap(str(token), bench, changed):
-                    return View(stage=_stage(changed, _numbers(ticked)))
+                    stage = _stage(changed, _numbers(ticked))
+                    return View(stage=stage, table=_table(changed, bound.without()))
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         return View()
@@ -210,13 +218,14 @@ class Actions:
                 chosen = _numbers(ticked)
             done = benches.refined(bench, bound, settings, chosen, progress)
             done = replace(done, facts=_facts(done, bound))
+            without = bound.without()
         except Interrupted:
             return View(note=markup.note(STOPPED))
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         self.benches.put(str(token), done)
         text = " ".join((done.result.message, *done.result.notes)) if done.result else ""
-        view = _all(str(token), done, chosen, markup.note(text))
+        view = _all(str(token), done, chosen, markup.note(text), without)
         return replace(view, **self._outcome(done, done.refined, image))
 
     def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> View:
@@ -230,7 +239,7 @@ class Actions:
         """Another picture came: nothing of the old one may stay on the page."""
         self.benches.drop(token)
         return View(
-            stage="",
+            stage=markup.HINT,
             ticks=([], []),
             boxes="",
             table="",
@@ -257,7 +266,9 @@ class Actions:
         return Bound(self.engine(), choices), settings
 
 
-def _all(token: str, bench: Bench, chosen: Collection[int], text: str) -> View:
+def _all(
+    token: str, bench: Bench, chosen: Collection[int], text: str, without: Collection[str]
+) -> View:
     names = _names(bench, range(1, len(bench.parts) + 1))
     refined = _names(bench, bench.refined)
     return View(
@@ -265,10 +276,15 @@ def _all(token: str, bench: Bench, chosen: Collection[int], text: str) -> View:
         stage=_stage(bench, chosen),
         ticks=(names, [names[number - 1] for number in sorted(chosen)]),
         boxes=as_text(bench.parts),
-        table=markup.part_list(bench.found.parts, bench.result.parts if bench.result else ()),
+        table=_table(bench, without),
         kept=(refined, refined),
         note=text,
     )
+
+
+def _table(bench: Bench, without: Collection[str]) -> str:
+    reports = bench.result.parts if bench.result else ()
+    return markup.part_list(bench.found.parts, reports, without)
 
 
 def _facts(bench: Bench, bound: Bound) -> dict[str, str]:

@@ -23,9 +23,9 @@ class Postprocessing:
 
     def ui(self) -> dict[str, Any]:
         """The components by the names of their fields."""
-        from realishuman.hosts.webui.panel import build
+        from realishuman.hosts.webui.panel import IMG2IMG_ONLY, build
 
-        panel = build(lambda name: f"extras_realishuman_{name}", ("inpaint_parts",))
+        panel = build(lambda name: f"extras_realishuman_{name}", IMG2IMG_ONLY)
         return {one.name: made for one, made in zip(FIELDS, panel.components, strict=True)}
 
     def process(self, pp: Any, **arguments: Any) -> None:

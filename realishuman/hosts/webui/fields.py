@@ -45,6 +45,9 @@ class WebuiSettings:
         "in inpainting, parts that the mask touches or all parts",
         choices=("masked", "all"),
     )
+    skip_img2img: bool = setting(
+        False, "img2img: sample nothing, refine the picture that is there in its own size"
+    )
 
 
 class FieldError(SettingsError):

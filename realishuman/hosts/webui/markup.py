@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 import cv2
@@ -21,6 +21,15 @@ from realishuman.hosts.webui.views import LEAST, LONGEST, named, resized
 from realishuman.result import PartReport
 
 Pixels = NDArray[np.uint8]
+HINT = (
+    '<p class="rh-hint">Load a picture, or send one here from another tab. <b>Find parts</b> shows '
+    "its hands and faces without changing anything; <b>Refine</b> repaints those that are ticked. "
+    "Where one was missed, draw a box around it.</p>"
+)
+KEYS = (
+    "Arrows move the box, with Shift they resize it; Enter ticks it, Delete removes it, Escape "
+    "puts it back."
+)
 QUALITY = 93  # of the JPEG that a browser shows; files are saved by the host, without loss
 
 
@@ -38,7 +47,7 @@ def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
 
     size  height and width of the picture itself, in whose pixels the boxes count.
     Two calls never return the same: gradio puts only what differs on the page, and what a user
-    drew there must go.
+    drew there must go. Each box is a button for those who use the keyboard.
     """
     boxes = [
         [part.kind, part.side, *(round(v) for v in (b.x0, b.y0, b.x1, b.y1))]
@@ -51,7 +60,22 @@ def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
         f'data-width="{width}" data-height="{height}" '
         f"data-boxes='{escape(json.dumps(boxes), quote=True)}'>"
         f'<img src="{picture_url(view)}" alt="The picture with what was found" draggable="false">'
-        "</div>"
+        f"{''.join(_handle(n, part, size) for n, part in enumerate(parts, start=1))}"
+        '<button type="button" class="rh-add" aria-describedby="rh-keys">Add a box</button>'
+        f'<span class="rh-keys" id="rh-keys">{KEYS}</span></div>'
+    )
+
+
+def _handle(number: int, part: Part, size: tuple[int, int]) -> str:
+    """What the keyboard reaches of a box; it lies on the box and lets the mouse through."""
+    (height, width), box = size, part.box
+    place = (
+        f"left: {100 * box.x0 / width:.3f}%; top: {100 * box.y0 / height:.3f}%; "
+        f"width: {100 * box.width / width:.3f}%; height: {100 * box.height / height:.3f}%"
+    )
+    return (
+        f'<button type="button" class="rh-handle" data-index="{number - 1}" style="{place}" '
+        f'aria-label="{escape(f"{number} {named(part)}")}" aria-describedby="rh-keys"></button>'
     )
 
 
@@ -69,14 +93,23 @@ def comparison(before: Pixels, after: Pixels) -> str:
     )
 
 
-def part_list(found: Iterable[tuple[Part, str]], reports: Sequence[PartReport] = ()) -> str:
-    """A table of the parts: what they are, and what was or will be done with them."""
+def part_list(
+    found: Iterable[tuple[Part, str]],
+    reports: Sequence[PartReport] = (),
+    without: Collection[str] = (),
+) -> str:
+    """A table of the parts: what they are, and what was or will be done with them.
+
+    without  kinds of part for which there is no pack.
+    """
     told = {report.index: report for report in reports}
     rows = []
     for number, (part, why) in enumerate(found, start=1):
         report = told.get(number)
         if report is not None:
             fate = report.outcome + (f": {report.reason}" if report.reason else "")
+        elif part.kind in without:
+            fate = f"left alone: there is no pack for {part.kind}s, or none is chosen"
         else:
             fate = f"left alone unless ticked: {why}" if why else "will be refined if ticked"
         fate = f"{fate}. {part.note}" if part.note and report is None else fate

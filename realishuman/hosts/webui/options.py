@@ -93,12 +93,14 @@ def register() -> None:
             restrict_api=one.local,
         )
         shared.opts.add_option(key, info)
-    from realishuman.hosts.webui.panel import component_of
+    from realishuman.hosts.webui.panel import component_of, leftmost
 
     for field in FIELDS:
         name, arguments = component_of(field)
         arguments.pop("info", None)
         label = f"At start: {arguments.pop('label')}"
+        if meaning := leftmost(field):
+            label += f" ({meaning})"
         component = getattr(gradio, name)
         info = shared.OptionInfo(
             field.shown(field.default), label, component, arguments, section=SECTION

@@ -23,8 +23,9 @@ LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
 MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to it
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
+IMG2IMG_ONLY = ("inpaint_parts", "skip_img2img")  # names of fields
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ("parts", "preset", "hand_pack", "face_pack", "inpaint_parts")),
+    ("", ("parts", "preset", "hand_pack", "face_pack", "inpaint_parts", "skip_img2img")),
     (
         "Find",
         (
@@ -81,10 +82,15 @@ def component_of(one: Field) -> tuple[str, dict[str, Any]]:
 
 def _info(one: Field) -> str:
     text = one.help[0].upper() + one.help[1:]
-    if one.automatic and one.is_number:
-        own = one.name.startswith(("hand_", "face_"))
-        text += f"; leftmost: {'as for all parts' if own else 'as the pack says'}"
-    return text
+    return "; ".join(filter(None, (text, leftmost(one))))
+
+
+def leftmost(one: Field) -> str:
+    """What the lowest number of a slider stands for if it is none, else ""."""
+    if not (one.automatic and one.is_number):
+        return ""
+    own = one.name.startswith(("hand_", "face_"))
+    return f"leftmost, {one.shown(None):g}: {'as for all parts' if own else 'as the pack says'}"
 
 
 def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:

@@ -25,6 +25,23 @@ def reserve(state: Any, stages: int) -> None:
     state.job_count = max(state.job_count, 0) + stages
 
 
+def count_sampling(p: Any, shared: Any) -> None:
+    """Fix the total of the console's bar, before `reserve`: the host counts its own steps on it.
+
+    It would take jobs for as many samplings when it is first moved. Grids and hires fix set it
+    themselves before.
+    """
+    bar = getattr(shared, "total_tqdm", None)
+    if bar is None or getattr(bar, "_tqdm", None) is not None:
+        return
+    steps = p.steps
+    if getattr(p, "init_images", None):
+        from modules.sd_samplers_common import setup_img2img_steps
+
+        steps = setup_img2img_steps(p)[1] + 1
+    bar.updateTotal(max(shared.state.job_count, 1) * steps)
+
+
 class HostProgress:
     """A progress.Progress and Viewer on modules.shared.state, as a context manager.
 

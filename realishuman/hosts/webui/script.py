@@ -21,8 +21,9 @@ from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
 from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
-from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
+from realishuman.hosts.webui.progress import STAGES, HostProgress, count_sampling, reserve
 from realishuman.hosts.webui.refusal import refusal
+from realishuman.hosts.webui.skipping import is_skipped, resume, skip
 from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.infotext import Facts, facts_of
 from realishuman.progress import Interrupted
@@ -30,6 +31,10 @@ from realishuman.progress import Interrupted
 TITLE = "RealisHuman"
 JOB = "_realishuman_job"  # attribute of p: the Job, None when switched off
 AXES = "_realishuman_axes"  # attribute of p: what an X/Y/Z grid sets, by field name
+NOT_TICKED = (
+    "The [RealisHuman] axes of the grid change nothing: RealisHuman refine is not ticked. Tick it, "
+    "or add the axis [RealisHuman] Enabled."
+)
 STOPPED = "Not refined: Interrupt or Skip was pressed."
 # of a path with a root: all up to its last name; addresses of the web do not begin like this
 FOLDERS = re.compile(r"""(?<![^\s"'(])(?:[A-Za-z]:)?[\\/](?:[^\\/:*?"<>|\n]+[\\/])+""")
@@ -77,25 +82,30 @@ class AlwaysOn:
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """The components, in the order of fields.FIELDS."""
-        from realishuman.hosts.webui.panel import build
+        from realishuman.hosts.webui.panel import IMG2IMG_ONLY, build
 
         elem_id = self.elem_id  # type: ignore[attr-defined]  # of the host's class
-        panel = build(elem_id, () if is_img2img else ("inpaint_parts",))
+        panel = build(elem_id, () if is_img2img else IMG2IMG_ONLY)
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.components
 
     def before_process(self, p: Any, *arguments: Any) -> None:
-        """Check what an API client sent. A wrong value ends the request with HTTP 422.
+        """Check what an API client sent, and keep img2img from sampling where that is wished.
 
-        Hosts swallow what a hook raises, so that a wrong value would be passed over in silence;
-        the next thing they call on `p` raises it instead, before anything is computed.
+        A wrong value ends a request with HTTP 422. Hosts swallow what a hook raises, so that it
+        would be passed over in silence; the next thing they call on `p` raises it instead, before
+        anything is computed.
         """
-        if not getattr(p, "is_api", False) or _is_nested(p):
+        if _is_nested(p):
             return
         try:
-            _choices(p, arguments)
+            choices = _choices(p, arguments)
+            if choices.enabled and choices.values["skip_img2img"]:
+                skip(p)
         except FieldError as error:
+            if not getattr(p, "is_api", False):
+                return  # process says it
             refused = refusal(error)
 
             def setup_prompts() -> None:
@@ -113,6 +123,8 @@ class AlwaysOn:
         setattr(p, JOB, None)
         infotext.erase(p.extra_generation_params)
         if not _is_on(p, arguments):
+            if vars(p).get(AXES) and "enabled" not in vars(p)[AXES]:
+                _tell(p, NOT_TICKED)
             return
         try:
             job = Job(_choices(p, arguments), p.all_seeds)
@@ -124,9 +136,12 @@ class AlwaysOn:
     def process_batch(self, p: Any, *_arguments: Any, batch_number: int = 0, **_: Any) -> None:
         """Before the first sampling: tell the progress bar what is to come."""
         job = _job(p)
+        resume(p)
         if job is not None and not job.error and batch_number == 0 and not job.reserved:
             from modules import shared
 
+            if not is_skipped(p):
+                count_sampling(p, shared)
             job.reserved = job.stages * len(p.all_seeds)
             reserve(shared.state, job.reserved)
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from realishuman.hosts.webui.actions import Actions, View
 from realishuman.hosts.webui.fields import FIELDS, SETTINGS
+from realishuman.hosts.webui.markup import HINT
 from realishuman.hosts.webui.models_tab import ModelsTab
-from realishuman.hosts.webui.panel import GROUPS, PACKS, laid_out
+from realishuman.hosts.webui.panel import GROUPS, IMG2IMG_ONLY, PACKS, laid_out
 from realishuman.hosts.webui.sending import TAB
 
-NOT_HERE = ("enabled", "seed_offset", "inpaint_parts")  # of the script only
+NOT_HERE = ("enabled", "seed_offset", *IMG2IMG_ONLY)  # of the script only
 # What an action may change, in the order of `updates`; the host adds to the last one.
 OUTPUTS = (
     "token",
@@ -189,7 +190,7 @@ class Page:
         import gradio
 
         made = self.made
-        made["stage"] = gradio.HTML("", elem_id=name_of("stage"))
+        made["stage"] = gradio.HTML(HINT, elem_id=name_of("stage"))
         with gradio.Column(elem_id=name_of("outcome")):
             made["comparison"] = gradio.HTML("", elem_id=name_of("comparison"))
         made["kept"] = gradio.CheckboxGroup(
@@ -201,7 +202,7 @@ class Page:
                 made[f"to_{target}"] = gradio.Button(
                     f"Send to {target}", elem_id=name_of(f"to_{target}")
                 )
-        with gradio.Accordion("Result and infotext", open=False):
+        with gradio.Accordion("Result and infotext", open=False, elem_id=name_of("details")):
             made["result"] = gradio.Image(
                 label="Result", interactive=False, type="pil", elem_id=name_of("result")
             )
@@ -267,11 +268,13 @@ class Page:
         redrawn = {"inputs": [token, parts, *values], "outputs": outputs, **quiet}
         made["redraw"].click(redraw, **redrawn)
         parts.input(redraw, **redrawn)
-        for name in ("margin", "preset"):
+        for name in ("margin", "preset", "hand_pack", "face_pack"):
             self.settings[name].change(redraw, **redrawn)
         image.change(
             lambda token: updates(actions.forget(token)), inputs=[token], outputs=outputs, **quiet
         )
+        packs = [self.settings[name] for name in PACKS]
+        image.change(self._packs, inputs=[], outputs=packs, **quiet)
         inputs = [self.host.task(), token, image, parts, *values]
         made["refine"].click(
             self.wrapped(refine, extra_outputs=updates(View())[:-1]),
@@ -293,6 +296,13 @@ class Page:
         self.models.connect(packs, self.models_tab)
         if "run_folder" in made:
             self._connect_folder(values, named)
+
+    def _packs(self) -> list[Any]:
+        """The packs there are now, which nothing has looked for while the page was built."""
+        import gradio
+
+        files = self.host.packs()
+        return [gradio.update(choices=files) for _ in PACKS]
 
     def _connect_folder(
         self, values: list[Any], named: Callable[[Sequence[Any]], dict[str, Any]]

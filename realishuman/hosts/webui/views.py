@@ -7,13 +7,14 @@ ticked have a grey box and no ring. Pure drawing: knows no WebUI.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.imaging.boxes import Box, intersection
 from realishuman.look import Found
 from realishuman.prepare import PreparedPart
 from realishuman.sheet import COLOURS, INNER, OUTER
@@ -34,6 +35,7 @@ _FINGERS = (
     (0, 17, 18, 19, 20),
 )
 _BONES = (*_FINGERS, (5, 9, 13, 17))
+_STEPS = 6  # heights of a label by which it may stand away from its box
 _FAR = 1e5  # pixels; beyond it OpenCV's coordinates overflow
 
 
@@ -69,7 +71,13 @@ def annotated(
         colour = COLOURS.get(part.kind, GREY) if ticked else GREY
         if ticked:
             _draw_keypoints(view, part, colour, width, scales)
-        _draw_box(view, part, number, colour, width, scales)
+        _draw_box(view, part, colour, width, scales)
+    taken: list[Box] = []
+    for number, (part, _) in enumerate(found.parts, start=1):
+        colour = COLOURS.get(part.kind, GREY) if number in chosen else GREY
+        texts = (f"{number} {named(part)}", str(number))
+        if plate := _draw_label(view, _scaled(part.box, scales), texts, colour, width, taken):
+            taken.append(plate)
     return view
 
 
@@ -144,24 +152,60 @@ def _draw_keypoints(
         cv2.circle(view, (int(x), int(y)), width, colour, -1, cv2.LINE_AA)
 
 
+def _scaled(box: Box, scales: tuple[float, float]) -> Box:
+    return Box(box.x0 * scales[0], box.y0 * scales[1], box.x1 * scales[0], box.y1 * scales[1])
+
+
 def _draw_box(
+    view: Pixels, part: Part, colour: Colour, width: int, scales: tuple[float, float]
+) -> None:
+    box = _scaled(part.box, scales)
+    corners = np.array([[box.x0, box.y0], [box.x1, box.y1]])
+    if (np.abs(corners) < _FAR).all():
+        start, end = corners.round().astype(int).tolist()
+        cv2.rectangle(view, start, end, colour, width, cv2.LINE_AA)
+
+
+def _draw_label(
     view: Pixels,
-    part: Part,
-    number: int,
+    box: Box,
+    texts: Sequence[str],
     colour: Colour,
     width: int,
-    scales: tuple[float, float],
-) -> None:
-    box = part.box
-    corners = np.array([[box.x0, box.y0], [box.x1, box.y1]]) * scales
-    if not (np.abs(corners) < _FAR).all():
-        return
-    (x0, y0), (x1, y1) = corners.round().astype(int).tolist()
-    cv2.rectangle(view, (x0, y0), (x1, y1), colour, width, cv2.LINE_AA)
-    text, size = f"{number} {named(part)}", 0.45 + 0.2 * width
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    (wide, high), below = cv2.getTextSize(text, font, size, width)
-    x = max(min(x0, view.shape[1] - wide - 6), 0)
-    y = min(max(y0 - below - 3, high + 4), max(view.shape[0] - below - 2, high + 2))
-    cv2.rectangle(view, (x, y - high - 4), (x + wide + 6, y + below + 1), PLATE, -1)
-    cv2.putText(view, text, (x + 3, y - 1), font, size, colour, width, cv2.LINE_AA)
+    taken: Sequence[Box],
+) -> Box | None:
+    """Write the first of the texts that finds a free place at the box; returns that place.
+
+    taken  places of other labels. Where all are taken, the last text hides as little as it can.
+    """
+    if not all(abs(side) < _FAR for side in (box.x0, box.y0, box.x1, box.y1)):
+        return None
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.45 + 0.2 * width
+    hidden = []
+    for text in texts:
+        (wide, high), below = cv2.getTextSize(text, font, size, width)
+        for place in _places(box, wide + 6, high + below + 5, (view.shape[1], view.shape[0])):
+            over = sum(intersection(place, other) for other in taken)
+            hidden.append((over, text, place, below))
+            if not over:
+                break
+        if not hidden[-1][0]:
+            break
+    over, text, place, below = hidden[-1] if not hidden[-1][0] else min(hidden, key=lambda h: h[0])
+    x0, y0, x1, y1 = (round(side) for side in (place.x0, place.y0, place.x1, place.y1))
+    cv2.rectangle(view, (x0, y0), (x1, y1), PLATE, -1)
+    cv2.putText(view, text, (x0 + 3, y1 - below - 2), font, size, colour, width, cv2.LINE_AA)
+    return place
+
+
+def _places(box: Box, wide: float, high: float, size: tuple[int, int]) -> Iterator[Box]:
+    """Where a label of this size may stand: at the box's corners, then farther up and down."""
+    columns = (box.x0, box.x1 - wide)
+    rows = [box.y0 - high, box.y1, box.y0, box.y1 - high]
+    for step in range(1, _STEPS):
+        rows += [box.y0 - (step + 1) * high, box.y1 + step * high]
+    for y in rows:
+        for x in columns:
+            left = max(min(x, size[0] - wide), 0.0)
+            top = max(min(y, size[1] - high), 0.0)
+            yield Box(left, top, left + wide, top + high)

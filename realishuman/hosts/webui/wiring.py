@@ -6,6 +6,7 @@ Imports the host's modules only inside functions: the page is built from scripts
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from html import escape
@@ -128,6 +129,9 @@ class TabHost:
 
         if image is None:
             return note("There is no result to save; press Refine first.", "error")
+        name = "realishuman"  # after the host's number; without one each file needs its own name
+        if not shared.opts.save_images_add_number:
+            name = time.strftime("%Y%m%d-%H%M%S-") + name
         path, _ = images.save_image(
             image,
             shared.opts.outdir_save,
@@ -136,7 +140,7 @@ class TabHost:
             info=text or None,
             short_filename=True,
             no_prompt=True,
-            suffix="-realishuman",
+            suffix=name,
         )
         return note(f"Saved: {path}")
 
@@ -151,6 +155,13 @@ class TabHost:
         from realishuman.hosts.webui.models_page import page
 
         return page(inventory(hashed)), [AUTO, *engine().pack_files()]
+
+    def packs(self) -> list[str]:
+        """The packs one may choose."""
+        try:
+            return [AUTO, *engine().pack_files()]
+        except RealisHumanError:  # what keeps them from being read is said where they are used
+            return [AUTO]
 
     def models_folder(self) -> Path:
         """Where model files lie."""

@@ -30,6 +30,9 @@ class TabHost:
     def doctor_text(self):
         return ""
 
+    def outlook(self, *_values):
+        return ""
+
 
 @pytest.fixture
 def page(host):

@@ -224,3 +224,39 @@ def test_axes_without_numbers_offer_their_choices_as_text(grid):
     for one in FIELDS:
         for choice in choices.get(f"[RealisHuman] {one.label}", []):
             one.read(choice)
+
+
+def test_settings_say_what_a_number_means_that_is_none(host, shared):
+    options.register()
+
+    for one in FIELDS:
+        label = shared.opts.labels[options.start_key(one)].label
+        start = shared.opts.data[options.start_key(one)]
+        if one.is_number and one.default is None:
+            assert f"(leftmost, {start:g}: as " in label
+        else:
+            assert "leftmost" not in label
+
+
+@pytest.mark.parametrize(
+    ("numbered", "name"), [(True, "realishuman"), (False, r"[\d-]{15}-realishuman")]
+)
+def test_a_saved_file_has_a_tidy_name_of_its_own(host, shared, monkeypatch, numbered, name):
+    from realishuman.hosts.webui.wiring import TabHost
+
+    named = []
+
+    def save_image(*_arguments, suffix, **_named):
+        named.append(suffix)
+        return "there.png", None
+
+    images = host.module("modules.images", save_image=save_image)
+    monkeypatch.setitem(sys.modules, "modules.images", images)
+    monkeypatch.setattr(sys.modules["modules"], "images", images, raising=False)
+    for option, value in (
+        ("outdir_save", ""), ("samples_format", "png"), ("save_images_add_number", numbered),
+    ):  # fmt: skip
+        setattr(shared.opts, option, value)
+
+    assert "there.png" in TabHost().save("a picture", "")
+    assert re.fullmatch(name, named[0])

@@ -340,3 +340,51 @@ def test_a_picture_of_any_mode_comes_back_with_its_alpha_and_can_be_saved(
     assert (after[8:16, 8:16, :3] != before[8:16, 8:16, :3]).any()
     if mode != "CMYK":
         refined.save(BytesIO(), "PNG")
+
+
+def test_axes_of_a_grid_without_the_box_ticked_say_that_they_change_nothing(host, generation):
+    p = generation(enabled=False)
+    setattr(p, AXES, {"steps": 3})
+
+    host.process_images(p)
+
+    assert any("RealisHuman refine is not ticked" in one for one in p.comments)
+
+
+def test_an_axis_that_switches_us_off_is_no_mistake(host, generation):
+    p = generation(enabled=False)
+    setattr(p, AXES, {"steps": 3, "enabled": False})
+
+    host.process_images(p)
+
+    assert p.comments == []
+
+
+class Console:
+    """The host's bar in the console, whose total is reckoned when it is first moved."""
+
+    def __init__(self, state, begun=None):
+        self.state, self._tqdm, self.total = state, begun, None
+
+    def updateTotal(self, total):  # noqa: N802 - its name
+        self.total = total
+
+
+def test_the_consoles_bar_counts_the_hosts_steps_alone(host, shared, generation):
+    shared.total_tqdm = Console(shared.state)
+    p = generation(n_iter=3)
+    p.steps = 4
+
+    host.process_images(p)
+
+    assert shared.total_tqdm.total == 3 * 4
+
+
+def test_a_total_that_a_grid_has_set_stays(host, shared, generation):
+    shared.total_tqdm = Console(shared.state, begun=object())
+    p = generation()
+    p.steps = 4
+
+    host.process_images(p)
+
+    assert shared.total_tqdm.total is None
