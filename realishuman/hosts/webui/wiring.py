@@ -225,6 +225,7 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
     """A callback for on_ui_tabs: builds the page and connects the "send to" buttons."""
     if program().why_not:
         return [(_notice(program().why_not), TITLE, TAB)]
+    _make_temporary_folder()
     import gradio
     from modules import call_queue, infotext_utils
 
@@ -250,6 +251,21 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
         )
     sending.connect(page.made["image"])
     return [(blocks, TITLE, TAB)]
+
+
+def _make_temporary_folder() -> None:
+    """Make the folder in which the host keeps the pictures that its page shows.
+
+    Forge Neo names one by default and makes it only when the option is changed, or an extension is
+    installed; without it every picture on our page would end in gradio's "Error".
+    """
+    from modules import shared
+
+    if folder := getattr(shared.opts, "temp_dir", ""):
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("RealisHuman: pages may show no pictures: %s", error)
 
 
 def _lacking(error: ImportError) -> str:

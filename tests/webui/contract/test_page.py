@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from realishuman.hosts.webui import options, panel, xyz
+from realishuman.hosts.webui import options, panel, wiring, xyz
 from realishuman.hosts.webui.fields import FIELDS, choices_from, values_from
 from realishuman.hosts.webui.script import AXES
+from realishuman.hosts.webui.sending import Sending
 
 
 def test_the_scripts_file_runs_as_the_hosts_run_it_and_registers_everything_once(host, loaded):
@@ -260,3 +261,17 @@ def test_a_saved_file_has_a_tidy_name_of_its_own(host, shared, monkeypatch, numb
 
     assert "there.png" in TabHost().save("a picture", "")
     assert re.fullmatch(name, named[0])
+
+
+def test_the_folder_in_which_the_host_keeps_shown_pictures_is_there(
+    host, shared, monkeypatch, tmp_path
+):
+    """Forge Neo names it and does not make it."""
+    shared.opts.temp_dir = str(tmp_path / "data" / "tmp")
+    monkeypatch.setattr(wiring, "log", None)  # nothing to say
+    monkeypatch.setattr(sys.modules["modules"], "infotext_utils", None, raising=False)
+
+    with pytest.raises(ImportError):  # of what else the page needs; the stand-in has no queue
+        wiring.tabs(Sending())
+
+    assert (tmp_path / "data" / "tmp").is_dir()

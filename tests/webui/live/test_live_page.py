@@ -104,6 +104,7 @@ def test_find_draw_refine_keep_and_save(page, file):
     assert boxes(page) == first
 
     two_steps(page)
+    page.get_by_text("Parts and packs", exact=True).locator("visible=true").first.click()
     choose_pack(page)
     assert "parts refined" in refine(page)
 
