@@ -79,13 +79,18 @@ class ScaledPack:
         """Whether any tensor's name starts with `prefix`."""
         return any(name.startswith(prefix) for name in self._shapes)
 
-    def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """Tensors whose names start with `prefix`, by the rest of the name."""
+    def tensors(
+        self,
+        prefix: str,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> dict[str, Tensor]:
+        """See Pack.tensors; on the meta device, where this pack's are, whatever is asked for."""
         chosen = {name: shape for name, shape in self._shapes.items() if name.startswith(prefix)}
         if self._device == "meta":
-            values = {name: torch.empty(shape, device="meta") for name, shape in chosen.items()}
+            values = {n: torch.empty(s, device="meta", dtype=dtype) for n, s in chosen.items()}
         else:
-            values = {name: initial_values(name, shape, 0) for name, shape in chosen.items()}
+            values = {n: initial_values(n, s, 0).to(device, dtype) for n, s in chosen.items()}
         return {name.removeprefix(prefix): value for name, value in values.items()}
 
 
