@@ -190,3 +190,8 @@ def test_any_size_can_be_asked(shape):
 
     tones_of(picture, Box(-5, -5, 300, 300))
     tones_of(picture, Box(500, 500, 600, 600))
+
+
+def test_a_picture_of_one_colour_tells_no_tones():
+    """What is painted into it would vanish."""
+    assert tones_of(np.full((64, 64, 3), (150, 110, 90), np.uint8), Box(0, 0, 64, 64)) is None

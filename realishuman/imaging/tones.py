@@ -28,6 +28,7 @@ SQUARE, LEAST_SQUARES = 8, 32  # side in pixels that is averaged; at least so ma
 GREY, GREY_OFF, GREY_SHARE = 8.0, 3.0, 0.01  # strength below which a line is grey; what it allows
 TINT_OFF, TINT_SHARE = 4.0, 0.10
 FEW = 4  # colours of a drawing
+LEAST_RANGE = 16.0  # levels of lightness; what has fewer shows no hand, and tells no colours
 OUTLIER = 24.0
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -58,6 +59,8 @@ def tones_of(picture: NDArray[Depth], box: Box) -> Tones | None:
         return Tones(np.zeros((256, 3), np.float32), colours=colours)
     small = _averages(eight_bit(picture))
     everywhere = small.reshape(-1, 3)
+    if np.ptp(everywhere @ WEIGHTS) < LEAST_RANGE:
+        return None
     line = _line(everywhere)
     grey = _strength(everywhere, line) < GREY
     there = _inside(small, picture.shape, box)

@@ -70,7 +70,7 @@ def test_a_missing_file_another_file_and_a_missing_library_are_said_so(
         with pytest.raises(SettingsError, match="does not hold Inception's weights"):
             Inception(tmp_path / name)
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    with pytest.raises(SettingsError, match=r"sd-webui-realishuman\[evaluate\]"):
+    with pytest.raises(SettingsError, match=r"pip install .*torch-fidelity"):
         Inception(weights)
 
 

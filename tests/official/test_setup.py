@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.cli import main
-from realishuman.errors import ModelError
+from realishuman.errors import ModelError, PackError
 from realishuman.hosts.standalone import named_packs
 from realishuman.models import Models
 from realishuman.official import setup as official_setup
@@ -115,7 +114,8 @@ def test_a_pack_is_found_by_the_name_of_its_set(installed, monkeypatch):
 
     assert named_packs(["official"], ["hand"]) == [models / "hand.safetensors"]
     assert len(named_packs(["official"], ["hand", "face"])) == 2
-    assert named_packs(["nothing"], ["hand"]) == [Path("nothing")]
+    with pytest.raises(PackError, match="no installed pack for hand is of a set called so"):
+        named_packs(["nothing"], ["hand"])
 
 
 def test_a_second_run_makes_nothing_also_without_the_official_files(installed, official, tmp_path):
