@@ -14,9 +14,9 @@ import time
 import torch
 
 from realishuman.imaging.picture import load_picture
-from realishuman.look import find, reconstruct
-from realishuman.models import Models
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
+from realishuman.pipeline.look import find, reconstruct
+from realishuman.pipeline.models import Models
 from realishuman.settings import Settings
 
 RUNS = 10

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from realishuman.hosts.standalone import open_models
-    from realishuman.pipeline import refine
+    from realishuman.pipeline.refine import refine
     from realishuman.result import Result
     from realishuman.settings import Settings
 
@@ -18,7 +18,7 @@ __all__ = ["Result", "Settings", "__version__", "open_models", "refine"]
 
 _HOME = {
     "open_models": "realishuman.hosts.standalone",
-    "refine": "realishuman.pipeline",
+    "refine": "realishuman.pipeline.refine",
     "Result": "realishuman.result",
     "Settings": "realishuman.settings",
 }

@@ -26,10 +26,10 @@ from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.infotext import written
-from realishuman.look import Pixels, as_packed, look, missed
-from realishuman.models import Models
 from realishuman.outputs import Outputs
-from realishuman.pipeline import NOT_CHOSEN, refine
+from realishuman.pipeline.look import Pixels, as_packed, look, missed
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import NOT_CHOSEN, refine
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings

@@ -60,7 +60,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
     from realishuman.batch import inspect_files
     from realishuman.hosts.standalone import named_packs
-    from realishuman.models import Models
+    from realishuman.pipeline.models import Models
 
     models = Models(named_packs(options.pack, settings.parts))
     models.detector_for(settings.detector)  # before any picture: its files may be missing

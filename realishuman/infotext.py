@@ -15,7 +15,7 @@ from realishuman import __version__
 from realishuman.settings import Settings
 
 if TYPE_CHECKING:
-    from realishuman.models import Models
+    from realishuman.pipeline.models import Models
     from realishuman.result import Result
 
 PREFIX = "RealisHuman "

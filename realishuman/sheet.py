@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box
-from realishuman.prepare import PreparedPart
+from realishuman.parts.prepare import PreparedPart
 
 Pixels = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import torch
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
-from realishuman.models import Models
+from realishuman.pipeline.models import Models
 from realishuman.weights import fetch, inventory, manifest
 from realishuman.weights.random_pack import random_pack
 from tests.file_server import FileServer, short_list

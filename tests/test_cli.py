@@ -314,7 +314,7 @@ def test_a_named_place_is_searched_instead_of_the_whole_picture(
     Image.fromarray(given).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
     monkeypatch.setattr("realishuman.hosts.standalone.open_models", lambda *_: models)
-    monkeypatch.setattr("realishuman.models.Models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_: models)
     report = ("--json", tmp_path / "report.json") if command == "refine" else ()
 
     code = run(
@@ -369,7 +369,7 @@ def test_inspect_counts_what_refine_would_do(
         ([], "2 parts found, 0 would be refined; no pack is in use for 2 hands."),
     ):
         models = models_of(hands, packs)
-        monkeypatch.setattr("realishuman.models.Models", lambda *_, models=models: models)
+        monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_, models=models: models)
         assert run("inspect", tmp_path / "in.png", "-o", tmp_path / "sheet.png") == cli.OK
         assert said in capsys.readouterr().err
 

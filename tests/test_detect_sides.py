@@ -12,8 +12,8 @@ from realishuman.cli_options import add_boxes, boxes_from
 from realishuman.detect.base import GivenBox
 from realishuman.errors import SettingsError
 from realishuman.imaging.boxes import Box
-from realishuman.look import find
 from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.pipeline.look import find
 from realishuman.settings import Settings
 
 HANDS = Settings(parts=("hand",))

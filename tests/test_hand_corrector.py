@@ -27,7 +27,7 @@ from realishuman.mesh.hand_corrector import (
     given,
     view,
 )
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import sample
 

@@ -30,29 +30,23 @@ MAY_IMPORT = {  # part -> parts of this package it may use, besides itself
     "weights": BASIS | {"imaging", "tables"},
     "diffusion": BASIS | {"imaging", "render", "weights"},
     "backbones": BASIS | {"weights", "diffusion"},
-    "kinds": BASIS | {"imaging", "detect", "mesh", "render"},
-    "judge": BELOW | {"kinds", "prepare"},
-    "official": BELOW | {"regressors"},  # nothing that runs imports it: what runs is ONNX
-    "regressors": BELOW | {"kinds"},
-    "models": BELOW | {"kinds", "judge", "regressors"},
-    "layers": BELOW,
-    "hints": BELOW,
-    "prepare": BELOW | {"kinds", "layers"},
-    "look": BELOW | {"hints", "kinds", "models", "regressors", "prepare"},
-    "paint": BASIS | {"mesh", "render"},
-    "pipeline": BELOW | {"kinds", "look", "models", "prepare", "judge"},
+    "parts": BELOW - {"diffusion", "backbones"},
+    "judge": BELOW | {"parts"},
+    "official": BELOW | {"parts", "pipeline"},  # nothing that runs imports it: what runs is ONNX
+    "paint": BELOW | {"parts"},
+    "pipeline": BELOW | {"parts", "paint", "judge"},
     "doctor": BELOW,
     "cli_options": BASIS | {"imaging", "detect"},
     "cli_refine": BELOW | {"batch", "cli_options", "hosts", "outputs", "places"},
-    "cli_inspect": BELOW | {"batch", "cli_options", "hosts", "models", "places"},
+    "cli_inspect": BELOW | {"batch", "cli_options", "hosts", "pipeline", "places"},
     "cli_convert": BASIS | {"cli_options", "hosts", "weights"},
     "cli_models": BASIS | {"weights"},
     "cli_setup": BASIS | {"weights", "official", "hosts"},
-    "sheet": BELOW | {"kinds", "models", "prepare"},
+    "sheet": BELOW | {"parts"},
     "places": BASIS | {"imaging"},
     "outputs": BASIS,
-    "infotext": BASIS | {"models", "__version__"},
-    "batch": BELOW | {"infotext", "look", "models", "outputs", "pipeline", "sheet"},
+    "infotext": BASIS | {"pipeline", "__version__"},
+    "batch": BELOW | {"infotext", "outputs", "parts", "pipeline", "sheet"},
 }
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks
@@ -92,7 +86,7 @@ def test_imports_point_downwards(file):
 
 
 @pytest.mark.parametrize(
-    "part", ["pipeline", "imaging", "diffusion", "weights", "backbones", "detect"]
+    "part", ["pipeline", "parts", "imaging", "diffusion", "weights", "backbones", "detect"]
 )
 def test_nothing_below_imports_a_host(part):
     files = [f for f in FILES if f.relative_to(ROOT).with_suffix("").parts[0] == part]

@@ -8,7 +8,7 @@ import pytest
 
 from realishuman.hosts.standalone import named_packs, open_models
 from realishuman.imaging.picture import load_picture
-from realishuman.pipeline import refine
+from realishuman.pipeline.refine import refine
 from realishuman.settings import Settings
 from realishuman.weights.store import ENVIRONMENT
 

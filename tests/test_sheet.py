@@ -5,8 +5,8 @@ import pytest
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box
-from realishuman.look import reconstruct
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
+from realishuman.pipeline.look import reconstruct
 from realishuman.settings import Settings
 from realishuman.sheet import before_after, contact_sheet
 

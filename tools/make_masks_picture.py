@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from realishuman.look import as_packed, look
-from realishuman.models import Models
-from realishuman.prepare import PreparedPart
+from realishuman.parts.prepare import PreparedPart
+from realishuman.pipeline.look import as_packed, look
+from realishuman.pipeline.models import Models
 from realishuman.settings import Settings
 from realishuman.sheet import INNER, OUTER
 from realishuman.train.synthetic.sample import sample

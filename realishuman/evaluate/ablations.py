@@ -23,7 +23,7 @@ from realishuman.diffusion.networks import (
     Unet,
 )
 from realishuman.evaluate.pairs import HAND, Method, PipelineRepair
-from realishuman.models import Models
+from realishuman.pipeline.models import Models
 from realishuman.settings import PRESETS, Settings
 
 ChangeNetworks = Callable[[StageOneNetworks], StageOneNetworks]

@@ -14,7 +14,7 @@ from realishuman.settings import Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.pairs import Method
-    from realishuman.models import Models
+    from realishuman.pipeline.models import Models
 
 STEPS = "20,50"
 

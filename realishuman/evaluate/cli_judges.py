@@ -34,8 +34,8 @@ def _judge(options: argparse.Namespace) -> int:
     from realishuman.evaluate.scorer import FILE, Scorer
     from realishuman.hosts.terminal import Bar
     from realishuman.judge.network import FOLDER, JudgeNetwork
+    from realishuman.pipeline.regressors import AUTO, CORRECTED, choose, open_regressor
     from realishuman.places import try_folder
-    from realishuman.regressors import AUTO, CORRECTED, choose, open_regressor
     from realishuman.weights.store import models_folder
 
     first = FIRST_SEED if options.first is None else options.first

@@ -17,7 +17,7 @@ from realishuman.settings import PRESETS, Settings
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.distances import Extractor
     from realishuman.evaluate.pairs import Method
-    from realishuman.models import Models
+    from realishuman.pipeline.models import Models
     from realishuman.weights.header import PackHeader
 
 OK = 0

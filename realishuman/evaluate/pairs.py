@@ -14,10 +14,10 @@ from realishuman.detect.parts import select
 from realishuman.imaging.boxes import around
 from realishuman.imaging.crop import Crop, restore_mask
 from realishuman.imaging.paste import Patch, paste
-from realishuman.look import Found, look
 from realishuman.mesh.base import Mesh
-from realishuman.models import Models
-from realishuman.pipeline import Change, refine_all
+from realishuman.pipeline.look import Found, look
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import Change, refine_all
 from realishuman.result import Result
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import SyntheticSample

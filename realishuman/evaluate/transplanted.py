@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from realishuman.evaluate.pairs import HAND, PipelineRepair, Repair, in_picture
-from realishuman.look import as_packed
 from realishuman.paint.transplant import transplant
+from realishuman.pipeline.look import as_packed
 from realishuman.train.synthetic.sample import SyntheticSample
 
 NAME = "transplanted"

@@ -15,7 +15,7 @@ from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError, SettingsError
 from realishuman.memory import memory_left
-from realishuman.models import Models
+from realishuman.pipeline.models import Models
 from realishuman.settings import PART_KINDS
 from realishuman.weights.pack import Pack
 from realishuman.weights.random_pack import random_pack

@@ -18,7 +18,7 @@ from realishuman.detect.base import Part, Picture
 from realishuman.detect.parts import crop_box
 from realishuman.imaging.crop import Crop, extract
 from realishuman.mesh.base import Mesh
-from realishuman.prepare import pose_and_mask
+from realishuman.parts.prepare import pose_and_mask
 from realishuman.weights.header import PackHeader
 from realishuman.weights.onnx_session import Network, OnnxSession, open_session
 

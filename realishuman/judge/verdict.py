@@ -20,7 +20,7 @@ from realishuman.figures import told_apart
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.crop import extract
 from realishuman.judge.network import JudgeNetwork
-from realishuman.prepare import PreparedPart
+from realishuman.parts.prepare import PreparedPart
 
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
 DRIFT_LIMIT = 0.12  # of the part's size by which keypoints may fit the mesh worse than before

@@ -18,8 +18,8 @@ from realishuman.official.hamer import build_hamer, open_hamer
 from realishuman.official.mano_file import read_mano
 from realishuman.official.resnet import load_face_regressor
 from realishuman.official.text_encoder import embed_prompt
+from realishuman.pipeline.regressors import HAMER
 from realishuman.progress import Progress
-from realishuman.regressors import HAMER
 from realishuman.weights.convert import RELEASED, Assumed, plan_encoder, plan_pack
 from realishuman.weights.header import PackHeader
 from realishuman.weights.pack_writer import Entry, size_of, write_pack

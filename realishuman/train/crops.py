@@ -13,9 +13,9 @@ from realishuman.detect.base import Part
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import extract
-from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh, MeshRegressor
-from realishuman.prepare import prepare
+from realishuman.parts.kinds import KINDS
+from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.train.config import Data, TrainConfig
 from realishuman.train.synthetic.sample import SyntheticSample, sample

@@ -18,8 +18,8 @@ from realishuman.files import whole_file
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import Crop
 from realishuman.mesh.base import MeshRegressor
-from realishuman.prepare import pose_and_mask
-from realishuman.regressors import AUTO, choose, open_regressor
+from realishuman.parts.prepare import pose_and_mask
+from realishuman.pipeline.regressors import AUTO, choose, open_regressor
 from realishuman.train.config import Critic, PackConfig, TrainConfig
 from realishuman.train.crops import CONFIDENCE, Mask, Pixels, pixels
 from realishuman.train.guard import room

@@ -16,11 +16,11 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.errors import RealisHumanError
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.picture import load_picture
-from realishuman.look import find, reconstruct
 from realishuman.mesh.base import Mesh
-from realishuman.models import Models
-from realishuman.prepare import PreparedPart, prepare
-from realishuman.regressors import EMBEDDED
+from realishuman.parts.prepare import PreparedPart, prepare
+from realishuman.pipeline.look import find, reconstruct
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.regressors import EMBEDDED
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels, TrainingCrop, eroding, noisy, pack_crop, pixels

@@ -15,8 +15,8 @@ from realishuman.evaluate.ablations import (
 )
 from realishuman.evaluate.pairs import PipelineRepair
 from realishuman.mesh.embedded_hand import EmbeddedHand
-from realishuman.models import Models
-from realishuman.regressors import PAPER, PaperRegressor
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.regressors import PAPER, PaperRegressor
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)

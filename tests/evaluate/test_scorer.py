@@ -18,8 +18,8 @@ from realishuman.evaluate.run import Run, Scope, evaluate
 from realishuman.evaluate.scorer import EXTRACTOR, FILE, FINGERS, Score, Scorer
 from realishuman.evaluate.tables import pairs_report
 from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.pipeline.regressors import CORRECTING
 from realishuman.progress import Silent
-from realishuman.regressors import CORRECTING
 from realishuman.train.synthetic.malform import KINDS
 from realishuman.weights.onnx_session import CPU
 
@@ -173,7 +173,7 @@ def test_the_command_reports_judge_and_scorer(tmp_path, few_pairs, monkeypatch, 
         opened.append((kind, choice.name))
         return EmbeddedHand()
 
-    monkeypatch.setattr("realishuman.regressors.open_regressor", open_regressor)
+    monkeypatch.setattr("realishuman.pipeline.regressors.open_regressor", open_regressor)
 
     code = main(["evaluate", "judge", "-o", str(tmp_path), "--count", "1", "--quiet"])
 

@@ -10,7 +10,7 @@ import pytest
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.mesh.embedded_hand import EmbeddedHand
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 
 

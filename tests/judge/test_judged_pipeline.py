@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.judge import verdict
 from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
-from realishuman.pipeline import refine, refine_all
+from realishuman.pipeline.refine import refine, refine_all
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
 

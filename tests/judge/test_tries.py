@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realishuman.judge import verdict
-from realishuman.pipeline import refine, refine_all
+from realishuman.pipeline.refine import refine, refine_all
 from realishuman.settings import Settings
 
 ONE = Settings(parts=("hand",), steps=1, guidance=1.0, seed=40)

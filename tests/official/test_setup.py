@@ -13,13 +13,13 @@ from realishuman.backbones.packed import PackedBackbone
 from realishuman.cli import main
 from realishuman.errors import ModelError, PackError
 from realishuman.hosts.standalone import named_packs
-from realishuman.models import Models
 from realishuman.official import setup as official_setup
 from realishuman.official import setup_sources as names
 from realishuman.official.setup import Wishes, setup_official
 from realishuman.official.setup_record import NAME
 from realishuman.official.setup_sources import find_sources
-from realishuman.pipeline import refine
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 from realishuman.weights.convert import Assumed

@@ -16,12 +16,12 @@ from realishuman.backbones.packed import PackedBackbone
 from realishuman.backbones.shared_encoder import SharedEncoder
 from realishuman.cli import main
 from realishuman.errors import ModelError, PackError, SettingsError
-from realishuman.models import Models
 from realishuman.official import export_dinov2 as dinov2
 from realishuman.official import setup_sources as names
 from realishuman.official.setup import Wishes, setup_official
 from realishuman.official.setup_sources import find_sources
-from realishuman.pipeline import refine
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 from realishuman.train.config import Stage

@@ -14,7 +14,7 @@ from realishuman.diffusion import stage_one
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.errors import SettingsError
-from realishuman.pipeline import refine
+from realishuman.pipeline.refine import refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 from realishuman.train.assemble import assemble

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from realishuman.hosts.webui.bench import opened
-from realishuman.look import look
-from realishuman.pipeline import refine
+from realishuman.pipeline.look import look
+from realishuman.pipeline.refine import refine
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, seed=3)

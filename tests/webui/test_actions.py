@@ -13,7 +13,7 @@ from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
 from realishuman.hosts.webui.fields import choices_from
 from realishuman.imaging.boxes import Box
-from realishuman.kinds import KINDS
+from realishuman.parts.kinds import KINDS
 from realishuman.progress import Interrupted
 from tests.webui.conftest import FAST
 

@@ -9,7 +9,7 @@ import pytest
 from realishuman.hosts.webui.bench import opened
 from realishuman.hosts.webui.views import GREY, annotated
 from realishuman.imaging.boxes import Box, intersection
-from realishuman.look import Found
+from realishuman.pipeline.look import Found
 from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
 

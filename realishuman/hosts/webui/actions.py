@@ -26,8 +26,8 @@ from realishuman.hosts.webui.fields import Choices
 from realishuman.hosts.webui.infotext import settings_of
 from realishuman.hosts.webui.views import named
 from realishuman.infotext import PREFIX, facts_of
-from realishuman.look import Found
-from realishuman.models import Models
+from realishuman.pipeline.look import Found
+from realishuman.pipeline.models import Models
 from realishuman.progress import Interrupted, Progress
 from realishuman.result import Result
 from realishuman.settings import PART_KINDS, Settings

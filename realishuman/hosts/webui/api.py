@@ -20,7 +20,7 @@ from realishuman.hosts.webui.boxes import MOST_BOXES, checked_box
 from realishuman.hosts.webui.views import annotated
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
-from realishuman.look import Found, as_packed
+from realishuman.pipeline.look import Found, as_packed
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
 

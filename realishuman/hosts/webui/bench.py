@@ -20,9 +20,9 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.hosts.webui.views import LEAST, annotated
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
-from realishuman.look import Found, as_packed
-from realishuman.models import Models
-from realishuman.prepare import PreparedPart, with_ring
+from realishuman.parts.prepare import PreparedPart, with_ring
+from realishuman.pipeline.look import Found, as_packed
+from realishuman.pipeline.models import Models
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings

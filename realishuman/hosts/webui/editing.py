@@ -13,8 +13,8 @@ from realishuman.hosts.webui.bench import Bench, Engine, prepared
 from realishuman.hosts.webui.boxes import Line, line_of
 from realishuman.hosts.webui.views import named
 from realishuman.imaging.boxes import Box, around, intersection, iou
-from realishuman.look import Found
 from realishuman.mesh.base import Mesh
+from realishuman.pipeline.look import Found
 from realishuman.settings import PART_KINDS, Settings
 
 TWINS = 0.5  # IoU from which two parts of a kind are one

@@ -23,8 +23,8 @@ from realishuman.weights.store import DEMO, RANDOM, Installed, files, installed,
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
     from realishuman.hosts.webui.host import Host
-    from realishuman.look import Found
-    from realishuman.models import Models
+    from realishuman.pipeline.look import Found
+    from realishuman.pipeline.models import Models
     from realishuman.result import Result
     from realishuman.weights.pack import Pack
 
@@ -62,7 +62,7 @@ class Engine:
         detector_device: str = AUTO,
     ) -> Found:
         """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
-        from realishuman.look import look
+        from realishuman.pipeline.look import look
 
         with self._working():
             models = self.models(packs, detector_device, settings.parts)
@@ -87,7 +87,7 @@ class Engine:
         detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
         Raises    RealisHumanError with a sentence for the user; Interrupted from progress.
         """
-        from realishuman.pipeline import refine
+        from realishuman.pipeline.refine import refine
 
         with self._working():
             return refine(
@@ -112,7 +112,7 @@ class Engine:
         kinds   of part that are wanted: only their packs must be sound.
         Raises  PackError if one is damaged, or there is none of the name.
         """
-        from realishuman.models import Models
+        from realishuman.pipeline.models import Models
 
         with self._lock:
             there = installed(self._host().models_folder())

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # look needs torch and kornia, which a start of the WebUI does not
-    from realishuman.look import Found
     from realishuman.mesh.base import Mesh
+    from realishuman.pipeline.look import Found
 
 Mask = NDArray[np.bool_]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, intersection
-from realishuman.look import Found
-from realishuman.prepare import PreparedPart
+from realishuman.parts.prepare import PreparedPart
+from realishuman.pipeline.look import Found
 from realishuman.sheet import COLOURS, INNER, OUTER
 
 Pixels = NDArray[np.uint8]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from realishuman.hosts.webui.inpainting import UNTOUCHED, mask_of, only_touched
-from realishuman.look import Found
 from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.pipeline.look import Found
 
 SIZE = (420, 300)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from realishuman.errors import ModelError
-from realishuman.look import find
-from realishuman.pipeline import refine
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
+from realishuman.pipeline.look import find
+from realishuman.pipeline.refine import refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 

@@ -11,8 +11,8 @@ from realishuman.detect.base import GivenBox
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.detect.exact import recognise
 from realishuman.imaging.boxes import Box, around
-from realishuman.kinds import KINDS
-from realishuman.look import find, look
+from realishuman.parts.kinds import KINDS
+from realishuman.pipeline.look import find, look
 from realishuman.settings import Settings
 
 SIZE = (400, 600)

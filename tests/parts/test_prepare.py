@@ -10,9 +10,9 @@ import trimesh
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.imaging.paste import paste
-from realishuman.look import reconstruct
 from realishuman.mesh.base import Mesh
-from realishuman.prepare import prepare
+from realishuman.parts.prepare import prepare
+from realishuman.pipeline.look import reconstruct
 from realishuman.settings import Settings
 
 

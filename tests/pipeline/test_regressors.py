@@ -12,9 +12,9 @@ from realishuman.errors import ModelError
 from realishuman.mesh.embedded_face import EmbeddedFace
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import BASIS, REGRESSOR, OfficialFace
-from realishuman.models import Models
-from realishuman.pipeline import refine
-from realishuman.regressors import (
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import refine
+from realishuman.pipeline.regressors import (
     BUILT_IN,
     CORRECTING,
     PAPER,
@@ -62,7 +62,7 @@ def test_other_packs_hands_and_all_faces_are_not_corrected(tmp_path):
 
 def test_only_the_corrected_choice_opens_the_corrector(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("realishuman.regressors.HandCorrector", lambda: opened.append(1))
+    monkeypatch.setattr("realishuman.pipeline.regressors.HandCorrector", lambda: opened.append(1))
 
     plain = open_regressor("hand", Choice(BUILT_IN), tmp_path, "cpu")
     assert (type(plain), opened) == (EmbeddedHand, [])
@@ -85,7 +85,7 @@ def test_the_packs_header_decides_and_the_setting_switches_it_off(
         def release(self):
             pass
 
-    monkeypatch.setattr("realishuman.regressors.HandCorrector", Unmoved)
+    monkeypatch.setattr("realishuman.pipeline.regressors.HandCorrector", Unmoved)
     models = models_of([flat_hand(48, 48, 60)])
     pack = models.packs["hand"]
     models.packs["hand"] = replace(pack, header=replace(pack.header, mesh="corrected"))

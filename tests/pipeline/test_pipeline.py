@@ -11,8 +11,8 @@ import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
 from realishuman.imaging.paste import compose
-from realishuman.look import as_packed, look, reconstruct
-from realishuman.pipeline import NOT_CHOSEN, _sampling, refine, refine_all
+from realishuman.pipeline.look import as_packed, look, reconstruct
+from realishuman.pipeline.refine import NOT_CHOSEN, _sampling, refine, refine_all
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack

@@ -11,9 +11,9 @@ from realishuman.detect.choice import EMBEDDED, open_detector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
-from realishuman.kinds import KINDS
 from realishuman.mesh.base import MeshRegressor
-from realishuman.regressors import AUTO, OFFICIAL, Choice, choose, open_regressor
+from realishuman.parts.kinds import KINDS
+from realishuman.pipeline.regressors import AUTO, OFFICIAL, Choice, choose, open_regressor
 from realishuman.weights.pack import Pack
 from realishuman.weights.store import models_folder
 

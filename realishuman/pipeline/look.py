@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
+from realishuman.detect.hints import hints
 from realishuman.detect.parts import select
 from realishuman.detect.sides import sided
-from realishuman.hints import hints
 from realishuman.imaging.boxes import intersection
-from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
-from realishuman.models import Models
-from realishuman.prepare import PreparedPart, prepare
+from realishuman.parts.kinds import KINDS
+from realishuman.parts.prepare import PreparedPart, prepare
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Progress, Silent
-from realishuman.regressors import AUTO
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from realishuman.detect.base import Part
-from realishuman.hints import hints
+from realishuman.detect.hints import hints
 from realishuman.imaging.boxes import Box, around
-from realishuman.pipeline import refine
+from realishuman.pipeline.refine import refine
 from realishuman.settings import Settings
 from tests.conftest import FixedDetector
 

@@ -15,10 +15,10 @@ from realishuman.detect.parts import crop_box
 from realishuman.imaging.boxes import Box, around, hull, intersection
 from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.masks import Masks, make_masks, mesh_mask
-from realishuman.kinds import KINDS
-from realishuman.layers import before
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.normals import vertex_normals
+from realishuman.parts.kinds import KINDS
+from realishuman.parts.layers import before
 from realishuman.render.raster import Raster, interpolate, rasterise
 from realishuman.render.shade import depth_image
 from realishuman.settings import PRESETS, MaskRule, Settings

@@ -28,10 +28,10 @@ from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb, load_picture, picture_of
 from realishuman.judge.verdict import Verdict, compare, good_already
-from realishuman.look import Found, as_packed, find, missed, reconstruct, unseen
 from realishuman.mesh.base import Mesh
-from realishuman.models import Models
-from realishuman.prepare import PreparedPart
+from realishuman.parts.prepare import PreparedPart
+from realishuman.pipeline.look import Found, as_packed, find, missed, reconstruct, unseen
+from realishuman.pipeline.models import Models
 from realishuman.progress import Progress, Silent, Viewer
 from realishuman.result import Malformed, PartReport, Result
 from realishuman.settings import PRESETS, Settings

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from realishuman.advice import command
 from realishuman.errors import ModelError
-from realishuman.kinds import KINDS
 from realishuman.mesh import face3d
 from realishuman.mesh.base import MeshRegressor
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
 from realishuman.mesh.hand_corrector import HandCorrector
+from realishuman.parts.kinds import KINDS
 from realishuman.weights.store import aimed
 
 AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mesh`

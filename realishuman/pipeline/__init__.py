@@ -1,0 +1,1 @@
+"""The whole method on pictures: look, mesh, paint, judge, paste."""
