@@ -30,6 +30,7 @@ class Part:
                there is no such estimate, as for a face.
     person     number of the person, from 0, where the detector tells people apart, else None.
     note       a sentence if the keypoints are not what a detector saw, else empty.
+    right      0..1, how surely it is the person's right hand, where a detector says so.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Part:
     world: NDArray[np.float32] | None = None
     person: int | None = None
     note: str = ""
+    right: float | None = None
 
 
 @dataclass(frozen=True)

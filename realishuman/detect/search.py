@@ -114,7 +114,8 @@ class Search:
         if reading.right is not None:
             side = "right" if reading.right >= 0.5 else "left"
         box = around(reading.landmarks)
-        return Part(self.kind, side, box, score, reading.landmarks, reading.world)
+        keypoints, world = reading.landmarks, reading.world
+        return Part(self.kind, side, box, score, keypoints, world, right=reading.right)
 
 
 def _closer(scans: Scans, confidence: float, share: float) -> Iterator[Window]:

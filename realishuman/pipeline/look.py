@@ -12,7 +12,7 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
 from realishuman.detect.hints import hints
 from realishuman.detect.parts import select
-from realishuman.detect.sides import sided
+from realishuman.detect.sides import one_of_each, sided
 from realishuman.imaging.boxes import intersection
 from realishuman.mesh.base import Mesh
 from realishuman.parts.kinds import KINDS
@@ -86,7 +86,7 @@ def find(
     sought = {box.kind for box in searched} if boxes else settings.parts
     for confidence, kinds in _by_confidence(settings, sought).items():
         parts += detector.detect(rgb, kinds, confidence=confidence, given=searched)
-    parts = sided(parts, searched)
+    parts = one_of_each(sided(parts, searched))
     for box in boxes:
         if box.exact and box.kind in settings.parts:
             part = recognise(detector, rgb, box, settings.of(box.kind).confidence)
