@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,12 +28,26 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {  # as in pyproject.toml; a test compar
 }
 
 
+_named: list[Path] = []  # the models folder that the command at work was given, if any
+
+
+@contextmanager
+def naming(folder: Path) -> Iterator[None]:
+    """Let every line advised meanwhile name this models folder, as the command at work does."""
+    _named.append(folder)
+    try:
+        yield
+    finally:
+        _named.pop()
+
+
 def command(*words: str | Path, folder: Path | None = None) -> str:
     """The line that runs `realishuman WORDS` here.
 
     folder  the models folder to name in it, where the command line's own would be another.
     """
-    named = [] if folder is None else ["--models-dir", str(folder)]
+    folders = [folder] if folder else _named[-1:]
+    named = [word for one in folders for word in ("--models-dir", str(one))]
     return _line(*_realishuman(), *named, *words)
 
 

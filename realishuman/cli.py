@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from realishuman import (
     __version__,
@@ -25,6 +26,7 @@ from realishuman import (
     cli_refine,
     cli_setup,
 )
+from realishuman.advice import naming
 from realishuman.cli_options import BAD_MODEL, BAD_OPTION, OK, SOME_FAILED, STOPPED
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.evaluate import cli as evaluate_cli
@@ -68,11 +70,14 @@ def _terminated_like_ctrl_c() -> Iterator[None]:
 @contextmanager
 def _models_in(folder: str | None) -> Iterator[None]:
     """Let packs and model files lie in this folder, for this command."""
-    before = os.environ.get(MODELS)
-    if folder:
-        os.environ[MODELS] = os.path.abspath(folder)  # noqa: PTH100 - follows no link
-    try:
+    if not folder:
         yield
+        return
+    before = os.environ.get(MODELS)
+    os.environ[MODELS] = os.path.abspath(folder)  # noqa: PTH100 - follows no link
+    try:
+        with naming(Path(os.environ[MODELS])):
+            yield
     finally:
         os.environ.pop(MODELS, None)
         if before is not None:

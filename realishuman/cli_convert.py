@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from realishuman.advice import command
 from realishuman.cli_options import OK
 from realishuman.errors import PackError
 from realishuman.settings import PART_KINDS
@@ -70,5 +71,5 @@ def _convert(options: argparse.Namespace) -> int:
         )
         found = target.parent.resolve() == folder.resolve() and target.suffix == ".safetensors"
         use = "will use it" if found else f"uses it with --pack {target}"
-        bar.say(f"{target} is ready; `realishuman refine` {use}.")
+        bar.say(f"{target} is ready; `{command('refine')}` {use}.")
     return OK

@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--only",
         metavar="NUMBERS",
-        help="refine these parts alone, 1,3 for example; `realishuman inspect` shows the numbers",
+        help="refine these parts alone, 1,3 for example; the command inspect shows the numbers",
     )
     command.add_argument(
         "--pack",

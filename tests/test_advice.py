@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from realishuman import advice
+from realishuman.cli import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,3 +103,36 @@ def test_nothing_advises_a_package_that_no_index_has():
     ]
 
     assert [file for file in files if "sd-webui-realishuman[" in file.read_text("utf-8")] == []
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["setup", "official"], ["models", "list"]])
+def test_lines_name_the_models_folder_that_the_command_was_given(tmp_path, capsys, words):
+    main(["--models-dir", str(tmp_path), *words])
+
+    said = "".join(capsys.readouterr())
+    lines = re.findall(r"`([^`]*realishuman [^`]*)`", said)
+    assert lines
+    assert [line for line in lines if f"realishuman --models-dir {tmp_path} " not in line] == []
+    assert "--models-dir" not in advice.command("doctor")
+
+
+def _spoken(file):
+    """The texts in a file's code, docstrings left out."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            first.value.value = ""
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def test_no_sentence_writes_a_line_by_hand():
+    """Where there is no command `realishuman`, such a line would fail."""
+    files = (ROOT / "realishuman").rglob("*.py")
+
+    assert [file.name for file in files if any("`realishuman " in s for s in _spoken(file))] == []

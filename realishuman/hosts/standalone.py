@@ -159,8 +159,8 @@ def _set(name: str, kinds: Sequence[str], there: Installed) -> list[Path]:
     sets = ", ".join(dict.fromkeys(map(set_of, there.packs))) or "none"
     raise PackError(
         f"{name} is no file, and no installed pack for {' or '.join(kinds)} is of a set called "
-        f"so; sets here: {sets}. A pack is made from the released checkpoints with `realishuman "
-        "convert`."
+        f"so; sets here: {sets}. A pack is made from the released checkpoints with "
+        f"`{command('convert', '-h')}`."
     )
 
 

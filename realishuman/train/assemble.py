@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from realishuman.advice import command
 from realishuman.errors import PackError, SettingsError
 from realishuman.train.config import TrainConfig
 from realishuman.train.stages import STAGES, run_folder
@@ -68,7 +69,7 @@ def assemble(config: TrainConfig, path: Path) -> Pack:
                 notes[stage] = file.metadata()
         except (OSError, SafetensorError) as error:
             raise SettingsError(
-                f"{stage} has no weights in {weights.parent} yet: run `realishuman train {stage}`."
+                f"{stage} has no weights in {weights.parent} yet: run `{command('train', stage)}`."
             ) from error
     entries = [_entry(name, tensor) for name, tensor in tensors.items()]
     made = header(config, float(notes["autoencoder"]["scaling"]), int(notes["stage-one"]["step"]))

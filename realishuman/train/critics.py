@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from realishuman.advice import command
 from realishuman.errors import SettingsError
 from realishuman.files import whole_file
 from realishuman.train.config import Critic, TrainConfig
@@ -38,7 +39,7 @@ def train_critic(
         raise SettingsError(
             f"{name} is to learn from crops {critic.first} to {critic.first + critic.count - 1}, "
             f"but {config.data.folder} has {trained(crops, config)} besides those held out: make "
-            "more with `realishuman train synthesise`, or change first and count."
+            f"more with `{command('train', 'synthesise')}`, or change first and count."
         )
     estimated = Estimated(crops, config, critic, folder.path, say)
     module = TrainedCritic(critic.widths, critic.stage.seed)

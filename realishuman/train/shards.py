@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from realishuman.advice import command
 from realishuman.errors import SettingsError
 from realishuman.files import whole_file
 from realishuman.places import try_folder
@@ -45,8 +46,9 @@ class Crops:
         self.shards = sorted(folder.glob("crops-*.npy"))
         if not self.shards:
             raise SettingsError(
-                f"{folder} holds no crops: make some with `realishuman train synthesise --config "
-                "FILE --count N`, or `realishuman train prepare FOLDER --config FILE`."
+                f"{folder} holds no crops: make some with "
+                f"`{command('train', 'synthesise', '--config', 'FILE', '--count', 'N')}`, or "
+                f"`{command('train', 'prepare', 'FOLDER', '--config', 'FILE')}`."
             )
         if damaged := [path for path in self.shards if not stored(path)]:
             raise SettingsError(
@@ -136,8 +138,8 @@ def check_description(folder: Path, config: TrainConfig) -> None:
     path = folder / DESCRIPTION
     if not path.is_file():
         raise SettingsError(
-            f"{folder} has no {DESCRIPTION}, so it holds no crops: make some with `realishuman "
-            "train synthesise` or `realishuman train prepare`."
+            f"{folder} has no {DESCRIPTION}, so it holds no crops: make some with "
+            f"`{command('train', 'synthesise')}` or `{command('train', 'prepare')}`."
         )
     try:
         found, expected = json.loads(path.read_text(encoding="utf-8")), description(config)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from realishuman.advice import command
 from realishuman.backbones.packed import build_autoencoder
 from realishuman.diffusion import stage_one, stage_two
 from realishuman.diffusion.autoencoder import PlainAutoencoder
@@ -90,8 +91,8 @@ def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str
         tensors = load_file(path)
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise SettingsError(
-            f"{path} is missing or damaged: train the autoencoder first, with `realishuman train "
-            "autoencoder`."
+            f"{path} is missing or damaged: train the autoencoder first, with "
+            f"`{command('train', 'autoencoder')}`."
         ) from error
     module = build_autoencoder(replace(config.networks.vae, scaling=scaling))
     named = {name.removeprefix("vae."): value for name, value in tensors.items()}

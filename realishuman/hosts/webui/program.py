@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from realishuman.advice import command
+
 SUPPORTED = "Supported are AUTOMATIC1111's WebUI (1.10), Forge (2) and Forge Neo, and their forks"
 # what our modules forge and forge_memory call; of alternatives, parted by "or", one must be there
 _FORGE = {
@@ -66,7 +68,7 @@ def program() -> Program:
         return Program(
             "",
             "Neither AUTOMATIC1111's WebUI nor Forge runs in this process. Outside of them use the "
-            "command line: `realishuman refine -h`.",
+            f"command line: `{command('refine', '-h')}`.",
         )
     why_not = _lacking("This WebUI", _A1111)
     return Program("", why_not) if why_not else Program("a1111")
@@ -85,7 +87,7 @@ def _lacking(who: str, needs: Mapping[str, Sequence[str]]) -> str:
 def _refusal(reason: str) -> str:
     return (
         f"{reason}, so RealisHuman cannot work in it. {SUPPORTED}; elsewhere use the command line, "
-        "`realishuman refine -h`."
+        f"`{command('refine', '-h')}`."
     )
 
 
