@@ -14,6 +14,7 @@ import time
 import torch
 
 from realishuman.imaging.picture import load_picture
+from realishuman.parts.found import number_parts
 from realishuman.parts.prepare import prepare
 from realishuman.pipeline.look import find, reconstruct
 from realishuman.pipeline.models import Models
@@ -32,16 +33,16 @@ def main() -> None:
         cpu: list[float] = []
         for run in range(RUNS + 1):
             start, start_cpu = time.perf_counter(), time.process_time()
-            parts = [part for part, _ in find(rgb, models, Settings())]
+            chosen = find(rgb, models, Settings())
+            parts = [part for part, _ in chosen]
             found = time.perf_counter()
             meshes = reconstruct(rgb, parts, models)
             meshed = time.perf_counter()
-            numbers = range(1, len(parts) + 1)
+            known = number_parts(chosen, meshes).parts
             prepare(
                 rgb,
-                parts,
-                meshes,
-                numbers,
+                known,
+                known,
                 Settings(),
                 preset="released",
                 pose="shaded",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.base import GivenBox
 from realishuman.errors import (
     BackboneError,
     PackError,
@@ -27,9 +27,11 @@ from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.infotext import written
 from realishuman.outputs import Outputs
-from realishuman.pipeline.look import Pixels, as_packed, look, missed
+from realishuman.parts.found import Found
+from realishuman.pipeline.look import Pixels, look, missed, prepare_parts
 from realishuman.pipeline.models import Models
-from realishuman.pipeline.refine import NOT_CHOSEN, refine
+from realishuman.pipeline.refine import refine
+from realishuman.pipeline.run import NOT_CHOSEN
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
@@ -161,7 +163,7 @@ def _refine_file(
 def _repainted(result: Result) -> list[tuple[str, Box]]:
     """The parts that were refined, by number and name, with their crops."""
     return [
-        (" ".join(filter(None, (str(part.index), part.side, part.kind))), part.crop)
+        (part.name, part.crop)
         for part in result.parts
         if part.outcome == "refined" and part.crop is not None
     ]
@@ -176,7 +178,7 @@ def _is_full_memory(error: Exception) -> bool:
 def _remarks(result: Result, noted: set[str]) -> list[str]:
     """Lines on parts that were left alone, on what was named and is not there, and new notes."""
     lines = [
-        f"  {part.index} {part.side + ' ' if part.side else ''}{part.kind} kept: {part.reason}"
+        f"  {part.name} kept: {part.reason}"
         for part in result.parts
         if part.reason not in ("", NOT_CHOSEN)
     ]
@@ -220,12 +222,7 @@ def inspect_files(
         try:
             rgb = load_picture(source).rgb
             found = look(rgb, models, settings, boxes, watch)
-            parts = [part for part, _ in found.parts]
-            chosen = [index for index, (_, why) in enumerate(found.parts, start=1) if not why]
-            ready = []
-            for kind in settings.parts:
-                some = [index for index in chosen if parts[index - 1].kind == kind]
-                ready += as_packed(rgb, parts, found.meshes, some, settings, models, kind)
+            ready = prepare_parts(rgb, found, found.chosen, settings, models)
             _save_png(target, contact_sheet(rgb, found.parts, ready))
         except (PackError, SettingsError):
             raise  # the next picture would fail in the same way
@@ -233,23 +230,21 @@ def inspect_files(
             failed += 1
             watch.say(_about(source, error))
             continue
-        watch.say(f"{source} -> {target}: {_count(parts, chosen, models)}")
-        lacking = missed(parts, boxes)
+        watch.say(f"{source} -> {target}: {_count(found, models)}")
+        lacking = missed([one.part for one in found.parts], boxes)
         failed += bool(lacking)
         for line in lacking:
             watch.say(f"  {line}")
     return failed
 
 
-def _count(parts: Sequence[Part], chosen: Sequence[int], models: Models) -> str:
-    """How many parts were found, and how many `refine` would repaint with these models.
-
-    chosen  numbers of those that the settings do not leave alone.
-    """
-    without = Counter(parts[n - 1].kind for n in chosen if parts[n - 1].kind not in models.packs)
-    refined = len(chosen) - without.total()
-    lacking = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in without.items()]
-    return f"{len(parts)} part{'s' * (len(parts) != 1)} found, {refined} would be refined" + (
+def _count(found: Found, models: Models) -> str:
+    """How many parts were found, and how many `refine` would repaint with these models."""
+    kinds = [one.part.kind for one in found.chosen]
+    without = Counter(kind for kind in kinds if kind not in models.packs)
+    refined, count = len(kinds) - without.total(), len(found.parts)
+    lacking = [f"{many} {kind}{'s' * (many > 1)}" for kind, many in without.items()]
+    return f"{count} part{'s' * (count != 1)} found, {refined} would be refined" + (
         f"; no pack is in use for {' and '.join(lacking)}." if lacking else "."
     )
 

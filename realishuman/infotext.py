@@ -52,8 +52,7 @@ def facts_of(result: Result, models: Models) -> Facts:
     return {
         "result": result.message,
         "found": "; ".join(
-            f"{part.index} {part.side + ' ' if part.side else ''}{part.kind} "
-            + (f"kept: {part.reason}" if part.reason else part.outcome)
+            f"{part.name} " + (f"kept: {part.reason}" if part.reason else part.outcome)
             for part in result.parts
         ),
         "packs": "; ".join(

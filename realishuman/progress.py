@@ -1,7 +1,10 @@
-"""How long work reports how far it is, and how it is told to stop."""
+"""How long work reports how far it is, how it is told to stop, and how its time is taken."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -38,3 +41,21 @@ class Silent:
 
     def step(self, count: int = 1) -> None:
         """Ignore."""
+
+
+class Clock:
+    """Adds up wall time by stage: `seconds`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the block's wall time to a stage's."""
+        start = time.perf_counter()
+        yield
+        self.add(stage, time.perf_counter() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Add seconds to a stage's."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

@@ -34,6 +34,7 @@ class PartReport:
     malformed  what the judge network says of it; None where it was not asked.
     seed     of the noise it was painted with, the best one of several tries; None if it was not.
     note     a sentence if nothing was recognised in a box and a part at rest was assumed.
+    engine   what repainted it, as the setting `engine` names it; empty if nothing did.
     """
 
     index: int
@@ -47,6 +48,12 @@ class PartReport:
     malformed: Malformed | None = None
     seed: int | None = None
     note: str = ""
+    engine: str = ""
+
+    @property
+    def name(self) -> str:
+        """The part in words: "2 right hand"."""
+        return " ".join(filter(None, (str(self.index), self.side, self.kind)))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from realishuman.errors import SettingsError
 
 PART_KINDS = ("hand", "face")
 AUTO = "auto"  # the value by which a choice is left to us
+PACK = "pack"  # the engine that is a pack's two stages
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 
@@ -87,6 +88,11 @@ class Settings:
     )
     margin: float | None = setting(
         None, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
+    )
+    engine: str = setting(
+        AUTO,
+        "what repaints the parts: a pack's two stages; auto takes the best there is for each kind",
+        choices=(AUTO, PACK),
     )
     preset: str | None = setting(
         None,

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box
+from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import PreparedPart
 
 Pixels = NDArray[np.uint8]
@@ -26,17 +26,17 @@ PAPER, PLATE, INK, SCALE = 24, (24, 24, 24), (235, 235, 235), 0.5
 
 
 def contact_sheet(
-    rgb: Pixels, found: Sequence[tuple[Part, str]], prepared: Sequence[PreparedPart]
+    rgb: Pixels, found: Sequence[FoundPart], prepared: Sequence[PreparedPart]
 ) -> Pixels:
     """Draw the sheet, (H, 1064, 3) uint8 RGB.
 
     rgb       (H, W, 3) uint8, the picture.
-    found     its parts in the order of their numbers, each with the reason it is left alone.
+    found     its parts, all of them.
     prepared  the parts that would be refined.
     """
     rows = [_overview(rgb, found, prepared)]
     rows += [_row(one) for one in prepared]
-    rows += [_line(_skipped(i, part, why)) for i, (part, why) in enumerate(found, 1) if why]
+    rows += [_line(f"{_named(one)}: left alone, {one.reason}") for one in found if one.reason]
     if not found:
         rows.append(_line("No part was found."))
     sheet: Pixels = np.vstack(rows)
@@ -90,20 +90,19 @@ def _enlarged(crop: Pixels, side: int) -> Pixels:
     return view
 
 
-def _skipped(index: int, part: Part, why: str) -> str:
-    return f"{index} {part.side or ''} {part.kind}: left alone, {why}".replace("  ", " ")
+def _named(one: FoundPart) -> str:
+    return f"{one.number} {one.part.name}"
 
 
-def _overview(
-    rgb: Pixels, found: Sequence[tuple[Part, str]], prepared: Sequence[PreparedPart]
-) -> Pixels:
+def _overview(rgb: Pixels, found: Sequence[FoundPart], prepared: Sequence[PreparedPart]) -> Pixels:
     scale = min((WIDTH - 2 * MARGIN) / rgb.shape[1], 1000 / rgb.shape[0])
     size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     view = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=way))
     for one in prepared:
         _draw_ring(view, one, scale)
-    for index, (part, _) in enumerate(found, start=1):
+    for each in found:
+        part = each.part
         colour = COLOURS.get(part.kind, INK)
         for x, y in part.keypoints[:: 1 if part.kind == "hand" else 6, :2] * scale:
             if abs(x) < 1e5 and abs(y) < 1e5:
@@ -111,8 +110,7 @@ def _overview(
         box = part.box
         x0, y0, x1, y1 = (round(v * scale) for v in (box.x0, box.y0, box.x1, box.y1))
         cv2.rectangle(view, (x0, y0), (x1, y1), colour, 2)
-        name = f"{index} {part.side or ''} {part.kind} {part.score:.2f}".replace("  ", " ")
-        _write(view, name, (max(x0, 2), max(y0 - 6, 14)), colour)
+        _write(view, f"{_named(each)} {part.score:.2f}", (max(x0, 2), max(y0 - 6, 14)), colour)
     sheet = np.full((view.shape[0] + 2 * MARGIN, WIDTH, 3), PAPER, np.uint8)
     left = (WIDTH - view.shape[1]) // 2
     sheet[MARGIN:-MARGIN, left : left + view.shape[1]] = view
@@ -144,7 +142,7 @@ def _row(one: PreparedPart) -> Pixels:
     for mask, colour in ((one.masks.m_d, OUTER), (one.masks.m_e, INNER)):
         cv2.drawContours(ring, _contours(mask), -1, colour, 2, cv2.LINE_AA)
     row = np.full((TILE + MARGIN, WIDTH, 3), PAPER, np.uint8)
-    names = (f"{one.index} crop", "mesh", "pose", "ring m_d - m_e")
+    names = (f"{one.number} crop", "mesh", "pose", "ring m_d - m_e")
     for place, (name, tile) in enumerate(zip(names, (crop, overlay, pose, ring), strict=True)):
         small = cv2.resize(np.ascontiguousarray(tile), (TILE, TILE), interpolation=cv2.INTER_AREA)
         _write(small, name, (6, 18), INK)

@@ -27,6 +27,7 @@ from realishuman.mesh.hand_corrector import (
     given,
     view,
 )
+from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import sample
@@ -284,7 +285,8 @@ def test_the_corrected_landmarks_are_what_the_mesh_is_fitted_to(tmp_path, flat_h
 
 def prepared(part, mesh, settings):
     wanted = {"preset": "released", "pose": "shaded", "resolution": 128}
-    (one,) = prepare(PICTURE, [part], [mesh], [1], settings, **wanted)
+    found = [FoundPart(1, part, mesh)]
+    (one,) = prepare(PICTURE, found, found, settings, **wanted)
     return one
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box
+from realishuman.mesh.base import Mesh
+from realishuman.parts.found import FoundPart, number_parts
 from realishuman.parts.prepare import prepare
 from realishuman.pipeline.look import reconstruct
 from realishuman.settings import Settings
@@ -20,7 +22,12 @@ def test_a_picture_without_parts_says_so(picture):
     sheet = contact_sheet(picture, [], [])
 
     assert sheet.shape[1:] == (1064, 3)
-    assert sheet.shape[0] > contact_sheet(picture, [(far_part(), "")], []).shape[0]
+    assert sheet.shape[0] > contact_sheet(picture, [FoundPart(1, far_part(), NO_MESH)], []).shape[0]
+
+
+NO_MESH = Mesh(
+    np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)
+)
 
 
 def far_part():
@@ -30,15 +37,14 @@ def far_part():
 
 def test_each_part_to_be_refined_has_a_row_and_each_other_a_line(picture, models_of, flat_hand):
     hands = [flat_hand(100, 100, 90), flat_hand(220, 100, 15)]
-    found = [(hands[0], ""), (hands[1], "too small")]
     meshes = reconstruct(picture, hands, models_of(hands))
-    ready = prepare(
-        picture, hands, meshes, [1], Settings(), preset="released", pose="shaded", resolution=512
-    )
+    found = number_parts([(hands[0], ""), (hands[1], "too small")], meshes)
+    wanted = {"preset": "released", "pose": "shaded", "resolution": 512}
+    ready = prepare(picture, found.parts, found.chosen, Settings(), **wanted)
 
-    sheet = contact_sheet(picture, found, ready)
+    sheet = contact_sheet(picture, found.parts, ready)
 
-    plain = contact_sheet(picture, [(hands[0], ""), (hands[1], "")], [])
+    plain = contact_sheet(picture, found.give_reasons({2: ""}).parts, [])
     assert sheet.shape[0] - plain.shape[0] == 264 + 28
     pose = sheet[-(264 + 28) : -28, 2 * 264 + 8 : 3 * 264]
     assert (pose.max(axis=(0, 1)) > 150).any()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from realishuman.parts.prepare import PreparedPart
-from realishuman.pipeline.look import as_packed, look
+from realishuman.pipeline.look import look, prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.settings import Settings
 from realishuman.sheet import INNER, OUTER
@@ -38,8 +38,7 @@ def main() -> None:
     settings, models = Settings(parts=("hand",)), Models()
     picture = sample(chosen.seed, 512, "extra finger").clean
     found = look(picture, models, settings)
-    parts = [part for part, _ in found.parts]
-    (one,) = as_packed(picture, parts, found.meshes, [1], settings, models, "hand")
+    (one,) = prepare_parts(picture, found, found.parts[:1], settings, models)
     draw(one).save(chosen.out, quality=92)
 
 

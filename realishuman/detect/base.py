@@ -43,6 +43,11 @@ class Part:
     note: str = ""
     right: float | None = None
 
+    @property
+    def name(self) -> str:
+        """The part in words: "right hand", "face"."""
+        return f"{self.side} {self.kind}" if self.side else self.kind
+
 
 @dataclass(frozen=True)
 class GivenBox:

@@ -23,7 +23,10 @@ from realishuman.diffusion.networks import (
     Unet,
 )
 from realishuman.evaluate.pairs import HAND, Method, PipelineRepair
+from realishuman.paint.base import Painter
+from realishuman.paint.two_stage import TwoStage
 from realishuman.pipeline.models import Models
+from realishuman.pipeline.painters import choose_painter
 from realishuman.settings import PRESETS, Settings
 
 ChangeNetworks = Callable[[StageOneNetworks], StageOneNetworks]
@@ -48,8 +51,8 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         **changes: object,
     ) -> Method:
         chosen = replace(settings, **changes)  # type: ignore[arg-type]  # Settings checks values
-        change = partial(ChangedBackbone, change=without) if without else None
-        return Method(name, pose, PipelineRepair(models, chosen, pose, direct_paste, change))
+        choose = partial(change_painter, change=without) if without else choose_painter
+        return Method(name, pose, PipelineRepair(models, chosen, pose, direct_paste, choose))
 
     return [
         method("as it is"),
@@ -85,6 +88,16 @@ def without_tokens(networks: StageOneNetworks) -> StageOneNetworks:
         return networks.no_context.expand(len(images), -1, -1)
 
     return replace(networks, image_encoder=lambda images: images, projector=projector)
+
+
+def change_painter(
+    models: Models, kind: str, settings: Settings, change: ChangeNetworks
+) -> Painter | None:
+    """The two stages of the kind's pack, with changed networks; None without a pack."""
+    painter = choose_painter(models, kind, settings)
+    if not isinstance(painter, TwoStage):
+        return painter
+    return replace(painter, backbone=ChangedBackbone(painter.backbone, change))
 
 
 @dataclass(frozen=True)

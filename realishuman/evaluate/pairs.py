@@ -15,9 +15,12 @@ from realishuman.imaging.boxes import around
 from realishuman.imaging.crop import Crop, restore_mask
 from realishuman.imaging.paste import Patch, paste
 from realishuman.mesh.base import Mesh
-from realishuman.pipeline.look import Found, look
+from realishuman.parts.found import Found, number_parts
+from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
-from realishuman.pipeline.refine import Change, refine_all
+from realishuman.pipeline.painters import choose_painter
+from realishuman.pipeline.refine import refine_all
+from realishuman.pipeline.repaint import ChoosePainter
 from realishuman.result import Result
 from realishuman.settings import Settings
 from realishuman.train.synthetic.sample import SyntheticSample
@@ -93,14 +96,14 @@ class PipelineRepair:
     pose          "true": the clean hand's own mesh; "estimated": what detector and regressor make
                   of the malformed picture, as in use.
     direct_paste  leave stage two out: stage one's part is pasted where the mesh covers it.
-    change        makes of the pack's networks those to paint with; None takes them as they are.
+    choose        gives the painter.
     """
 
     models: Models
     settings: Settings
     pose: str
     direct_paste: bool = False
-    change: Change | None = None
+    choose: ChoosePainter = choose_painter
 
     def __call__(self, pairs: Sequence[SyntheticSample]) -> list[Repair]:
         """Refine the malformed pictures, all together."""
@@ -111,7 +114,7 @@ class PipelineRepair:
             self.settings,
             found=founds,
             keep_steps=True,
-            change=self.change,
+            choose=self.choose,
             ask_detector=False,  # it measures what comes out
         )
         return [self._repair(*each) for each in zip(pairs, founds, results, strict=True)]
@@ -122,8 +125,8 @@ class PipelineRepair:
         if self.pose == "estimated":
             return estimated
         chosen = select([true_part(pair)], self.settings, pair.mask.shape)
-        seen = estimated.meshes[0].seen if estimated.meshes else None
-        return Found(tuple(chosen), (replace(pair.mesh, seen=seen),))
+        seen = estimated.parts[0].mesh.seen if estimated.parts else None
+        return number_parts(chosen, [replace(pair.mesh, seen=seen)])
 
     def _repair(self, pair: SyntheticSample, found: Found, result: Result) -> Repair:
         refined = bool(result.patches)
@@ -144,7 +147,7 @@ class PipelineRepair:
             refined,
             "" if refined else reasons or result.message,
             shown if refined else None,
-            (found.parts[0][0], found.meshes[0]) if found.parts else None,
+            (found.parts[0].part, found.parts[0].mesh) if found.parts else None,
         )
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realishuman.evaluate.pairs import HAND, PipelineRepair, Repair, in_picture
+from realishuman.evaluate.pairs import PipelineRepair, Repair, in_picture
 from realishuman.paint.transplant import transplant
-from realishuman.pipeline.look import as_packed
+from realishuman.pipeline.look import prepare_parts
 from realishuman.train.synthetic.sample import SyntheticSample
 
 NAME = "transplanted"
@@ -37,10 +37,8 @@ class TransplantRepair:
 
     def _repair(self, pair: SyntheticSample) -> Repair:
         found, settings, models = self.like.found(pair), self.like.settings, self.like.models
-        parts = [part for part, _ in found.parts]
-        chosen = [number for number, (_, why) in enumerate(found.parts, start=1) if not why]
         picture, allowed, refined = pair.malformed, np.zeros_like(pair.mask), False
-        for one in as_packed(picture, parts, found.meshes, chosen, settings, models, HAND):
+        for one in prepare_parts(picture, found, found.chosen, settings, models):
             m_d = in_picture(one.masks.m_d, one.crop, allowed.shape)
             done = transplant(picture, one.mesh, m_d, whole=self.whole)
             if done is not None:
@@ -53,5 +51,5 @@ class TransplantRepair:
             refined,
             "" if refined else NOTHING,
             None,
-            (parts[0], found.meshes[0]) if parts else None,
+            (found.parts[0].part, found.parts[0].mesh) if found.parts else None,
         )

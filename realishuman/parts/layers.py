@@ -21,6 +21,7 @@ from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, around, intersection, square
 from realishuman.imaging.crop import Crop, extract
 from realishuman.mesh.base import Mesh
+from realishuman.parts.found import FoundPart
 from realishuman.render.raster import rasterise
 
 Mask = NDArray[np.bool_]
@@ -35,28 +36,26 @@ PER_SCORE = 0.3
 UNDECIDED = 0.02  # of less it is better to say nothing: fingers that are clasped, say
 
 
-def before(
-    picture: NDArray[np.uint8], parts: Sequence[Part], meshes: Sequence[Mesh]
-) -> list[frozenset[int]]:
-    """Return for each part the places in `parts` of those that overlap it and lie before it.
+def find_front(picture: NDArray[np.uint8], parts: Sequence[FoundPart]) -> dict[int, frozenset[int]]:
+    """Return by each part's number the numbers of those that overlap it and lie before it.
 
     picture  (H, W, 3) uint8 RGB.
     """
-    found: list[set[int]] = [set() for _ in parts]
-    boxes = [around(mesh.vertices) for mesh in meshes]
-    for i, j in combinations(range(len(parts)), 2):
-        view = _view(boxes[i], boxes[j])
+    front: dict[int, set[int]] = {one.number: set() for one in parts}
+    boxes = {one.number: around(one.mesh.vertices) for one in parts}
+    for one, other in combinations(parts, 2):
+        view = _view(boxes[one.number], boxes[other.number])
         if view is None:
             continue
-        first, second = (_covered(meshes[n], view) for n in (i, j))
+        first, second = _covered(one.mesh, view), _covered(other.mesh, view)
         smaller = min(first.sum(), second.sum())
         if (first & second).sum() <= LEAST * smaller:
             continue
-        lead = _expected(parts[i], parts[j]) + _edges(picture, view, first, second)
+        lead = _expected(one.part, other.part) + _edges(picture, view, first, second)
         if abs(lead) > UNDECIDED:
-            front, behind = (i, j) if lead > 0 else (j, i)
-            found[behind].add(front)
-    return [frozenset(places) for places in found]
+            nearer, behind = (one, other) if lead > 0 else (other, one)
+            front[behind.number].add(nearer.number)
+    return {number: frozenset(nearer) for number, nearer in front.items()}
 
 
 def _view(a: Box, b: Box) -> Crop | None:

@@ -17,8 +17,9 @@ from realishuman.imaging.crop import Crop, extract
 from realishuman.imaging.masks import Masks, make_masks, mesh_mask
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.normals import vertex_normals
+from realishuman.parts.found import FoundPart
 from realishuman.parts.kinds import KINDS
-from realishuman.parts.layers import before
+from realishuman.parts.layers import find_front
 from realishuman.render.raster import Raster, interpolate, rasterise
 from realishuman.render.shade import depth_image
 from realishuman.settings import PRESETS, MaskRule, Settings
@@ -30,7 +31,8 @@ Mask = NDArray[np.bool_]
 class PreparedPart:
     """A part, seen in its own square crop of side R.
 
-    index    number of the part in the picture, from 1, as the user sees it.
+    found    which part it is.
+    picture  (H, W, 3) uint8 RGB, all of the picture.
     image    (3, R, R) float32 in [0, 1], the crop.
     pose     (3, R, R) float32 in [0, 1], the render that steers stage one.
     masks    m, m_d, m_e, m_f of the crop.
@@ -40,9 +42,8 @@ class PreparedPart:
     covered  how many parts are before this one.
     """
 
-    index: int
-    part: Part
-    mesh: Mesh
+    found: FoundPart
+    picture: NDArray[np.uint8]
     crop: Crop
     image: Tensor
     pose: Tensor
@@ -52,12 +53,26 @@ class PreparedPart:
     front: Mask
     covered: int = 0
 
+    @property
+    def number(self) -> int:
+        """The part's number in its picture."""
+        return self.found.number
+
+    @property
+    def part(self) -> Part:
+        """The part as it was found."""
+        return self.found.part
+
+    @property
+    def mesh(self) -> Mesh:
+        """The mesh that is to be followed."""
+        return self.found.mesh
+
 
 def prepare(
     picture: NDArray[np.uint8],
-    parts: Sequence[Part],
-    meshes: Sequence[Mesh],
-    chosen: Sequence[int],
+    parts: Sequence[FoundPart],
+    chosen: Sequence[FoundPart],
     settings: Settings,
     *,
     preset: str,
@@ -68,12 +83,12 @@ def prepare(
 ) -> list[PreparedPart]:
     """Crop, render and mask each part on its own; parts of one picture do not touch each other.
 
-    Where two parts overlap, only the one in front may be repainted; layers.before says which.
+    Where two parts overlap, only the one in front may be repainted; layers.find_front says which.
 
     picture     (H, W, 3) uint8 RGB.
-    parts       every part of the picture, of all kinds, with its mesh: a ring never repaints
-                another part, so all must be known. Part i has the number i + 1.
-    chosen      numbers of the parts to prepare; the result has their order.
+    parts       every part of the picture, of all kinds: a ring never repaints another part, so all
+                must be known.
+    chosen      those of them to prepare; the result has their order.
     preset      whose mask constants hold where settings do not say otherwise.
     pose        "shaded" or "depth".
     resolution  side R of the crops in pixels.
@@ -83,10 +98,10 @@ def prepare(
                 the preset's rule.
     """
     side = settings.margin or margin or PRESETS[preset].margin
-    in_front = before(picture, parts, meshes) if chosen else []
+    in_front = find_front(picture, parts) if chosen else {}
     prepared = []
-    for index in chosen:
-        part, mesh = parts[index - 1], meshes[index - 1]
+    for found in chosen:
+        part, mesh = found.part, found.mesh
         crop = Crop(crop_box(_whole(part, mesh), side), resolution)
         condition, m = pose_and_mask(mesh, part, crop, preset, pose)
         rule = PRESETS[preset].masks[part.kind]
@@ -94,13 +109,20 @@ def prepare(
             rule = replace(rule, erode=erode, erode_of="kernel")
         own = settings.of(part.kind)
         masks = make_masks(m, rule, own.dilate, own.erode, also=_seen(mesh, crop))
-        others = _coverage([*meshes[: index - 1], *meshes[index:]], crop)
-        nearer = sorted(in_front[index - 1])
-        front = _coverage([meshes[place] for place in nearer], crop)
-        image, masks = extract(picture, crop), _spare(masks, others, front)
+        others = _coverage([one.mesh for one in parts if one.number != found.number], crop)
+        nearer = in_front[found.number]
+        front = _coverage([one.mesh for one in parts if one.number in nearer], crop)
         prepared.append(
             PreparedPart(
-                *(index, part, mesh, crop, image, condition, masks, rule, others, front),
+                found,
+                picture,
+                crop,
+                extract(picture, crop),
+                condition,
+                _spare(masks, others, front),
+                rule,
+                others,
+                front,
                 covered=len(nearer),
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,27 +14,16 @@ from realishuman.detect.parts import select
 from realishuman.detect.sides import one_of_each, sided
 from realishuman.imaging.boxes import intersection
 from realishuman.mesh.base import Mesh
+from realishuman.parts.found import Found, FoundPart, number_parts
 from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import PreparedPart, prepare
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
-from realishuman.progress import Progress, Silent
+from realishuman.progress import Clock, Progress, Silent
 from realishuman.settings import Settings
+from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The parts of one picture and their meshes: all that is known before sampling.
-
-    parts  in the order of their numbers, each with the reason it is left alone, empty if it is not.
-    hints  sentences on what may have been missed.
-    """
-
-    parts: tuple[tuple[Part, str], ...]
-    meshes: tuple[Mesh, ...]
-    hints: tuple[str, ...] = ()
 
 
 def look(
@@ -44,12 +32,21 @@ def look(
     settings: Settings,
     boxes: Sequence[GivenBox] = (),
     progress: Progress | None = None,
+    clock: Clock | None = None,
 ) -> Found:
-    """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is sampled."""
-    parts = find(rgb, models, settings, boxes, progress)
-    some = [part for part, _ in parts]
-    meshes = tuple(reconstruct(rgb, some, models, settings.mesh))
-    return Found(tuple(parts), meshes, unseen(rgb, some, models, settings, boxes))
+    """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is painted.
+
+    boxes  as for find.
+    clock  takes the time of "detect" and "mesh".
+    """
+    clock = clock or Clock()
+    with clock.timed("detect"):
+        parts = find(rgb, models, settings, boxes, progress)
+        some = [part for part, _ in parts]
+        hints = unseen(rgb, some, models, settings, boxes)
+    with clock.timed("mesh"):
+        meshes = reconstruct(rgb, some, models, settings.mesh)
+    return number_parts(parts, meshes, hints)
 
 
 def unseen(
@@ -128,29 +125,39 @@ def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = 
     return [meshes[i] for i in range(len(parts))]
 
 
-def as_packed(
-    rgb: Pixels,
-    parts: Sequence[Part],
-    meshes: Sequence[Mesh],
-    chosen: Sequence[int],
-    settings: Settings,
-    models: Models,
-    kind: str,
+def prepare_parts(
+    rgb: Pixels, found: Found, chosen: Sequence[FoundPart], settings: Settings, models: Models
 ) -> list[PreparedPart]:
-    """Prepare parts of one kind as its pack wants them, or as the released one would without it.
+    """Prepare parts as the packs of their kinds want them, in the order of their numbers.
 
-    The other arguments are those of prepare.prepare.
+    rgb     (H, W, 3) uint8, the picture.
+    chosen  which of the found parts. Kinds without a pack are prepared as the released one wants.
     """
-    if kind not in models.packs:
-        preset = settings.preset or "released"
+    ready: list[PreparedPart] = []
+    for kind in dict.fromkeys(one.part.kind for one in chosen):
+        some = [one for one in chosen if one.part.kind == kind]
+        header = models.packs[kind].header if kind in models.packs else None
+        ready += _prepare_as_packed(rgb, found, some, settings, header)
+    return sorted(ready, key=lambda one: one.number)
+
+
+def _prepare_as_packed(
+    rgb: Pixels,
+    found: Found,
+    chosen: Sequence[FoundPart],
+    settings: Settings,
+    header: PackHeader | None,
+) -> list[PreparedPart]:
+    """Prepare parts of one kind, whose pack has this header; None is as the released one."""
+    named = settings.preset
+    if header is None:
+        preset, pose, resolution = named or "released", "shaded", 512
         return prepare(
-            rgb, parts, meshes, chosen, settings, preset=preset, pose="shaded", resolution=512
+            rgb, found.parts, chosen, settings, preset=preset, pose=pose, resolution=resolution
         )
-    header, named = models.packs[kind].header, settings.preset
     return prepare(
         rgb,
-        parts,
-        meshes,
+        found.parts,
         chosen,
         settings,
         preset=named or header.preset,

@@ -14,6 +14,7 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import extract
 from realishuman.mesh.base import Mesh, MeshRegressor
+from realishuman.parts.found import FoundPart
 from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
@@ -61,11 +62,11 @@ def cut(pair: SyntheticSample, config: TrainConfig, rng: np.random.Generator) ->
     margin = float(rng.uniform(*data.margin))
     dx, dy = rng.uniform(-data.shift, data.shift, 2) * margin * part.box.longer_side
     box = Box(part.box.x0 + dx, part.box.y0 + dy, part.box.x1 + dx, part.box.y1 + dy)
+    found = FoundPart(1, replace(part, box=box), mesh)
     (ready,) = prepare(
         pair.malformed,
-        [replace(part, box=box)],
-        [mesh],
-        [1],
+        [found],
+        [found],
         Settings(margin=margin, erode=eroding(data, rng)),
         preset=pack.preset,
         pose=pack.pose,

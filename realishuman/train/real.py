@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from realishuman.detect.base import Part
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.errors import RealisHumanError
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.picture import load_picture
-from realishuman.mesh.base import Mesh
+from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import PreparedPart, prepare
-from realishuman.pipeline.look import find, reconstruct
+from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import EMBEDDED
 from realishuman.settings import Settings
@@ -75,22 +74,22 @@ def _models() -> Models:
 
 def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
     kind, outcome = job.config.pack.kind, Outcome(job.path)
-    found = find(rgb, models, job.settings)
-    parts = [part for part, _ in found]
-    meshes = reconstruct(rgb, parts, models, EMBEDDED)  # what the pack will be used with
-    for index, (part, why) in enumerate(found, start=1):
+    settings = replace(job.settings, mesh=EMBEDDED)  # what the pack will be used with
+    found = look(rgb, models, settings)
+    for one in found.parts:
+        part, why = one.part, one.reason
         if part.kind != kind:
             continue
         if not why and part.score < job.settings.confidence:
             why = f"This {kind} is only found with the score {part.score:.2f}."
         if why:
-            outcome.left.append(f"{index}: {why}")
+            outcome.left.append(f"{one.number}: {why}")
             continue
-        rng = np.random.default_rng(_seed(job, index))
-        crop, damage = cut_real(rgb, parts, meshes, index, job.config, rng)
+        rng = np.random.default_rng(_seed(job, one.number))
+        crop, damage = cut_real(rgb, found.parts, one, job.config, rng)
         outcome.crops.append(pack_crop(crop))
         box = [round(side, 1) for side in (part.box.x0, part.box.y0, part.box.x1, part.box.y1)]
-        about = {"part": index, "side": part.side, "score": round(part.score, 3), "box": box}
+        about = {"part": one.number, "side": part.side, "score": round(part.score, 3), "box": box}
         outcome.parts.append(about | {"spoilt": damage})
     if not outcome.crops and not outcome.left:
         outcome.left.append(f"no {kind} was found")
@@ -99,28 +98,26 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
 
 def cut_real(
     rgb: Pixels,
-    parts: Sequence[Part],
-    meshes: Sequence[Mesh],
-    index: int,
+    parts: Sequence[FoundPart],
+    one: FoundPart,
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> tuple[TrainingCrop, str]:
-    """The crop of part `index`, from 1, and how its malformed version was made.
+    """The crop of one of the parts, and how its malformed version was made.
 
     Margin, shift and pose noise are drawn as for rendered crops; `shown` is the mask m of the
     mesh as it was estimated.
     """
-    data, part, others = config.data, parts[index - 1], list(meshes)
+    data, part = config.data, one.part
     margin = float(rng.uniform(*data.margin))
     dx, dy = rng.uniform(-data.shift, data.shift, 2) * margin * part.box.longer_side
     box = Box(part.box.x0 + dx, part.box.y0 + dy, part.box.x1 + dx, part.box.y1 + dy)
-    placed = list(parts)
-    placed[index - 1] = replace(part, box=box)
+    placed = replace(one, part=replace(part, box=box))
     settings = Settings(margin=margin, erode=eroding(data, rng))
-    exact = seen = _prepared(rgb, placed, others, index, config, settings)
+    exact = seen = _prepare(rgb, parts, placed, config, settings)
     if rng.random() >= data.pose_exact:
-        others[index - 1] = noisy(others[index - 1], data.pose_noise, rng)
-        seen = _prepared(rgb, placed, others, index, config, settings)
+        placed = replace(placed, mesh=noisy(one.mesh, data.pose_noise, rng))
+        seen = _prepare(rgb, parts, placed, config, settings)
     clean = pixels(exact.image)
     joints = exact.crop.to_crop(exact.mesh.joints).astype(np.float32)
     malformed, damage = spoil(clean, exact.masks.m, joints, rng)
@@ -131,20 +128,18 @@ def cut_real(
     return crop, damage
 
 
-def _prepared(
+def _prepare(
     rgb: Pixels,
-    parts: Sequence[Part],
-    meshes: Sequence[Mesh],
-    index: int,
+    parts: Sequence[FoundPart],
+    placed: FoundPart,
     config: TrainConfig,
     settings: Settings,
 ) -> PreparedPart:
     pack = config.pack
     (ready,) = prepare(
         rgb,
-        parts,
-        meshes,
-        [index],
+        [placed if one.number == placed.number else one for one in parts],
+        [placed],
         settings,
         preset=pack.preset,
         pose=pack.pose,

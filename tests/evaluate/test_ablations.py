@@ -9,6 +9,7 @@ import torch
 
 from realishuman.evaluate.ablations import (
     ChangedBackbone,
+    change_painter,
     variants,
     without_reference,
     without_tokens,
@@ -67,8 +68,8 @@ def test_every_row_runs_the_same_models(configured):
 
 
 def test_a_row_that_changes_nothing_equals_as_it_is_bit_for_bit(pair, configured):
-    unchanged = partial(ChangedBackbone, change=lambda networks: networks)
-    row = PipelineRepair(configured, FAST, "estimated", change=unchanged)
+    unchanged = partial(change_painter, change=lambda networks: networks)
+    row = PipelineRepair(configured, FAST, "estimated", choose=unchanged)
 
     (as_it_is,) = variants(configured, FAST, "estimated", ())[0].repair([pair])
     (ours,) = row([pair])

@@ -43,7 +43,7 @@ def test_pairs_are_reported_with_both_poses_and_as_random(hand_pack, few_pairs, 
 
 def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_path, monkeypatch):
     quick = {name: replace(preset, steps=1, guidance=1.0) for name, preset in PRESETS.items()}
-    monkeypatch.setattr("realishuman.pipeline.refine.PRESETS", quick)
+    monkeypatch.setattr("realishuman.paint.two_stage.PRESETS", quick)
 
     pack, other = Pack.open(hand_pack), tmp_path / "other.safetensors"
     tensors = [

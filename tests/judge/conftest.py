@@ -10,6 +10,7 @@ import pytest
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 
@@ -60,9 +61,9 @@ def picture():
 def prepared(picture, flat_hand):
     hand = flat_hand(120, 130, 120)
     (mesh,) = EmbeddedHand().regress(picture, [hand])
-    (one,) = prepare(
-        picture, [hand], [mesh], [1], Settings(), preset="released", pose="shaded", resolution=64
-    )
+    found = [FoundPart(1, hand, mesh)]
+    wanted = {"preset": "released", "pose": "shaded", "resolution": 64}
+    (one,) = prepare(picture, found, found, Settings(), **wanted)
     return one
 
 

@@ -11,6 +11,7 @@ from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.imaging.paste import paste
 from realishuman.mesh.base import Mesh
+from realishuman.parts.found import FoundPart, number_parts
 from realishuman.parts.prepare import prepare
 from realishuman.pipeline.look import reconstruct
 from realishuman.settings import Settings
@@ -21,13 +22,12 @@ def ready(models_of):
     def make(hands, pose="shaded", preset="released", packs_erode=None, **changes):
         picture = np.full((300, 400, 3), 100, np.uint8)
         meshes = reconstruct(picture, hands, models_of(hands))
-        chosen = range(1, len(hands) + 1)
+        parts = number_parts([(hand, "") for hand in hands], meshes).parts
         settings = Settings(**changes)
         return prepare(
             picture,
-            hands,
-            meshes,
-            chosen,
+            parts,
+            parts,
             settings,
             preset=preset,
             pose=pose,
@@ -114,7 +114,7 @@ def test_clasped_hands_keep_their_own_mesh_in_their_mask(ready, flat_hand):
 
 
 def test_parts_keep_their_numbers(ready, flat_hand):
-    assert [one.index for one in ready([flat_hand(100, 150, 80), flat_hand(300, 150, 80)])] == [
+    assert [one.number for one in ready([flat_hand(100, 150, 80), flat_hand(300, 150, 80)])] == [
         1,
         2,
     ]
@@ -139,9 +139,9 @@ def test_what_is_pasted_lies_where_it_was_cut(x, y, radius, resolution):
     rows, columns = np.indices((300, 400)) + 0.5
     inside = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)
     picture = np.repeat((200 * inside)[..., None], 3, axis=2).round().astype(np.uint8)
-    part, mesh = ball(x, y, radius)
+    parts = [FoundPart(1, *ball(x, y, radius))]
     (one,) = prepare(
-        *(picture, [part], [mesh], [1], Settings()),
+        *(picture, parts, parts, Settings()),
         preset="released", pose="shaded", resolution=resolution,
     )  # fmt: skip
 
@@ -177,14 +177,14 @@ def test_what_lies_in_front_is_kept_out_of_what_lies_behind(front, surer, kinds)
     places = [(170, 150, 50), (220, 150, 50)]
     greys = [(*places[0], 220), (*places[1], 160)]
     picture = discs(greys[1 - front], greys[front])
-    parts, meshes = zip(*(ball(*place) for place in places), strict=True)
-    parts = [
-        replace(part, kind=kind, score=0.9 if place == surer else 0.8, side=None)
-        for place, (part, kind) in enumerate(zip(parts, kinds, strict=True))
-    ]
+    parts = []
+    for place, kind in enumerate(kinds):
+        part, mesh = ball(*places[place])
+        part = replace(part, kind=kind, score=0.9 if place == surer else 0.8, side=None)
+        parts.append(FoundPart(place + 1, part, mesh))
 
     ready = prepare(
-        *(picture, parts, meshes, [1, 2], Settings(dilate=20)),
+        *(picture, parts, parts, Settings(dilate=20)),
         preset="released", pose="depth", resolution=256,
     )  # fmt: skip
 
@@ -200,10 +200,10 @@ def test_what_lies_in_front_is_kept_out_of_what_lies_behind(front, surer, kinds)
 
 
 def test_a_part_that_only_touches_another_covers_nothing_of_it():
-    parts, meshes = zip(ball(150, 150, 40), ball(229, 150, 40), strict=True)
+    parts = [FoundPart(1, *ball(150, 150, 40)), FoundPart(2, *ball(229, 150, 40))]
 
     ready = prepare(
-        *(discs((150, 150, 40, 200), (229, 150, 40, 160)), parts, meshes, [1, 2], Settings()),
+        *(discs((150, 150, 40, 200), (229, 150, 40, 160)), parts, parts, Settings()),
         preset="released", pose="depth", resolution=128,
     )  # fmt: skip
 

@@ -133,8 +133,8 @@ def test_the_mesh_of_a_part_at_rest_lies_in_its_box(models_of):
 
     found = look(PICTURE, models, Settings(), given)
 
-    for box, mesh in zip(boxes, found.meshes, strict=True):
-        covered = around(mesh.vertices)
+    for box, one in zip(boxes, found.parts, strict=True):
+        covered = around(one.mesh.vertices)
         room = 0.2 * box.longer_side
         assert covered.x0 > box.x0 - room
         assert covered.y0 > box.y0 - room

@@ -11,8 +11,11 @@ import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
 from realishuman.imaging.paste import compose
-from realishuman.pipeline.look import as_packed, look, reconstruct
-from realishuman.pipeline.refine import NOT_CHOSEN, _sampling, refine, refine_all
+from realishuman.paint.two_stage import choose_sampling
+from realishuman.parts.found import number_parts
+from realishuman.pipeline.look import look, prepare_parts, reconstruct
+from realishuman.pipeline.refine import refine, refine_all
+from realishuman.pipeline.run import NOT_CHOSEN
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
 from realishuman.weights.pack import Pack
@@ -274,7 +277,7 @@ def test_the_user_counts_before_the_preset_named_and_that_before_the_pack(
 ):
     own = replace(Pack.open(hand_pack).header, **header)
 
-    sampling = _sampling(Settings(**settings), own)
+    sampling = choose_sampling(Settings(**settings), own)
 
     assert (sampling.steps, sampling.guidance) == expected
 
@@ -284,10 +287,10 @@ def test_a_part_is_prepared_as_its_pack_wants_it_and_without_one_as_the_released
 ):
     hand, settings = flat_hand(210, 180, 100), Settings()
     with_pack, without = models_of([hand]), models_of([hand], packs=())
-    meshes = reconstruct(picture, [hand], with_pack)
+    found = number_parts([(hand, "")], reconstruct(picture, [hand], with_pack))
 
-    (packed,) = as_packed(picture, [hand], meshes, [1], settings, with_pack, "hand")
-    (plain,) = as_packed(picture, [hand], meshes, [1], settings, without, "hand")
+    (packed,) = prepare_parts(picture, found, found.parts, settings, with_pack)
+    (plain,) = prepare_parts(picture, found, found.parts, settings, without)
 
     assert packed.crop.size == Pack.open(hand_pack).header.resolution == 128
     assert plain.crop.size == 512

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from realishuman.errors import ModelError
+from realishuman.parts.found import number_parts
 from realishuman.parts.prepare import prepare
 from realishuman.pipeline.look import find
 from realishuman.pipeline.refine import refine
@@ -71,11 +72,12 @@ def test_a_pack_may_keep_stage_ones_part_inside_the_ring(picture, models_of, fla
 
 def test_the_ring_of_a_kind_follows_that_kinds_own_dilation(picture, models_of, flat_hand):
     hand = flat_hand(210, 150, 160)
-    mesh = models_of([]).regressor("hand").regress(picture, [hand])
+    meshes = models_of([]).regressor("hand").regress(picture, [hand])
+    parts = number_parts([(hand, "")], meshes).parts
 
     def ring(**settings):
         [one] = prepare(
-            picture, [hand], mesh, [1], Settings(**settings),
+            picture, parts, parts, Settings(**settings),
             preset="released", pose="shaded", resolution=256,
         )  # fmt: skip
         return int(one.masks.m_d.sum())

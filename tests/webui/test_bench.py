@@ -21,7 +21,7 @@ def allowed(bench, numbers):
     rows, columns = np.indices(place.shape)
     centres = np.column_stack([columns.ravel() + 0.5, rows.ravel() + 0.5])
     for one in bench.prepared:
-        if one.index in numbers:
+        if one.number in numbers:
             x, y = np.floor(one.crop.to_crop(centres)).astype(int).T
             inside = (x >= 0) & (y >= 0) & (x < one.crop.size) & (y < one.crop.size)
             hit = np.zeros(len(centres), bool)

@@ -60,7 +60,7 @@ def test_a_box_beside_a_hand_becomes_a_part_of_its_own_there(two):
     part = changed.parts[0]
     assert (part.box, part.score) == (box, 0.0)
     assert "a right hand at rest was laid into it" in part.note
-    mesh = changed.found.meshes[0].vertices
+    mesh = changed.found.parts[0].mesh.vertices
     assert mesh[:, 0].min() > box.x0 - 20
     assert mesh[:, 0].max() < box.x1 + 20
 
@@ -81,7 +81,7 @@ def test_a_box_where_nothing_is_recognised_is_taken_all_the_same(two):
         inside = part.keypoints[:, :2]
         assert (inside >= [part.box.x0 - 0.01, part.box.y0 - 0.01]).all()
         assert (inside <= [part.box.x1 + 0.01, part.box.y1 + 0.01]).all()
-    assert {one.index for one in changed.prepared} == {1, 2}
+    assert {one.number for one in changed.prepared} == {1, 2}
     assert all(one.masks.m.any() for one in changed.prepared)
 
 

@@ -9,7 +9,8 @@ import pytest
 from realishuman.hosts.webui.bench import opened
 from realishuman.hosts.webui.views import GREY, annotated
 from realishuman.imaging.boxes import Box, intersection
-from realishuman.pipeline.look import Found
+from realishuman.mesh.base import Mesh
+from realishuman.parts.found import number_parts
 from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
 
@@ -17,6 +18,14 @@ from tests.webui.conftest import FAST
 def places(view, colour):
     """Which pixels have about this colour."""
     return np.abs(view.astype(int) - colour).max(axis=2) < 40
+
+
+def found_of(*parts):
+    """These parts as found, with meshes that nobody draws."""
+    none = Mesh(
+        np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)
+    )
+    return number_parts([(part, "") for part in parts], [none] * len(parts))
 
 
 def share(view, colour):
@@ -67,7 +76,7 @@ def test_a_large_picture_is_drawn_smaller_in_its_proportions(flat_hand):
     picture = np.zeros((1000, 3000, 3), np.uint8)
     part = flat_hand(1500, 500, 400)
 
-    view = annotated(picture, Found(((part, ""),), ()), longest=600)
+    view = annotated(picture, found_of(part), longest=600)
 
     assert view.shape == (200, 600, 3)
     box = part.box
@@ -77,9 +86,9 @@ def test_a_large_picture_is_drawn_smaller_in_its_proportions(flat_hand):
 
 def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand):
     picture = np.zeros((100, 100, 3), np.uint8)
-    parts = ((flat_hand(-500, -500, 60), ""), (flat_hand(float("nan"), 50, 60), "not finite"))
+    parts = flat_hand(-500, -500, 60), flat_hand(float("nan"), 50, 60)
 
-    view = annotated(picture, Found(parts, ()))
+    view = annotated(picture, found_of(*parts).give_reasons({2: "not finite"}))
 
     assert view.shape == picture.shape
 
@@ -88,7 +97,7 @@ def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
     picture = np.zeros((100, 50, 3), np.uint8)
     part = flat_hand(25, 50, 40)
 
-    view = annotated(picture, Found(((part, ""),), ()), least=640)
+    view = annotated(picture, found_of(part), least=640)
 
     assert view.shape == (640, 320, 3)
     rows, columns = np.nonzero(places(view, COLOURS["hand"]))
@@ -106,9 +115,9 @@ def test_labels_do_not_hide_each_other(picture, flat_hand, monkeypatch, count):
         return rectangle(view, start, end, colour, thickness, *rest)
 
     monkeypatch.setattr(cv2, "rectangle", remembered)
-    parts = [(flat_hand(200 + 4 * n, 160 + 3 * n, 100), "") for n in range(count)]
+    parts = [flat_hand(200 + 4 * n, 160 + 3 * n, 100) for n in range(count)]
 
-    annotated(picture, Found(tuple(parts), ()))
+    annotated(picture, found_of(*parts))
 
     assert len(plates) == count
     for one, other in itertools.combinations(plates, 2):

@@ -24,9 +24,8 @@ from realishuman.hosts.webui.boxes import as_text, parsed
 from realishuman.hosts.webui.editing import edited
 from realishuman.hosts.webui.fields import Choices
 from realishuman.hosts.webui.infotext import settings_of
-from realishuman.hosts.webui.views import named
 from realishuman.infotext import PREFIX, facts_of
-from realishuman.pipeline.look import Found
+from realishuman.parts.found import Found
 from realishuman.pipeline.models import Models
 from realishuman.progress import Interrupted, Progress
 from realishuman.result import Result
@@ -303,7 +302,7 @@ def _told(bench: Bench, keep: Collection[int]) -> dict[str, str]:
         fate = f"kept: {reason}" if reason else "kept"
         if number in bench.refined:
             fate = "refined" if number in keep else "discarded"
-        fates.append(f"{number} {named(part)} {fate}")
+        fates.append(f"{number} {part.name} {fate}")
     count = f"{len(keep)} of {len(fates)} parts refined."
     result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
     return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
@@ -327,7 +326,7 @@ def _stage(bench: Bench, chosen: Collection[int]) -> str:
 
 
 def _names(bench: Bench, numbers: Collection[int]) -> list[str]:
-    return [f"{number} {named(bench.parts[number - 1])}" for number in numbers]
+    return [f"{number} {bench.parts[number - 1].name}" for number in numbers]
 
 
 def _numbers(names: Sequence[str]) -> list[int]:

@@ -20,7 +20,8 @@ from realishuman.hosts.webui.boxes import MOST_BOXES, checked_box
 from realishuman.hosts.webui.views import annotated
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
-from realishuman.pipeline.look import Found, as_packed
+from realishuman.parts.found import Found
+from realishuman.pipeline.look import prepare_parts
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
 
@@ -237,26 +238,21 @@ def refine(request: Request, engine: Engine, progress: Progress | None = None) -
 def _listed(found: Found) -> list[dict[str, Any]]:
     return [
         {
-            "index": number,
-            "kind": part.kind,
-            "side": part.side,
-            "score": round(part.score, 4),
-            "box": asdict(part.box),
-            "reason": why,
-            "note": part.note,
-            "keypoints": [[round(float(v), 2) for v in point[:2]] for point in part.keypoints],
+            "index": one.number,
+            "kind": one.part.kind,
+            "side": one.part.side,
+            "score": round(one.part.score, 4),
+            "box": asdict(one.part.box),
+            "reason": one.reason,
+            "note": one.part.note,
+            "keypoints": [[round(float(v), 2) for v in point[:2]] for point in one.part.keypoints],
         }
-        for number, (part, why) in enumerate(found.parts, start=1)
+        for one in found.parts
     ]
 
 
 def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: Engine) -> str:
-    parts, ready = [part for part, _ in found.parts], []
-    for kind in dict.fromkeys(part.kind for part in parts):
-        numbers = [n for n, (part, why) in enumerate(found.parts, 1) if part.kind == kind]
-        ready += as_packed(
-            picture.rgb, parts, found.meshes, numbers, settings, engine.models(), kind
-        )
+    ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models())
     view = annotated(picture.rgb, found, ready)
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))
 

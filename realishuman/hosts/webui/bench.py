@@ -20,8 +20,9 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.hosts.webui.views import LEAST, annotated
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
+from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
-from realishuman.pipeline.look import Found, as_packed
+from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.progress import Progress
 from realishuman.result import Result
@@ -84,12 +85,12 @@ class Bench:
     @property
     def parts(self) -> list[Part]:
         """The parts in the order of their numbers."""
-        return [part for part, _ in self.found.parts]
+        return [one.part for one in self.found.parts]
 
     @property
     def fit(self) -> list[int]:
         """Numbers of the parts that nothing speaks against."""
-        return [n for n, (_, why) in enumerate(self.found.parts, start=1) if not why]
+        return [one.number for one in self.found.chosen]
 
     @property
     def refined(self) -> list[int]:
@@ -115,7 +116,7 @@ def opened(
     if alpha is not None and (alpha == 255).all():
         alpha = None
     found = engine.find(rgb, settings, progress=progress)
-    ready = prepared(rgb, found, settings, engine)
+    ready = _prepare_all(rgb, found, settings, engine)
     return Bench(digest_of(image), rgb, alpha, settings, found, ready)
 
 
@@ -129,7 +130,7 @@ def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
     if replace(bench.settings, **ring) == settings:
         ready = tuple(with_ring(one, settings) for one in bench.prepared)
     else:
-        ready = prepared(bench.rgb, bench.found, settings, engine)
+        ready = _prepare_all(bench.rgb, bench.found, settings, engine)
     return replace(bench, settings=settings, prepared=ready)
 
 
@@ -146,15 +147,11 @@ def refined(
     progress: Progress | None = None,
 ) -> Bench:
     """Repaint the ticked parts, also those that would have been left alone; others keep theirs."""
-    parts = tuple(
-        (part, "" if number in chosen else why)
-        for number, (part, why) in enumerate(bench.found.parts, start=1)
-    )
-    kinds = tuple(dict.fromkeys(part.kind for part in bench.parts)) or settings.parts
+    kinds = bench.found.kinds or settings.parts
     result = engine.refine(
         bench.rgb,
         replace(settings, parts=kinds),
-        found=replace(bench.found, parts=parts),
+        found=bench.found.give_reasons(dict.fromkeys(chosen, "")),
         only=chosen,
         progress=progress,
     )
@@ -171,16 +168,17 @@ def composed(bench: Bench, keep: Collection[int]) -> Pixels:
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
 
 
-def prepared(
+def replaced(bench: Bench, found: Found, engine: Engine, settings: Settings) -> Bench:
+    """The bench with other parts; of what was refined nothing is kept."""
+    ready = _prepare_all(bench.rgb, found, settings, engine)
+    return replace(bench, settings=settings, found=found, prepared=ready, patches=(), result=None)
+
+
+def _prepare_all(
     rgb: Pixels, found: Found, settings: Settings, engine: Engine
 ) -> tuple[PreparedPart, ...]:
-    """All parts, cropped and rendered as the packs want them, in the order of their numbers."""
-    parts = [part for part, _ in found.parts]
-    ready: list[PreparedPart] = []
-    for kind in dict.fromkeys(part.kind for part in parts):
-        numbers = [n for n, part in enumerate(parts, start=1) if part.kind == kind]
-        ready += as_packed(rgb, parts, found.meshes, numbers, settings, engine.models(), kind)
-    return tuple(sorted(ready, key=lambda one: one.index))
+    """All parts, ticked or not, in the order of their numbers."""
+    return tuple(prepare_parts(rgb, found, found.parts, settings, engine.models()))
 
 
 class Benches:

@@ -9,12 +9,11 @@ import numpy as np
 
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
-from realishuman.hosts.webui.bench import Bench, Engine, prepared
+from realishuman.hosts.webui.bench import Bench, Engine, replaced
 from realishuman.hosts.webui.boxes import Line, line_of
-from realishuman.hosts.webui.views import named
 from realishuman.imaging.boxes import Box, around, intersection, iou
 from realishuman.mesh.base import Mesh
-from realishuman.pipeline.look import Found
+from realishuman.parts.found import number_parts
 from realishuman.settings import PART_KINDS, Settings
 
 TWINS = 0.5  # IoU from which two parts of a kind are one
@@ -73,26 +72,18 @@ def _rebuilt(bench: Bench, places: Sequence[_Place], engine: Engine, settings: S
     """The bench with these parts; what was refined of those that stayed moves to their numbers."""
     parts = [place.part for place in places]
     everything = replace(settings, parts=PART_KINDS)
-    found = Found(
-        tuple(select(parts, everything, bench.rgb.shape[:2])),
-        tuple(place.mesh for place in places),
-    )
+    chosen = select(parts, everything, bench.rgb.shape[:2])
+    found = number_parts(chosen, [place.mesh for place in places])
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
     patches = tuple(
         replace(patch, index=now[patch.index]) for patch in bench.patches if patch.index in now
     )
-    return replace(
-        bench,
-        settings=settings,
-        found=found,
-        prepared=prepared(bench.rgb, found, settings, engine),
-        patches=patches,
-        result=None,
-    )
+    return replace(replaced(bench, found, engine, settings), patches=patches)
 
 
 def _kept(bench: Bench, number: int) -> _Place:
-    return _Place(bench.parts[number - 1], bench.found.meshes[number - 1], number)
+    one = bench.found.parts[number - 1]
+    return _Place(one.part, one.mesh, number)
 
 
 def _numbers(places: dict[int, _Place]) -> set[int | None]:
@@ -101,7 +92,7 @@ def _numbers(places: dict[int, _Place]) -> set[int | None]:
 
 def _drawn(bench: Bench, line: Line, engine: Engine, settings: Settings) -> _Place:
     there = engine.find(bench.rgb, replace(settings, parts=(line.kind,)), [line.given()])
-    return _Place(there.parts[0][0], there.meshes[0])
+    return _Place(there.parts[0].part, there.parts[0].mesh)
 
 
 def _unchanged(line: Line, parts: Sequence[Part]) -> int | None:
@@ -140,7 +131,7 @@ def _refusal(
     else:
         part, number = places[twin].part, order.index(twin) + 1
         text = (
-            f"The box of line {at + 1} holds part {number}, {named(part)}, which is in the list: "
+            f"The box of line {at + 1} holds part {number}, {part.name}, which is in the list: "
             "move that part's box instead"
         )
         other = {"left": "right", "right": "left"}.get(part.side or "")

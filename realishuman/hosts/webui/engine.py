@@ -23,7 +23,7 @@ from realishuman.weights.store import DEMO, RANDOM, Installed, files, installed,
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
     from realishuman.hosts.webui.host import Host
-    from realishuman.pipeline.look import Found
+    from realishuman.parts.found import Found
     from realishuman.pipeline.models import Models
     from realishuman.result import Result
     from realishuman.weights.pack import Pack

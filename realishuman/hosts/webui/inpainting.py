@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # look needs torch and kornia, which a start of the WebUI does not
+if TYPE_CHECKING:  # found needs torch and kornia, which a start of the WebUI does not
     from realishuman.mesh.base import Mesh
-    from realishuman.pipeline.look import Found
+    from realishuman.parts.found import Found
 
 Mask = NDArray[np.bool_]
 
@@ -36,11 +35,8 @@ def mask_of(p: Any, size: tuple[int, int]) -> Mask | None:
 
 def only_touched(found: Found, mask: Mask) -> Found:
     """The same parts; those that lie outside of the mask have that as the reason to stay."""
-    parts = tuple(
-        (part, why or ("" if (_outline(mesh, mask) & mask).any() else UNTOUCHED))
-        for (part, why), mesh in zip(found.parts, found.meshes, strict=True)
-    )
-    return replace(found, parts=parts)
+    apart = [one.number for one in found.chosen if not (_outline(one.mesh, mask) & mask).any()]
+    return found.give_reasons(dict.fromkeys(apart, UNTOUCHED))
 
 
 def _outline(mesh: Mesh, mask: Mask) -> Mask:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.hosts.webui.views import LEAST, LONGEST, named, resized
+from realishuman.hosts.webui.views import LEAST, LONGEST, resized
+from realishuman.parts.found import FoundPart
 from realishuman.result import PartReport
 
 Pixels = NDArray[np.uint8]
@@ -75,7 +76,7 @@ def _handle(number: int, part: Part, size: tuple[int, int]) -> str:
     )
     return (
         f'<button type="button" class="rh-handle" data-index="{number - 1}" style="{place}" '
-        f'aria-label="{escape(f"{number} {named(part)}")}" aria-describedby="rh-keys"></button>'
+        f'aria-label="{escape(f"{number} {part.name}")}" aria-describedby="rh-keys"></button>'
     )
 
 
@@ -94,7 +95,7 @@ def comparison(before: Pixels, after: Pixels) -> str:
 
 
 def part_list(
-    found: Iterable[tuple[Part, str]],
+    found: Iterable[FoundPart],
     reports: Sequence[PartReport] = (),
     without: Collection[str] = (),
 ) -> str:
@@ -104,8 +105,8 @@ def part_list(
     """
     told = {report.index: report for report in reports}
     rows = []
-    for number, (part, why) in enumerate(found, start=1):
-        report = told.get(number)
+    for one in found:
+        part, why, report = one.part, one.reason, told.get(one.number)
         if report is not None:
             fate = report.outcome + (f": {report.reason}" if report.reason else "")
         elif part.kind in without:
@@ -115,8 +116,8 @@ def part_list(
         fate = f"{fate}. {part.note}" if part.note and report is None else fate
         box = part.box
         cells = (
-            str(number),
-            named(part),
+            str(one.number),
+            part.name,
             f"{part.score:.2f}",
             f"{box.width:.0f} x {box.height:.0f}",
             fate,

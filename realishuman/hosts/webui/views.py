@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, intersection
+from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart
-from realishuman.pipeline.look import Found
 from realishuman.sheet import COLOURS, INNER, OUTER
 
 Pixels = NDArray[np.uint8]
@@ -55,27 +55,27 @@ def annotated(
     Returns   (h, w, 3) uint8 in the picture's proportions, longer side from `least` to `longest`.
     """
     if chosen is None:
-        chosen = [n for n, (_, why) in enumerate(found.parts, start=1) if not why]
+        chosen = [one.number for one in found.chosen]
     view = resized(rgb, longest, least)
     size = view.shape[1], view.shape[0]
     scales = (size[0] / rgb.shape[1], size[1] / rgb.shape[0])
     width = max(round(max(size) / 700), 1)
     for one in prepared:
-        if one.index in chosen:
+        if one.number in chosen:
             _draw_mesh(view, one, scales)
             _draw_outline(view, one, one.masks.m, COLOURS[one.part.kind], width, scales)
             _draw_outline(view, one, one.masks.m_d, OUTER, width, scales)
             _draw_outline(view, one, one.masks.m_e, INNER, width, scales)
-    for number, (part, _) in enumerate(found.parts, start=1):
+    for part, number in ((one.part, one.number) for one in found.parts):
         ticked = number in chosen
         colour = COLOURS.get(part.kind, GREY) if ticked else GREY
         if ticked:
             _draw_keypoints(view, part, colour, width, scales)
         _draw_box(view, part, colour, width, scales)
     taken: list[Box] = []
-    for number, (part, _) in enumerate(found.parts, start=1):
+    for part, number in ((one.part, one.number) for one in found.parts):
         colour = COLOURS.get(part.kind, GREY) if number in chosen else GREY
-        texts = (f"{number} {named(part)}", str(number))
+        texts = (f"{number} {part.name}", str(number))
         if plate := _draw_label(view, _scaled(part.box, scales), texts, colour, width, taken):
             taken.append(plate)
     return view
@@ -90,11 +90,6 @@ def resized(rgb: Pixels, longest: int, least: int) -> Pixels:
         return rgb.copy()
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(rgb, size, interpolation=way), np.uint8)
-
-
-def named(part: Part) -> str:
-    """The part in words: "right hand", "face"."""
-    return f"{part.side} {part.kind}" if part.side else part.kind
 
 
 def _draw_mesh(view: Pixels, one: PreparedPart, scales: tuple[float, float]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from realishuman.hosts.webui.inpainting import UNTOUCHED, mask_of, only_touched
 from realishuman.mesh.embedded_hand import EmbeddedHand
-from realishuman.pipeline.look import Found
+from realishuman.parts.found import number_parts
 
 SIZE = (420, 300)
 
@@ -21,7 +19,7 @@ def found(flat_hand):
     picture = np.zeros((300, 420, 3), np.uint8)
     parts = [flat_hand(90, 150, 80), flat_hand(320, 150, 80)]
     meshes = EmbeddedHand().regress(picture, parts)
-    return Found(tuple((part, "") for part in parts), tuple(meshes))
+    return number_parts([(part, "") for part in parts], meshes)
 
 
 class Processing:
@@ -39,7 +37,7 @@ def drawn(x0, y0, x1, y1, size=SIZE):
 
 def kept(found, mask, size=SIZE):
     marked = only_touched(found, mask_of(Processing(mask), size))
-    return [why for _, why in marked.parts]
+    return [one.reason for one in marked.parts]
 
 
 def test_parts_that_the_mask_touches_are_refined_and_the_others_say_why_not(found):
@@ -49,21 +47,20 @@ def test_parts_that_the_mask_touches_are_refined_and_the_others_say_why_not(foun
 
 
 def test_a_reason_that_was_there_before_stays(found):
-    (first, _), second = found.parts
-    small = replace(found, parts=((first, "too small"), second))
+    small = found.give_reasons({1: "too small"})
 
     assert kept(small, drawn(180, 10, 240, 60)) == ["too small", UNTOUCHED]
 
 
 def test_a_mask_in_the_corner_of_a_parts_box_does_not_touch_it(found):
-    (part, _), _ = found.parts
-    x, y = int(part.box.x0), int(part.box.y0)  # above the thumb
+    box = found.parts[0].part.box
+    x, y = int(box.x0), int(box.y0)  # above the thumb
 
     assert kept(found, drawn(x, y, x + 4, y + 4)) == [UNTOUCHED, UNTOUCHED]
 
 
 def test_what_is_blurred_counts_where_it_was_drawn_and_not_where_it_fades(found):
-    left = found.meshes[0].vertices[:, 0].min()
+    left = found.parts[0].mesh.vertices[:, 0].min()
     beside = drawn(0, 100, int(left) - 16, 180)
 
     assert kept(found, beside.filter(ImageFilter.GaussianBlur(8))) == [UNTOUCHED, UNTOUCHED]
@@ -102,7 +99,7 @@ def test_the_script_asks_for_the_masked_parts_unless_all_are_wanted(
 
     assert painting.searches == searches
     [given] = painting.founds
-    reasons = [why for _, why in given.parts] if given else None
+    reasons = [one.reason for one in given.parts] if given else None
     assert reasons == {"masked": [UNTOUCHED, UNTOUCHED], "all": None}[choice]
 
 

@@ -1,0 +1,150 @@
+"""The paper's painter: two stages with the weights of a pack.
+
+Stage one paints a good part in the bad one's place, stage two the ring between it and the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realishuman.diffusion import stage_one, stage_two
+from realishuman.diffusion.networks import Backbone
+from realishuman.diffusion.noise import PartNoise
+from realishuman.diffusion.sampling import Sampling
+from realishuman.imaging.colour import match_parts
+from realishuman.imaging.masks import with_core
+from realishuman.paint.base import Painted
+from realishuman.parts.prepare import PreparedPart
+from realishuman.progress import Clock, Progress, Viewer
+from realishuman.settings import PACK, PRESETS, Settings
+from realishuman.weights.header import PackHeader
+
+NOT_NUMBERS = (
+    "the networks returned values that are not numbers; try float32 precision: --precision "
+    "float32, or start the WebUI with --no-half"
+)
+
+
+@dataclass(frozen=True)
+class TwoStage:
+    """Both stages as a Painter.
+
+    header    of the pack.
+    backbone  gives out its networks.
+    """
+
+    header: PackHeader
+    backbone: Backbone
+
+    @property
+    def engine(self) -> str:
+        """The value of the setting `engine`."""
+        return PACK
+
+    @property
+    def weights(self) -> str:
+        """What the pack says of itself."""
+        return self.header.weights
+
+    @property
+    def unets(self) -> str:
+        """The backbone's."""
+        return self.backbone.unets
+
+    @property
+    def note(self) -> str:
+        """The backbone's."""
+        return self.backbone.note
+
+    def paint(
+        self, parts: Sequence[PreparedPart], settings: Settings, progress: Progress, clock: Clock
+    ) -> list[list[Painted]]:
+        """As Painter.paint; every try of a part is a part of its own to the networks."""
+        tries = settings.tries if self.weights != "random" else 1  # those only try the wiring
+        seeds = [settings.seed + number for number in range(tries)] * len(parts)
+        crops = _Crops.of([one for one in parts for _ in range(tries)])
+        sampling = choose_sampling(settings, self.header)
+
+        with clock.timed("stage one"):
+            noise = PartNoise(seeds, crops.numbers, "stage one")
+            inputs = stage_one.inputs(crops.image, crops.pose, crops.m)
+            repaired, good_one = stage_one.run(self.backbone, inputs, sampling, noise, progress)
+        if settings.colour_match:
+            repaired = match_parts(repaired, crops.image, crops.m_e)
+        _show(repaired, progress)
+        with clock.timed("stage two"):
+            noise = PartNoise(seeds, crops.numbers, "stage two")
+            ring = stage_two.inputs(crops.image, repaired, crops.m_d, crops.m_e)
+            refined, good_two = stage_two.run(self.backbone, ring, sampling, noise, progress)
+        if self.header.keep_core:
+            refined = with_core(refined, repaired, crops.m_e)
+        _show(refined, progress)
+
+        painted = [
+            Painted(
+                image=two,
+                seed=seed,
+                matched=crops.m_e[row, 0].numpy() if self.header.keep_core else None,
+                fault="" if good else NOT_NUMBERS,
+                steps={"4-stage-one": one, "5-stage-two": two},
+            )
+            for row, (seed, one, two, good) in enumerate(
+                zip(seeds, repaired, refined, (good_one & good_two).tolist(), strict=True)
+            )
+        ]
+        return [painted[row : row + tries] for row in range(0, len(painted), tries)]
+
+
+@dataclass(frozen=True)
+class _Crops:
+    """What the stages read of N parts: image and pose (N, 3, R, R), masks (N, 1, R, R) bool."""
+
+    numbers: list[int]
+    image: Tensor
+    pose: Tensor
+    m: Tensor
+    m_d: Tensor
+    m_e: Tensor
+
+    @classmethod
+    def of(cls, parts: Sequence[PreparedPart]) -> _Crops:
+        return cls(
+            [one.number for one in parts],
+            torch.stack([one.image for one in parts]),
+            torch.stack([one.pose for one in parts]),
+            _stacked([one.masks.m for one in parts]),
+            _stacked([one.masks.m_d for one in parts]),
+            _stacked([one.masks.m_e for one in parts]),
+        )
+
+
+def _stacked(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
+    return torch.from_numpy(np.stack(masks))[:, None]
+
+
+def choose_sampling(settings: Settings, header: PackHeader) -> Sampling:
+    """What the user says counts, then a preset the user names, the pack, the pack's preset."""
+    preset = PRESETS[settings.preset or header.preset]
+    steps, guidance = preset.steps, preset.guidance
+    if settings.preset is None:
+        steps = header.steps or steps
+        guidance = guidance if header.guidance is None else header.guidance
+    return Sampling(
+        steps=settings.steps or steps,
+        guidance=guidance if settings.guidance is None else settings.guidance,
+        reference_every=settings.reference_every,
+        guidance_share=settings.guidance_share,
+        max_batch=settings.max_batch,
+    )
+
+
+def _show(images: Tensor, progress: Progress) -> None:
+    if isinstance(progress, Viewer):
+        side_by_side = torch.cat(list(images), dim=2).clamp(0, 1) * 255
+        progress.show(side_by_side.round().byte().permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,62 @@
+"""What is known of a picture before anything is painted: its parts, by their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from realishuman.detect.base import Part
+from realishuman.mesh.base import Mesh
+
+
+@dataclass(frozen=True)
+class FoundPart:
+    """A part of a picture and its mesh.
+
+    number  from 1, as the user sees it.
+    reason  why it is left alone, as a sentence; empty if it is not.
+    """
+
+    number: int
+    part: Part
+    mesh: Mesh
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """All parts of one picture, in the order of their numbers.
+
+    hints  sentences on what may have been missed.
+    """
+
+    parts: tuple[FoundPart, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> tuple[FoundPart, ...]:
+        """The parts that nothing speaks against."""
+        return tuple(one for one in self.parts if not one.reason)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of part there are, each once."""
+        return tuple(dict.fromkeys(one.part.kind for one in self.parts))
+
+    def give_reasons(self, reasons: dict[int, str]) -> Found:
+        """Return the same parts, those with these numbers with another reason to stay."""
+        parts = (replace(one, reason=reasons.get(one.number, one.reason)) for one in self.parts)
+        return replace(self, parts=tuple(parts))
+
+
+def number_parts(
+    parts: Sequence[tuple[Part, str]], meshes: Sequence[Mesh], hints: Sequence[str] = ()
+) -> Found:
+    """Number parts in their order.
+
+    parts   each with the reason it is left alone, empty if it is not.
+    meshes  one per part.
+    """
+    pairs = enumerate(zip(parts, meshes, strict=True), start=1)
+    found = (FoundPart(number, part, mesh, why) for number, ((part, why), mesh) in pairs)
+    return Found(tuple(found), tuple(hints))

@@ -1,0 +1,140 @@
+"""Paints the parts of pictures, judges what comes out, and pastes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from realishuman.imaging.paste import Patch, compose
+from realishuman.judge.verdict import Verdict, compare, good_already
+from realishuman.paint.base import Painted, Painter
+from realishuman.parts.prepare import PreparedPart
+from realishuman.pipeline.look import prepare_parts
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.run import Run
+from realishuman.progress import Clock
+from realishuman.result import Malformed
+from realishuman.settings import Settings
+
+Pixels = NDArray[np.uint8]
+ChoosePainter = Callable[[Models, str, Settings], "Painter | None"]
+Todo = Sequence[tuple[Run, PreparedPart]]
+
+
+@dataclass(frozen=True)
+class _Pasted:
+    """One try at a part in its picture, and what the judge says of it, where it was asked."""
+
+    painted: Painted
+    patch: Patch
+    output: Pixels
+    verdict: Verdict | None
+
+
+def repaint(runs: Sequence[Run], choose: ChoosePainter, ask_detector: bool = True) -> None:
+    """Repaint what is chosen in all runs, kind by kind; they share models and settings.
+
+    choose        gives the painter of a kind of part.
+    ask_detector  whether the judge may look for the keypoints of a repair again.
+    """
+    if not runs:
+        return
+    models, settings = runs[0].models, runs[0].settings
+    for kind in settings.parts:
+        if not any(run.of_kind(kind) for run in runs):
+            continue
+        painter = choose(models, kind, settings)
+        todo = [(run, one) for run in runs for one in _prepare(kind, run, painter)]
+        if painter is None or not todo:
+            continue
+        models.make_room()
+        for each, tries in zip(todo, _paint(todo, painter), strict=True):
+            _paste_best(*each, tries, painter, ask_detector)
+
+
+def _prepare(kind: str, run: Run, painter: Painter | None) -> list[PreparedPart]:
+    """The parts of one kind that are to be painted; none without a painter for them."""
+    chosen = run.of_kind(kind)
+    if painter is None:
+        for one in chosen:
+            run.leave(one.number, f"no pack for {kind}s is in use")
+        return []
+    if not chosen:
+        return []
+    with run.clock.timed("prepare"):
+        made = prepare_parts(run.rgb, run.found, chosen, run.settings, run.models)
+    network = run.models.judge(kind) if run.settings.skip_good else None
+    if network is not None:
+        with run.clock.timed("judge"):
+            for ready in made:
+                run.leave(ready.number, good_already(run.rgb, ready, network))
+    return [ready for ready in made if not run.reports[ready.number].reason]
+
+
+def _paint(todo: Todo, painter: Painter) -> list[list[Painted]]:
+    """Paint parts of one kind; each picture gets its share of the time."""
+    run, clock = todo[0][0], Clock()
+    parts = [one for _, one in todo]
+    for owner, one in todo:
+        ring = torch.from_numpy(one.masks.m_d & ~one.masks.m_e).float()
+        for name, image in (("1-crop", one.image), ("2-pose", one.pose), ("3-ring", ring)):
+            owner.keep(name, image.expand(3, -1, -1), one)
+    tries = painter.paint(parts, run.settings, run.progress, clock)
+    for owner, _ in todo:
+        for stage, seconds in clock.seconds.items():
+            owner.clock.add(stage, seconds / len(todo))
+    return tries
+
+
+def _paste_best(
+    run: Run, one: PreparedPart, tries: Sequence[Painted], painter: Painter, ask_detector: bool
+) -> None:
+    """Paste the best of the tries at a part into its picture, or note why not."""
+    sound = [painted for painted in tries if not painted.fault]
+    if not sound:
+        run.leave(one.number, tries[0].fault)
+        return
+    judged = run.settings.judge and painter.weights != "random"
+    asked = judged or len(sound) > 1
+    pasted = [_paste(run, one, painted, asked, ask_detector) for painted in sound]
+    best = min(pasted, key=lambda each: each.verdict.rank if each.verdict else ())
+    for name, image in best.painted.steps.items():
+        run.keep(name, image, one)
+    verdict = best.verdict
+    report = replace(
+        run.reports[one.number],
+        seed=best.painted.seed,
+        malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
+    )
+    if judged and verdict and verdict.reason:
+        run.reports[one.number] = replace(report, reason=verdict.reason)
+        return
+    run.reports[one.number] = replace(
+        report, outcome="refined", crop=one.crop.box, engine=painter.engine
+    )
+    run.output = best.output
+    run.patches.append(best.patch)
+    run.painters[one.part.kind] = painter
+
+
+def _paste(
+    run: Run, one: PreparedPart, painted: Painted, asked: bool, ask_detector: bool
+) -> _Pasted:
+    """Paste one try at a part into its picture, and ask the judge about it where `asked`."""
+    settings, masks, models = run.settings, one.masks, run.models
+    image = painted.image.cpu()
+    patch = Patch(one.number, image, one.crop, masks.m_d, masks.m, painted.matched, one.covered)
+    last = all(other.covered >= patch.covered for other in run.patches)
+    below, patches = (run.output, [patch]) if last else (run.rgb, [*run.patches, patch])
+    with run.clock.timed("paste"):
+        output = compose(below, patches, feather=settings.paste, colour_match=settings.colour_match)
+    if not asked:
+        return _Pasted(painted, patch, output, None)
+    detector = models.detector_for(settings.detector) if ask_detector else None
+    with run.clock.timed("judge"):
+        verdict = compare(run.output, output, one, detector, models.judge(one.part.kind))
+    return _Pasted(painted, patch, output, verdict)
