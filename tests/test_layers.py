@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,29 @@ def test_nothing_below_imports_a_host(part):
         assert not any(
             name.startswith(("realishuman.hosts", "realishuman.cli")) for name in imported(file)
         )
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports inside functions and for type checking count: a circle is one however it is hidden.
+
+    CycleError shows the modules of a circle.
+    """
+    modules = {named(file): imported(file) for file in FILES}
+    graph = {
+        module: {known(name, modules) for name in names} - {module, ""}
+        for module, names in modules.items()
+    }
+    assert sum(map(len, graph.values())) > len(FILES)
+
+    TopologicalSorter(graph).prepare()
+
+
+def named(file):
+    """A file's module: realishuman.detect for detect/__init__.py."""
+    parts = ROOT.name, *file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def known(name, modules):
+    """The module that an imported name is or comes from, "" if it is none of ours."""
+    return next((each for each in (name, name.rpartition(".")[0]) if each in modules), "")

@@ -1,81 +1,46 @@
-"""AUTOMATIC1111's WebUI (1.10) as a host.
+"""AUTOMATIC1111's WebUI (1.10) around us.
 
 A loaded Stable Diffusion 1.x model lends us its classes, and with them the attention that
 sd_hijack put in place; its modules and tensors are only looked at (see backbones.twin). So there
 is nothing of LoRA, ControlNet, hypertile, token merging or tiling to switch off and on again.
 
 What is changed for a run, and put back: the list of hypernetworks, which attention reads from a
-global; the global random state; and where memory is short, the device of the host's model.
+global; and where memory is short, the device of the host's model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
-from weakref import WeakSet
 
 import torch
-from modules import devices, lowvram, paths_internal, sd_models, sd_unet, shared
+from modules import devices, lowvram, sd_unet, shared
 from torch import nn
 
 from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Turns, size, visiting
-from realishuman.diffusion.networks import Backbone
-from realishuman.hosts.webui.backbone import HostBackbone, Template
-from realishuman.hosts.webui.host import description_of, models_folder_of, random_state_kept
-from realishuman.weights.pack import Pack
+from realishuman.hosts.webui.surroundings import Template, loaded_model
 
 
-class A1111Host:
-    """See host.Host and backbone.Surroundings."""
+class A1111:
+    """See surroundings.Surroundings."""
 
     name = "AUTOMATIC1111"
 
-    def __init__(self) -> None:
-        self._backbones: WeakSet[HostBackbone] = WeakSet()
-
-    def open_backbone(self, pack: Pack) -> Backbone:
-        """See host.Host."""
-        backbone = HostBackbone(pack, self)
-        self._backbones.add(backbone)
-        return backbone
-
-    def describe(self) -> str:
-        """See host.Host."""
-        return description_of(self.template(), _model())
-
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """See host.Host."""
-        with random_state_kept(), _no_hypernetworks():
-            yield
-
-    def release(self) -> None:
-        """See host.Host."""
-        for backbone in self._backbones:
-            backbone.release()
-        devices.torch_gc()
-
-    def models_folder(self) -> Path:
-        """See host.Host."""
-        return models_folder_of(shared.cmd_opts, shared.opts.data, paths_internal.models_path)
-
     def place(self) -> Place:
-        """See backbone.Surroundings."""
+        """See Surroundings."""
         # before a model is loaded, and with fp8, dtype_unet is not what networks compute in
-        own = _model() is None or devices.fp8
+        own = loaded_model() is None or devices.fp8
         return Place(torch.device(devices.device), devices.dtype if own else devices.dtype_unet)
 
     def autoencoder_dtype(self) -> torch.dtype:
-        """See backbone.Surroundings."""
+        """See Surroundings."""
         dtype: torch.dtype = devices.dtype_vae
         return dtype
 
     def template(self) -> Template:
-        """See backbone.Surroundings."""
-        model = _model()
+        """See Surroundings."""
+        model = loaded_model()
         if model is None:
             return Template(None, "no model is loaded")
         if not getattr(model, "is_sd1", False):
@@ -90,7 +55,7 @@ class A1111Host:
         return Template(unet)
 
     def computing(self) -> AbstractContextManager[object]:
-        """See backbone.Surroundings."""
+        """See Surroundings."""
         context: AbstractContextManager[object] = devices.autocast()
         return context
 
@@ -98,7 +63,7 @@ class A1111Host:
     def resident(
         self, unets: Sequence[nn.Module], others: Sequence[nn.Module], activations: int
     ) -> Iterator[Turns | None]:
-        """See backbone.Surroundings."""
+        """See Surroundings."""
         ours = [*unets, *others]
         device = self.place().device
         with ExitStack() as stack:
@@ -115,15 +80,27 @@ class A1111Host:
                 stack.enter_context(visiting(ours, device))
                 yield None
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Without the hypernetworks that the user's prompt named, which attention asks for.
 
-def _model() -> Any:
-    """The loaded model or None; shared.sd_model would load one."""
-    return sd_models.model_data.sd_model
+        Their list is emptied in place, because the host's modules may hold it under other names.
+        """
+        loaded = list(shared.loaded_hypernetworks)
+        shared.loaded_hypernetworks.clear()
+        try:
+            yield
+        finally:
+            shared.loaded_hypernetworks[:] = loaded
+
+    def empty_cache(self) -> None:
+        """See Surroundings."""
+        devices.torch_gc()
 
 
 def _is_split() -> bool:
     """Whether the host itself lets its networks take turns (--medvram, --lowvram)."""
-    return bool(getattr(_model(), "lowvram", False))
+    return bool(getattr(loaded_model(), "lowvram", False))
 
 
 def _free(device: torch.device) -> float:
@@ -137,7 +114,7 @@ def _free(device: torch.device) -> float:
 @contextmanager
 def _model_away() -> Iterator[None]:
     """The host's model on the CPU, and each of its networks back where it was."""
-    model = _model()
+    model = loaded_model()
     if _is_split():  # they come back by themselves, one by one
         lowvram.send_everything_to_cpu()
         devices.torch_gc()
@@ -154,17 +131,3 @@ def _model_away() -> Iterator[None]:
     finally:
         for network, at in away:
             network.to(at)
-
-
-@contextmanager
-def _no_hypernetworks() -> Iterator[None]:
-    """Without the hypernetworks that the user's prompt named; attention asks for them by a global.
-
-    Its list is emptied in place, because the host's modules may hold it under other names.
-    """
-    loaded = list(shared.loaded_hypernetworks)
-    shared.loaded_hypernetworks.clear()
-    try:
-        yield
-    finally:
-        shared.loaded_hypernetworks[:] = loaded

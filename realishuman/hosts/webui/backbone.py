@@ -8,9 +8,9 @@ the user may change the loaded model between two pictures.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from realishuman.backbones.packed import load_autoencoder, load_unet
 from realishuman.backbones.twin import load_twin, misfit
 from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import OWN, TWIN, StageOneNetworks, StageTwoNetworks, Unet
+from realishuman.hosts.webui.surroundings import Surroundings
 from realishuman.memory import memory_left
 from realishuman.weights.header import UnetShape
 from realishuman.weights.pack import Pack
@@ -30,39 +31,6 @@ _CPU = torch.device("cpu")
 _SMALL = 2 * 2**30  # bytes of weights that stay in RAM where the system says nothing of memory
 _ACTIVATIONS = 2 * 2**30  # bytes that encoding, sampling and decoding a few crops of 512 px take
 _Networks = TypeVar("_Networks", StageOneNetworks, StageTwoNetworks)
-
-
-@dataclass(frozen=True)
-class Template:
-    """The loaded model's UNet to make twins of, or None and why not, in half a sentence."""
-
-    module: nn.Module | None
-    why_not: str = ""
-
-
-class Surroundings(Protocol):
-    """What a host must tell and do for its backbones."""
-
-    def place(self) -> Place:
-        """Device of all networks and precision of UNets."""
-
-    def autoencoder_dtype(self) -> torch.dtype:
-        """Precision of autoencoders."""
-
-    def template(self) -> Template:
-        """The loaded model's UNet."""
-
-    def computing(self) -> AbstractContextManager[object]:
-        """The host's autocast, entered around each forward of a twin."""
-
-    def resident(
-        self, unets: Sequence[nn.Module], others: Sequence[nn.Module], activations: int
-    ) -> AbstractContextManager[Turns | None]:
-        """Networks on the device inside, with so many bytes to spare; the host's own may go away.
-
-        Gives Turns where they do not fit at once: the caller then brings each before it runs.
-        After, also after an exception, the host's networks are back and ours on the CPU.
-        """
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""What every WebUI can do for us, and the one that runs us."""
+"""The WebUI that runs us: one class for all of them, on top of what differs, its Surroundings."""
 
 from __future__ import annotations
 
 import functools
 import random
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -15,37 +16,69 @@ import torch
 from realishuman.backbones.loading import Place
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import BackboneError
-from realishuman.hosts.webui.backbone import Template
+from realishuman.hosts.webui.backbone import HostBackbone
+from realishuman.hosts.webui.options import MODELS_DIR, option
 from realishuman.hosts.webui.program import program
+from realishuman.hosts.webui.surroundings import Surroundings, loaded_model
 from realishuman.weights.pack import Pack
 
-MODELS_FLAG = "realishuman_models_dir"  # of the command line, and the option's name
 
+class Host:
+    """The WebUI around us, for everything above networks."""
 
-class Host(Protocol):
-    """The WebUI we run in."""
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._backbones: WeakSet[HostBackbone] = WeakSet()
 
     @property
     def name(self) -> str:
         """As its users call it."""
+        return self._surroundings.name
 
     def place(self) -> Place:
         """Device and precision in which UNets of ours compute."""
+        return self._surroundings.place()
 
     def open_backbone(self, pack: Pack) -> Backbone:
         """The pack's networks, on the loaded model's UNet classes where that model fits."""
+        backbone = HostBackbone(pack, self._surroundings)
+        self._backbones.add(backbone)
+        return backbone
 
     def describe(self) -> str:
         """What is loaded and what that means for packs, in a sentence."""
+        template = self._surroundings.template()
+        if template.module is None:
+            why = template.why_not
+            return f"{why[:1].upper()}{why[1:]}: packs run on their own networks."
+        checkpoint = getattr(loaded_model(), "sd_checkpoint_info", None)
+        title = getattr(checkpoint, "name_for_extra", "A model")
+        return (
+            f"{title} is loaded: packs of its sizes run on its UNet's classes, others on their own "
+            "networks."
+        )
 
-    def undisturbed(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
         """Around every run: what a run could disturb is afterwards as it was, however it ends."""
+        with _random_state_kept(), self._surroundings.undisturbed():
+            yield
 
     def release(self) -> None:
         """Let go of all networks of ours, in RAM and on the device; they load again when needed."""
+        for backbone in self._backbones:
+            backbone.release()
+        self._surroundings.empty_cache()
 
     def models_folder(self) -> Path:
-        """Where packs and other model files lie; it need not exist."""
+        """Where packs and other model files lie; it need not exist.
+
+        The folder the command line names, else the option, else `realishuman` among the models.
+        """
+        from modules import paths_internal, shared
+
+        named = getattr(shared.cmd_opts, MODELS_DIR, None) or option(MODELS_DIR)
+        return Path(named) if named else Path(paths_internal.models_path) / "realishuman"
 
 
 @functools.cache
@@ -54,35 +87,18 @@ def current() -> Host:
     found = program()
     if found.why_not:
         raise BackboneError(found.why_not)
+    # each imports its program's modules, so only the one that runs can be imported
     if found.adapter == "forge":
-        from realishuman.hosts.webui.forge import ForgeHost
+        from realishuman.hosts.webui.forge import Forge
 
-        return ForgeHost()
-    from realishuman.hosts.webui.a1111 import A1111Host
+        return Host(Forge())
+    from realishuman.hosts.webui.a1111 import A1111
 
-    return A1111Host()
-
-
-def models_folder_of(cmd_opts: Any, options: dict[str, Any], models_path: str) -> Path:
-    """The folder the command line names, else the option, else `realishuman` among the models."""
-    named = getattr(cmd_opts, MODELS_FLAG, None) or options.get(MODELS_FLAG)
-    return Path(named) if named else Path(models_path) / "realishuman"
-
-
-def description_of(template: Template, model: Any) -> str:
-    """What a host says of its loaded model; see Host.describe."""
-    if template.module is None:
-        why = template.why_not
-        return f"{why[:1].upper()}{why[1:]}: packs run on their own networks."
-    title = getattr(getattr(model, "sd_checkpoint_info", None), "name_for_extra", "A model")
-    return (
-        f"{title} is loaded: packs of its sizes run on its UNet's classes, others on their own "
-        "networks."
-    )
+    return Host(A1111())
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
+def _random_state_kept() -> Iterator[None]:
     """Python's, numpy's and torch's global random numbers go on afterwards as if nothing was.
 
     Ours come from own generators; libraries beneath may still draw.

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from realishuman.hosts.webui.components import component_of, leftmost
 from realishuman.hosts.webui.fields import FIELDS, Field, FieldError
 
 SECTION = ("realishuman", "RealisHuman")
-MODELS_DIR = "realishuman_models_dir"
+MODELS_DIR = "realishuman_models_dir"  # on the command line it has this name as well
 KEEP_LOADED = "realishuman_keep_loaded"
 PREVIEW = "realishuman_preview"
 SAVE = "realishuman_save"
@@ -93,8 +94,6 @@ def register() -> None:
             restrict_api=one.local,
         )
         shared.opts.add_option(key, info)
-    from realishuman.hosts.webui.panel import component_of, leftmost
-
     for field in FIELDS:
         name, arguments = component_of(field)
         arguments.pop("info", None)

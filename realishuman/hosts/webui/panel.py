@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 from realishuman.errors import RealisHumanError
+from realishuman.hosts.webui.components import component_of
 from realishuman.hosts.webui.fields import FIELDS, Field
 from realishuman.hosts.webui.infotext import component_value
 from realishuman.hosts.webui.options import start_value
@@ -64,33 +65,6 @@ class Panel:
     components: list[Any]
     infotext_fields: list[tuple[Any, Callable[..., Any]]]
     paste_field_names: list[str]
-
-
-def component_of(one: Field) -> tuple[str, dict[str, Any]]:
-    """Name of the gradio class that fits a field, and its arguments but for value and elem_id."""
-    arguments: dict[str, Any] = {"label": one.label, "info": _info(one)}
-    if one.kind == "bool":
-        return "Checkbox", arguments
-    if one.kind == "names":
-        return "CheckboxGroup", {**arguments, "choices": list(one.choices)}
-    if one.kind == "name":
-        choices = ([AUTO] if one.automatic else []) + list(one.choices)
-        return "Dropdown", {**arguments, "choices": choices or [one.default]}
-    low = one.shown(None) if one.automatic else one.low
-    return "Slider", {**arguments, "minimum": low, "maximum": one.usual, "step": one.step}
-
-
-def _info(one: Field) -> str:
-    text = one.help[0].upper() + one.help[1:]
-    return "; ".join(filter(None, (text, leftmost(one))))
-
-
-def leftmost(one: Field) -> str:
-    """What the lowest number of a slider stands for if it is none, else ""."""
-    if not (one.automatic and one.is_number):
-        return ""
-    own = one.name.startswith(("hand_", "face_"))
-    return f"leftmost, {one.shown(None):g}: {'as for all parts' if own else 'as the pack says'}"
 
 
 def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from realishuman.files import fitting_name
+from realishuman.hosts.webui.job import JOB
 from realishuman.hosts.webui.options import SAVE, option
 from realishuman.imaging.formats import HOLDS
 from realishuman.imaging.handed import pixels_of
@@ -67,8 +68,6 @@ def save_beside(file: str | Path, steps: Mapping[str, Image.Image]) -> None:
 
 def on_image_saved(parameters: Any) -> None:
     """What the host calls after each file it has saved; only the one after our hook is ours."""
-    from realishuman.hosts.webui.script import JOB
-
     job = getattr(parameters.p, JOB, None)
     if job is not None and job.steps:
         steps, job.steps = job.steps, {}

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -20,16 +19,16 @@ from realishuman.hosts.webui import infotext, saving
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
 from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
+from realishuman.hosts.webui.job import JOB, Job, is_nested, job_of
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
-from realishuman.hosts.webui.progress import STAGES, HostProgress, count_sampling, reserve
+from realishuman.hosts.webui.progress import HostProgress, count_sampling, reserve
 from realishuman.hosts.webui.refusal import refusal
 from realishuman.hosts.webui.skipping import is_skipped, resume, skip
 from realishuman.imaging.handed import pixels_of, with_pixels
-from realishuman.infotext import Facts, facts_of
+from realishuman.infotext import facts_of
 from realishuman.progress import Interrupted
 
 TITLE = "RealisHuman"
-JOB = "_realishuman_job"  # attribute of p: the Job, None when switched off
 AXES = "_realishuman_axes"  # attribute of p: what an X/Y/Z grid sets, by field name
 NOT_TICKED = (
     "The [RealisHuman] axes of the grid change nothing: RealisHuman refine is not ticked. Tick it, "
@@ -39,32 +38,6 @@ STOPPED = "Not refined: Interrupt or Skip was pressed."
 # of a path with a root: all up to its last name; addresses of the web do not begin like this
 FOLDERS = re.compile(r"""(?<![^\s"'(])(?:[A-Za-z]:)?[\\/](?:[^\\/:*?"<>|\n]+[\\/])+""")
 log = logging.getLogger("realishuman")
-
-
-@dataclass
-class Job:
-    """One run of the host's process_images.
-
-    seeds     p.all_seeds itself: another run has another list.
-    error     why no picture can be refined, as a sentence.
-    facts     by the number of the picture in the job.
-    reserved  sampling stages on the progress bar that no picture has used yet.
-    steps     pictures to save beside the next one that the host saves.
-    notes     sentences that were said already.
-    """
-
-    choices: Choices
-    seeds: Sequence[int]
-    error: str = ""
-    facts: dict[int, Facts] = field(default_factory=dict)
-    reserved: int = 0
-    steps: Mapping[str, Image.Image] = field(default_factory=dict)
-    notes: set[str] = field(default_factory=set)
-
-    @property
-    def stages(self) -> int:
-        """How many sampling stages a picture has at most."""
-        return STAGES * len(self.choices.settings.parts)
 
 
 class AlwaysOn:
@@ -97,7 +70,7 @@ class AlwaysOn:
         would be passed over in silence; the next thing they call on `p` raises it instead, before
         anything is computed.
         """
-        if _is_nested(p):
+        if is_nested(p):
             return
         try:
             choices = _choices(p, arguments)
@@ -115,7 +88,7 @@ class AlwaysOn:
 
     def process(self, p: Any, *arguments: Any) -> None:
         """Read the arguments, and write them into the infotext. May be called again for a job."""
-        if _is_nested(p):
+        if is_nested(p):
             return
         job = getattr(p, JOB, None)
         if job is not None and job.seeds is p.all_seeds:
@@ -135,7 +108,7 @@ class AlwaysOn:
 
     def process_batch(self, p: Any, *_arguments: Any, batch_number: int = 0, **_: Any) -> None:
         """Before the first sampling: tell the progress bar what is to come."""
-        job = _job(p)
+        job = job_of(p)
         resume(p)
         if job is not None and not job.error and batch_number == 0 and not job.reserved:
             from modules import shared
@@ -158,7 +131,7 @@ class AlwaysOn:
 
     def postprocess(self, p: Any, processed: Any, *_arguments: Any) -> None:
         """The job is over, unless there are no pictures: then another script pretends."""
-        job = _job(p)
+        job = job_of(p)
         if job is None or not processed.images:
             return
         from modules import shared
@@ -169,7 +142,7 @@ class AlwaysOn:
             engine().release()
 
     def _refine(self, p: Any, pp: Any) -> None:
-        job = _job(p)
+        job = job_of(p)
         if job is None:
             return
         number = p.iteration * p.batch_size + p.batch_index
@@ -267,15 +240,6 @@ def _seed(p: Any, number: int) -> int:
     """The seed of the picture at hand; scripts may have added pictures to the batch."""
     place = p.batch_index
     return int(p.seeds[place] if place < len(p.seeds) else p.all_seeds[number % len(p.all_seeds)])
-
-
-def _is_nested(p: Any) -> bool:
-    """Whether this is a run that another extension makes for a part of a picture."""
-    return bool(getattr(p, "_ad_inner", False))
-
-
-def _job(p: Any) -> Job | None:
-    return None if _is_nested(p) else getattr(p, JOB, None)
 
 
 def _is_on(p: Any, arguments: Sequence[Any]) -> bool:

@@ -11,7 +11,8 @@ from PIL import Image
 from realishuman.errors import PackError
 from realishuman.hosts.webui import saving
 from realishuman.hosts.webui.infotext import fact
-from realishuman.hosts.webui.script import AXES, JOB
+from realishuman.hosts.webui.job import JOB
+from realishuman.hosts.webui.script import AXES
 from realishuman.imaging.handed import pixels_of
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from realishuman.hosts import webui
+from realishuman.hosts.webui.host import Host
 from realishuman.weights.random_pack import SMALL, random_pack
 from tests.backbones.ldm_like import UNetModel
 
@@ -124,8 +125,10 @@ def a1111(installed, unet):
     }
     installed(*parts.values())
     adapter = importlib.import_module("realishuman.hosts.webui.a1111")
+    around = adapter.A1111()
     return types.SimpleNamespace(
-        host=adapter.A1111Host(),
+        host=Host(around),
+        around=around,
         adapter=adapter,
         log=log,
         unet=unet,
@@ -266,9 +269,10 @@ def forge_like(installed, unet, memory, memory_management, patcher):
             opts=types.SimpleNamespace(data={}),
         ),
     )
-    adapter = importlib.import_module("realishuman.hosts.webui.forge")
+    around = importlib.import_module("realishuman.hosts.webui.forge").Forge()
     return types.SimpleNamespace(
-        host=adapter.ForgeHost(),
+        host=Host(around),
+        around=around,
         unet=unet,
         memory=memory,
         inner=inner,

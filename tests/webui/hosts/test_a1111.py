@@ -39,7 +39,7 @@ def on_gpu(a1111, monkeypatch):
     def make(*free):
         answers = list(free)
         monkeypatch.setattr(a1111.adapter, "_free", lambda device: answers.pop(0))
-        monkeypatch.setattr(a1111.host, "place", lambda: Place(AWAY, torch.float32))
+        monkeypatch.setattr(a1111.around, "place", lambda: Place(AWAY, torch.float32))
         model = a1111.data.sd_model
         model.model, model.first_stage_model = Network(AWAY), Network("cpu")
         model.cond_stage_model = nn.Identity()
@@ -67,15 +67,15 @@ def test_hypernetworks_of_the_users_prompt_are_away_during_a_run(a1111, error):
 def test_a_unet_that_stands_in_for_the_models_is_not_called(a1111):
     a1111.sd_unet.current_unet = object()
 
-    assert "TensorRT" in a1111.host.template().why_not
+    assert "TensorRT" in a1111.around.template().why_not
 
 
 def test_with_fp8_storage_networks_compute_in_what_the_host_computes_in(a1111):
     a1111.devices.fp8, a1111.devices.dtype_unet = True, torch.float8_e4m3fn
     a1111.devices.dtype = torch.bfloat16
 
-    assert "fp8" in a1111.host.template().why_not
-    assert a1111.host.place() == Place(torch.device("cpu"), torch.bfloat16)
+    assert "fp8" in a1111.around.template().why_not
+    assert a1111.around.place() == Place(torch.device("cpu"), torch.bfloat16)
 
 
 def test_each_forward_runs_in_the_hosts_autocast(a1111, pack):
@@ -91,7 +91,7 @@ def test_each_forward_runs_in_the_hosts_autocast(a1111, pack):
 def test_where_memory_is_plenty_only_ours_move(a1111, on_gpu, ours, error):
     hosts, before = on_gpu(10**6, 10**6), [state(each) for each in ours]
 
-    with pytest.raises(error), a1111.host.resident(ours[:1], ours[1:], 0) as turns:
+    with pytest.raises(error), a1111.around.resident(ours[:1], ours[1:], 0) as turns:
         assert turns is None
         assert devices(ours) == {"meta"}
         raise error
@@ -104,7 +104,7 @@ def test_where_memory_is_short_the_hosts_model_goes_and_comes_back(a1111, on_gpu
     needed = size(ours) + 100
     on_device, on_cpu = on_gpu(needed - 1, needed)
 
-    with pytest.raises(WebuiInterrupt), a1111.host.resident(ours[:1], ours[1:], 100) as turns:
+    with pytest.raises(WebuiInterrupt), a1111.around.resident(ours[:1], ours[1:], 100) as turns:
         assert turns is None
         assert on_device.sent == ["cpu"]
         assert devices(ours) == {"meta"}
@@ -118,7 +118,7 @@ def test_where_memory_is_short_the_hosts_model_goes_and_comes_back(a1111, on_gpu
 def test_where_it_is_short_even_then_networks_take_turns(a1111, on_gpu, ours):
     on_gpu(0, 0)
 
-    with pytest.raises(WebuiInterrupt), a1111.host.resident(ours[:1], ours[1:], 100) as turns:
+    with pytest.raises(WebuiInterrupt), a1111.around.resident(ours[:1], ours[1:], 100) as turns:
         assert isinstance(turns, Turns)
         turns.bring(ours[0])
         assert [devices([each]) for each in ours] == [{"meta"}, {"cpu"}]
@@ -131,14 +131,14 @@ def test_with_medvram_the_host_is_told_to_clear_the_device_by_its_own_way(a1111,
     on_device, _ = on_gpu(10**6, 10**6)
     a1111.data.sd_model.lowvram = True
 
-    with a1111.host.resident(ours[:1], ours[1:], 0):
+    with a1111.around.resident(ours[:1], ours[1:], 0):
         assert "everything to cpu" in a1111.log
 
     assert on_device.sent == []
 
 
 def test_a_stage_in_turns_runs_each_network_when_it_is_needed(a1111, pack, monkeypatch):
-    monkeypatch.setattr(a1111.host, "resident", lambda *_given: Turns(torch.device("cpu")))
+    monkeypatch.setattr(a1111.around, "resident", lambda *_given: Turns(torch.device("cpu")))
     brought = []
     monkeypatch.setattr(Turns, "bring", lambda self, module: brought.append(type(module).__name__))
 

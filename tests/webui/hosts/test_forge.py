@@ -44,7 +44,7 @@ def at_home(before, modules):
 def test_what_the_memory_manager_did_to_our_networks_is_undone(webui, ours, error):
     before = [tensors(each) for each in ours]
 
-    with pytest.raises(error), webui.host.resident(ours[:2], ours[2:], 1000) as turns:
+    with pytest.raises(error), webui.around.resident(ours[:2], ours[2:], 1000) as turns:
         assert turns is None
         assert len(webui.memory.current_loaded_models) == 2
         assert ours[0].parameters_manual_cast
@@ -58,7 +58,7 @@ def test_what_the_memory_manager_did_to_our_networks_is_undone(webui, ours, erro
 def test_a_loading_that_fails_midway_is_undone_too(webui, ours):
     before, webui.memory.fails = [tensors(each) for each in ours], True
 
-    with pytest.raises(torch.cuda.OutOfMemoryError), webui.host.resident(ours[:2], ours[2:], 0):
+    with pytest.raises(torch.cuda.OutOfMemoryError), webui.around.resident(ours[:2], ours[2:], 0):
         pass
 
     assert webui.memory.current_loaded_models == []
@@ -67,21 +67,21 @@ def test_a_loading_that_fails_midway_is_undone_too(webui, ours):
 
 def test_networks_are_loaded_anew_each_time(webui, ours):
     for _ in range(2):
-        with webui.host.resident(ours[:2], ours[2:], 1000):
+        with webui.around.resident(ours[:2], ours[2:], 1000):
             assert len(webui.memory.current_loaded_models) == 2
 
     assert webui.memory.asked[0] == webui.memory.asked[1]
 
 
 def test_room_for_what_the_manager_does_not_know_is_asked_for_with_the_loading(forge, ours):
-    with forge.host.resident(ours[:2], ours[2:], 1000):
+    with forge.around.resident(ours[:2], ours[2:], 1000):
         pass
 
     assert forge.memory.asked == [(2, 1000, size(ours[2:]))]
 
 
 def test_forge_neo_is_asked_for_all_the_room_in_one(neo, ours):
-    with neo.host.resident(ours[:2], ours[2:], 1000):
+    with neo.around.resident(ours[:2], ours[2:], 1000):
         pass
 
     assert neo.memory.asked == [(2, 1000 + size(ours[2:]))]
@@ -95,7 +95,7 @@ def test_networks_of_plain_layers_are_never_the_managers(webui, monkeypatch, sho
     webui.memory.free = size(plain) + 1000 - short
     monkeypatch.setattr(webui.memory_management, "get_torch_device", lambda: device)
 
-    with webui.host.resident(plain[:1], plain[1:], 1000) as turns:
+    with webui.around.resident(plain[:1], plain[1:], 1000) as turns:
         assert isinstance(turns, kind)
         assert webui.memory.current_loaded_models == []
         places = {p.device.type for each in plain for p in each.parameters()}
@@ -124,13 +124,13 @@ def test_a_twin_has_no_marks_of_the_hosts_loading_and_shares_no_list(neo, pack):
 def test_a_quantised_model_lends_no_classes(webui, stored):
     webui.inner.storage_dtype = stored
 
-    assert f"stored as {stored}" in webui.host.template().why_not
+    assert f"stored as {stored}" in webui.around.template().why_not
 
 
 def test_before_the_first_picture_no_model_is_loaded(webui):
     webui.data.sd_model = object()  # Forge's stand-in has none of a model's attributes
 
-    assert webui.host.template().why_not == "no model is loaded"
+    assert webui.around.template().why_not == "no model is loaded"
 
 
 def test_autoencoders_compute_in_float32_where_the_host_wants_that(webui, monkeypatch):
@@ -139,7 +139,7 @@ def test_autoencoders_compute_in_float32_where_the_host_wants_that(webui, monkey
         monkeypatch.setattr(memory, "get_computation_dtype", lambda device, count: torch.float16)
     else:
         monkeypatch.setattr(memory, "inference_cast", lambda dtype, device: dtype)
-    assert webui.host.place().dtype is torch.float16
+    assert webui.around.place().dtype is torch.float16
     assert webui.host.autoencoder_dtype() is torch.float16
 
     monkeypatch.setattr(memory, "vae_dtype", lambda: torch.float32)
