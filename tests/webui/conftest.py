@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from realishuman.hosts.webui.bench import opened
-from realishuman.pipeline.look import look
-from realishuman.pipeline.refine import refine
+from realishuman.hosts.webui.engine import BoundEngine
+from realishuman.hosts.webui.fields import choices_from
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, seed=3)
 
 
-class PlainEngine:
-    """What the tab and the routes ask for, without a host; counts what it is asked."""
+@dataclass(frozen=True)
+class PlainEngine(BoundEngine):
+    """A bound engine without a host; remembers what it is asked."""
 
-    def __init__(self, models):
-        self._models, self.searches, self.runs = models, [], 0
+    searches: list = field(default_factory=list)
+    runs: list = field(default_factory=list)
 
-    def find(self, image, settings, boxes=(), progress=None):
-        self.searches.append(tuple(boxes))
-        return look(image, self._models, settings, boxes, progress)
+    def find(self, *arguments, **named):
+        self.searches.append(arguments)
+        return super().find(*arguments, **named)
 
-    def refine(self, image, settings, *, boxes=(), found=None, only=None, progress=None):
-        self.runs += 1
-        return refine(
-            image,
-            self._models,
-            settings,
-            boxes=boxes,
-            found=found,
-            only=only,
-            progress=progress,
-        )
+    def refine(self, *arguments, **named):
+        self.runs.append(arguments)
+        return super().refine(*arguments, **named)
 
-    def models(self):
-        return self._models
+
+def engine_with(models):
+    """An engine in the place of the WebUI's, on models that are there."""
+    source = SimpleNamespace(models=lambda *_chosen: models, working=nullcontext)
+    return PlainEngine(source, choices_from({"parts": ["hand"], "steps": 1}))
 
 
 class PlacedDetector:
@@ -70,7 +70,7 @@ def engine_of(models_of):
     def make(parts, **options):
         models = models_of(parts, **options)
         models.detector = PlacedDetector(parts)
-        return PlainEngine(models)
+        return engine_with(models)
 
     return make
 

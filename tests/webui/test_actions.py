@@ -11,32 +11,15 @@ from PIL import Image
 from realishuman.hosts.webui import bench as benches
 from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
-from realishuman.hosts.webui.fields import choices_from
 from realishuman.imaging.boxes import Box
 from realishuman.parts.kinds import KINDS
 from realishuman.progress import Interrupted
 from tests.webui.conftest import FAST
 
 
-class NamedEngine:
-    """The plain engine behind the arguments of the WebUI's."""
-
-    def __init__(self, plain):
-        self.plain = plain
-
-    def find(self, image, settings, boxes=(), progress=None, *, packs, detector_device):
-        return self.plain.find(image, settings, boxes, progress)
-
-    def refine(self, image, settings, *, packs, detector_device, **named):
-        return self.plain.refine(image, settings, **named)
-
-    def models(self, packs, detector_device, kinds):
-        return self.plain.models()
-
-
-def choices(values):
-    settings = replace(FAST, **values)
-    return choices_from({"parts": ["hand"], "steps": 1}), settings
+def bind_to(engine):
+    """What reads the components' values: all but the settings stay as they are."""
+    return lambda values: (engine, replace(FAST, **values))
 
 
 def written(image, pairs):
@@ -51,7 +34,7 @@ def plain(engine_of, flat_hand):
 
 @pytest.fixture
 def actions(plain):
-    return Actions(lambda: NamedEngine(plain), choices, nullcontext, written)
+    return Actions(bind_to(plain), nullcontext, written)
 
 
 @pytest.fixture
@@ -89,7 +72,7 @@ def test_discarding_changes_picture_and_infotext_without_sampling(actions, plain
 
     kept = actions.keep(view.token, ["2 right hand"], image)
 
-    assert plain.runs == 1
+    assert len(plain.runs) == 1
     assert "1 right hand discarded; 2 right hand refined" in kept.text
     assert "1 of 2 parts refined." in kept.text
     assert kept.text.startswith("a hand|")
@@ -123,7 +106,7 @@ def test_a_part_without_a_pack_is_not_promised_to_be_refined(engine_of, flat_han
         KINDS["face"].at_rest(Box(250, 50, 350, 180), None, (0, 0)),
     )
     engine = engine_of([hand, replace(face, score=0.9, note="")])
-    both = Actions(lambda: NamedEngine(engine), choices, nullcontext, written)
+    both = Actions(bind_to(engine), nullcontext, written)
 
     view = both.find(None, image, {"parts": ("hand", "face")})
 
@@ -172,7 +155,7 @@ def test_a_new_box_is_ticked_and_unticked_parts_stay_unticked(actions, image):
 
 def test_a_box_in_which_nothing_is_sure_is_not_ticked_and_says_why(actions, plain, image):
     view = actions.find(None, image, {})
-    parts = plain._models.detector.parts
+    parts = plain.models().detector.parts
     unsure = replace(parts[1], score=0.17)
     parts[1] = unsure
 

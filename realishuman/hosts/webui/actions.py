@@ -15,84 +15,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.base import Part
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import bench as benches
 from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.bench import Bench, Benches
 from realishuman.hosts.webui.boxes import as_text, parsed
 from realishuman.hosts.webui.editing import edited
-from realishuman.hosts.webui.fields import Choices
+from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.infotext import settings_of
 from realishuman.infotext import PREFIX, facts_of
-from realishuman.parts.found import Found
-from realishuman.pipeline.models import Models
 from realishuman.progress import Interrupted, Progress
-from realishuman.result import Result
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import Settings
 
 RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 GONE = "The picture is no longer in memory or was changed: press Find parts."
 NO_PICTURE = "Load a picture first, or send one from another tab."
 NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
 STOPPED = "Interrupted: nothing was changed."
-
-
-@dataclass(frozen=True)
-class Bound:
-    """An engine with packs and detector chosen: bench.Engine on top of engine.Engine."""
-
-    engine: Any
-    choices: Choices
-
-    def find(
-        self,
-        image: benches.Pixels,
-        settings: Settings,
-        boxes: Sequence[GivenBox] = (),
-        progress: Progress | None = None,
-    ) -> Found:
-        """As the engine does."""
-        found: Found = self.engine.find(image, settings, boxes, progress, **self._named())
-        return found
-
-    def refine(
-        self,
-        image: benches.Pixels,
-        settings: Settings,
-        *,
-        boxes: Sequence[GivenBox] = (),
-        found: Found | None = None,
-        only: Collection[int] | None = None,
-        progress: Progress | None = None,
-    ) -> Result:
-        """As the engine does."""
-        result: Result = self.engine.refine(
-            image,
-            settings,
-            boxes=boxes,
-            found=found,
-            only=only,
-            progress=progress,
-            **self._named(),
-        )
-        return result
-
-    def models(self) -> Models:
-        """The networks of these packs."""
-        chosen = self.choices
-        models: Models = self.engine.models(
-            chosen.packs, chosen.detector_device, chosen.settings.parts
-        )
-        return models
-
-    def without(self) -> list[str]:
-        """Kinds of part for which there is no pack."""
-        packs = self.models().packs
-        return [kind for kind in PART_KINDS if kind not in packs]
-
-    def _named(self) -> dict[str, Any]:
-        return {"packs": self.choices.packs, "detector_device": self.choices.detector_device}
 
 
 @dataclass(frozen=True)
@@ -119,13 +59,12 @@ class View:
 class Actions:
     """The tab's actions over one engine.
 
-    engine  gives the engine; choices reads the values of the settings' components.
+    bind    the engine and the picture's settings, as the values of the components say.
     turn    the host's queue lock: nothing else runs inside.
     written makes the infotext of a picture from the one it came with and our keys and values.
     """
 
-    engine: Callable[[], Any]
-    choices: Callable[[Mapping[str, Any]], tuple[Choices, Settings]]
+    bind: Callable[[Mapping[str, Any]], tuple[BoundEngine, Settings]]
     turn: Callable[[], AbstractContextManager[Any]]
     written: Callable[[Image.Image | None, Mapping[str, str]], str]
     benches: Benches = field(default_factory=Benches)
@@ -135,10 +74,10 @@ class Actions:
         if image is None:
             return self.forget(token, NO_PICTURE)
         try:
-            bound, settings = self._bound(values)
+            engine, settings = self.bind(values)
             with self.turn():
-                bench = benches.opened(np.asarray(image), bound, settings)
-                without = bound.without()
+                bench = benches.opened(np.asarray(image), engine, settings)
+                without = engine.kinds_without_pack()
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         token = token or secrets.token_hex(8)
@@ -155,14 +94,14 @@ class Actions:
     ) -> View:
         """Take the boxes as they were edited; new ones are ticked if what is in them is sure."""
         try:
-            bound, settings = self._bound(values)
+            engine, settings = self.bind(values)
             with self.turn():
                 bench = self.benches.get(token)  # a run before us may have changed it
                 if bench is None:
                     return View(note=markup.note(GONE, "error"))
-                changed, refused = edited(bench, parsed(text), bound, settings)
+                changed, refused = edited(bench, parsed(text), engine, settings)
                 self.benches.put(str(token), changed)
-                without = bound.without()
+                without = engine.kinds_without_pack()
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
@@ -182,12 +121,12 @@ class Actions:
         It does not wait for its turn, so a run may end meanwhile: then its bench is drawn.
         """
         try:
-            bound, settings = self._bound(values)
+            engine, settings = self.bind(values)
             while (bench := self.benches.get(token)) is not None:
-                changed = benches.ringed(bench, bound, settings)
+                changed = benches.ringed(bench, engine, settings)
                 if self.benches.swap(str(token), bench, changed):
                     stage = _stage(changed, _numbers(ticked))
-                    return View(stage=stage, table=_table(changed, bound.without()))
+                    return View(stage=stage, table=_table(changed, engine.kinds_without_pack()))
         except RealisHumanError as error:
             return View(note=markup.note(str(error), "error"))
         return View()
@@ -207,17 +146,17 @@ class Actions:
         if image is None:
             return self.forget(token, NO_PICTURE)
         try:
-            bound, settings = self._bound(values)
+            engine, settings = self.bind(values)
             bench = self.benches.get(token)
             if bench is None or bench.digest != benches.digest_of(np.asarray(image)):
                 token = token or secrets.token_hex(8)
-                bench = benches.opened(np.asarray(image), bound, settings, progress)
+                bench = benches.opened(np.asarray(image), engine, settings, progress)
                 chosen = bench.fit
             else:
                 chosen = _numbers(ticked)
-            done = benches.refined(bench, bound, settings, chosen, progress)
-            done = replace(done, facts=_facts(done, bound))
-            without = bound.without()
+            done = benches.refined(bench, engine, settings, chosen, progress)
+            done = replace(done, facts=_facts(done, engine))
+            without = engine.kinds_without_pack()
         except Interrupted:
             return View(note=markup.note(STOPPED))
         except RealisHumanError as error:
@@ -260,10 +199,6 @@ class Actions:
             "text": text,
         }
 
-    def _bound(self, values: Mapping[str, Any]) -> tuple[Bound, Settings]:
-        choices, settings = self.choices(values)
-        return Bound(self.engine(), choices), settings
-
 
 def _all(
     token: str, bench: Bench, chosen: Collection[int], text: str, without: Collection[str]
@@ -286,10 +221,10 @@ def _table(bench: Bench, without: Collection[str]) -> str:
     return markup.part_list(bench.found.parts, reports, without)
 
 
-def _facts(bench: Bench, bound: Bound) -> dict[str, str]:
+def _facts(bench: Bench, engine: BoundEngine) -> dict[str, str]:
     """Infotext of the latest run: settings that are not the default, seed, packs, provider."""
-    pairs = {**settings_of(bound.choices), f"{PREFIX}seed": str(bench.settings.seed)}
-    facts = facts_of(bench.result, bound.models()) if bench.result else {}
+    pairs = {**settings_of(engine.choices), f"{PREFIX}seed": str(bench.settings.seed)}
+    facts = facts_of(bench.result, engine.models()) if bench.result else {}
     return {**pairs, **{PREFIX + name: value for name, value in facts.items() if value}}
 
 

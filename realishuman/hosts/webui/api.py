@@ -15,8 +15,8 @@ from typing import Any
 
 from realishuman.detect.base import GivenBox
 from realishuman.errors import PictureError, SettingsError
-from realishuman.hosts.webui.bench import Engine
 from realishuman.hosts.webui.boxes import MOST_BOXES, checked_box
+from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.views import annotated
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
@@ -198,7 +198,7 @@ def _box(one: Any, field: str) -> GivenBox:
         raise RefusedError(422, f"{field}.box", str(error)) from error
 
 
-def detect(request: Request, engine: Engine) -> dict[str, Any]:
+def detect(request: Request, engine: BoundEngine) -> dict[str, Any]:
     """Answer /detect: the parts of each picture, without sampling."""
     results = []
     for picture in request.pictures:
@@ -215,7 +215,9 @@ def detect(request: Request, engine: Engine) -> dict[str, Any]:
     return {"results": results}
 
 
-def refine(request: Request, engine: Engine, progress: Progress | None = None) -> dict[str, Any]:
+def refine(
+    request: Request, engine: BoundEngine, progress: Progress | None = None
+) -> dict[str, Any]:
     """Answer /refine: each picture with its parts repainted, as PNG, and what was done and why."""
     results = []
     for picture in request.pictures:
@@ -251,7 +253,7 @@ def _listed(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: Engine) -> str:
+def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: BoundEngine) -> str:
     ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models())
     view = annotated(picture.rgb, found, ready)
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))

@@ -8,55 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realishuman.detect.base import GivenBox, Part
+from realishuman.detect.base import Part
+from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.views import LEAST, annotated
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
 from realishuman.pipeline.look import prepare_parts
-from realishuman.pipeline.models import Models
 from realishuman.progress import Progress
 from realishuman.result import Result
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]
-
-
-class Engine(Protocol):
-    """What the tab and the routes need of the engine."""
-
-    def find(
-        self,
-        image: Pixels,
-        settings: Settings,
-        boxes: Sequence[GivenBox] = (),
-        progress: Progress | None = None,
-    ) -> Found:
-        """Parts and meshes of a picture (H, W, 3); nothing is sampled."""
-
-    def refine(
-        self,
-        image: Pixels,
-        settings: Settings,
-        *,
-        boxes: Sequence[GivenBox] = (),
-        found: Found | None = None,
-        only: Collection[int] | None = None,
-        progress: Progress | None = None,
-    ) -> Result:
-        """The refined picture, with the host left as it was."""
-
-    def models(self) -> Models:
-        """The networks in use."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +78,7 @@ def digest_of(image: NDArray[np.generic]) -> str:
 
 def opened(
     image: NDArray[np.generic],
-    engine: Engine,
+    engine: BoundEngine,
     settings: Settings,
     progress: Progress | None = None,
 ) -> Bench:
@@ -120,7 +91,7 @@ def opened(
     return Bench(digest_of(image), rgb, alpha, settings, found, ready)
 
 
-def ringed(bench: Bench, engine: Engine, settings: Settings) -> Bench:
+def ringed(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
     """The bench with masks for these settings; renders only if more than the ring changed."""
     ring = {
         spec.name: getattr(settings, spec.name)
@@ -141,7 +112,7 @@ def preview(bench: Bench, chosen: Collection[int]) -> Pixels:
 
 def refined(
     bench: Bench,
-    engine: Engine,
+    engine: BoundEngine,
     settings: Settings,
     chosen: Collection[int],
     progress: Progress | None = None,
@@ -168,14 +139,14 @@ def composed(bench: Bench, keep: Collection[int]) -> Pixels:
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
 
 
-def replaced(bench: Bench, found: Found, engine: Engine, settings: Settings) -> Bench:
+def replaced(bench: Bench, found: Found, engine: BoundEngine, settings: Settings) -> Bench:
     """The bench with other parts; of what was refined nothing is kept."""
     ready = _prepare_all(bench.rgb, found, settings, engine)
     return replace(bench, settings=settings, found=found, prepared=ready, patches=(), result=None)
 
 
 def _prepare_all(
-    rgb: Pixels, found: Found, settings: Settings, engine: Engine
+    rgb: Pixels, found: Found, settings: Settings, engine: BoundEngine
 ) -> tuple[PreparedPart, ...]:
     """All parts, ticked or not, in the order of their numbers."""
     return tuple(prepare_parts(rgb, found, found.parts, settings, engine.models()))

@@ -9,8 +9,9 @@ import numpy as np
 
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
-from realishuman.hosts.webui.bench import Bench, Engine, replaced
+from realishuman.hosts.webui.bench import Bench, replaced
 from realishuman.hosts.webui.boxes import Line, line_of
+from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.imaging.boxes import Box, around, intersection, iou
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
@@ -29,7 +30,7 @@ class _Place:
 
 
 def edited(
-    bench: Bench, lines: Sequence[Line], engine: Engine, settings: Settings
+    bench: Bench, lines: Sequence[Line], engine: BoundEngine, settings: Settings
 ) -> tuple[Bench, list[str]]:
     """The bench with the parts that these lines name, in their order.
 
@@ -68,7 +69,9 @@ def edited(
     return _rebuilt(bench, [places[at] for at in order], engine, settings), sentences
 
 
-def _rebuilt(bench: Bench, places: Sequence[_Place], engine: Engine, settings: Settings) -> Bench:
+def _rebuilt(
+    bench: Bench, places: Sequence[_Place], engine: BoundEngine, settings: Settings
+) -> Bench:
     """The bench with these parts; what was refined of those that stayed moves to their numbers."""
     parts = [place.part for place in places]
     everything = replace(settings, parts=PART_KINDS)
@@ -90,7 +93,7 @@ def _numbers(places: dict[int, _Place]) -> set[int | None]:
     return {place.number for place in places.values()}
 
 
-def _drawn(bench: Bench, line: Line, engine: Engine, settings: Settings) -> _Place:
+def _drawn(bench: Bench, line: Line, engine: BoundEngine, settings: Settings) -> _Place:
     there = engine.find(bench.rgb, replace(settings, parts=(line.kind,)), [line.given()])
     return _Place(there.parts[0].part, there.parts[0].mesh)
 

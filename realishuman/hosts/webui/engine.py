@@ -1,6 +1,7 @@
 """The one place of a WebUI process where parts are found and refined; keeps models for next time.
 
-Script, tab, routes and Extras all come here. A lock lets one of them work at a time: detector and
+Script, tab, routes and Extras all come here: they bind the engine to the packs and the device that
+were chosen, and work with the BoundEngine. A lock lets one of them work at a time: detector and
 networks are shared, and so is the host's device.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from realishuman.weights.store import DEMO, RANDOM, Installed, files, installed,
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
+    from realishuman.hosts.webui.fields import Choices
     from realishuman.hosts.webui.host import Host
     from realishuman.parts.found import Found
     from realishuman.pipeline.models import Models
@@ -51,55 +54,9 @@ class Engine:
         self._key: tuple[object, ...] = ()
         self._models: Models | None = None
 
-    def find(
-        self,
-        image: Pixels,
-        settings: Settings,
-        boxes: Sequence[GivenBox] = (),
-        progress: Progress | None = None,
-        *,
-        packs: Mapping[str, str] | None = None,
-        detector_device: str = AUTO,
-    ) -> Found:
-        """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
-        from realishuman.pipeline.look import look
-
-        with self._working():
-            models = self.models(packs, detector_device, settings.parts)
-            return look(image, models, settings, boxes, progress)
-
-    def refine(
-        self,
-        image: Pixels,
-        settings: Settings,
-        *,
-        boxes: Sequence[GivenBox] = (),
-        found: Found | None = None,
-        only: Collection[int] | None = None,
-        progress: Progress | None = None,
-        keep_steps: bool = False,
-        packs: Mapping[str, str] | None = None,
-        detector_device: str = AUTO,
-    ) -> Result:
-        """Refine a picture and leave the host as it was; arguments as pipeline.refine's.
-
-        packs     per part kind the name of a pack file, or AUTO; kinds left out have AUTO.
-        detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
-        Raises    RealisHumanError with a sentence for the user; Interrupted from progress.
-        """
-        from realishuman.pipeline.refine import refine
-
-        with self._working():
-            return refine(
-                image,
-                self.models(packs, detector_device, settings.parts),
-                settings,
-                boxes=boxes,
-                found=found,
-                only=only,
-                progress=progress,
-                keep_steps=keep_steps,
-            )
+    def bind(self, choices: Choices) -> BoundEngine:
+        """The engine for these packs, this device and these kinds of part."""
+        return BoundEngine(self, choices)
 
     def models(
         self,
@@ -109,6 +66,8 @@ class Engine:
     ) -> Models:
         """The models for these packs; those of other packs are let go of.
 
+        packs   per part kind the name of a pack file, or AUTO; kinds left out have AUTO.
+        detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
         kinds   of part that are wanted: only their packs must be sound.
         Raises  PackError if one is damaged, or there is none of the name.
         """
@@ -178,7 +137,7 @@ class Engine:
         return [*_remarks(there, packs, kinds), *lines]
 
     @contextmanager
-    def _working(self) -> Iterator[None]:
+    def working(self) -> Iterator[None]:
         """Alone, with the host undisturbed, and in no other grad mode than everywhere else.
 
         Forge calls hooks in inference mode; tensors that we keep must not be made in it.
@@ -194,6 +153,68 @@ class Engine:
         if device not in self._detectors:
             self._detectors[device] = EmbeddedDetector(device)
         return self._detectors[device]
+
+
+@dataclass(frozen=True)
+class BoundEngine:
+    """The engine with packs and device chosen: what a picture is looked at and refined with."""
+
+    engine: Engine
+    choices: Choices
+
+    def find(
+        self,
+        image: Pixels,
+        settings: Settings,
+        boxes: Sequence[GivenBox] = (),
+        progress: Progress | None = None,
+    ) -> Found:
+        """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
+        from realishuman.pipeline.look import look
+
+        with self.engine.working():
+            return look(image, self._models(settings.parts), settings, boxes, progress)
+
+    def refine(
+        self,
+        image: Pixels,
+        settings: Settings,
+        *,
+        boxes: Sequence[GivenBox] = (),
+        found: Found | None = None,
+        only: Collection[int] | None = None,
+        progress: Progress | None = None,
+        keep_steps: bool = False,
+    ) -> Result:
+        """Refine a picture and leave the host as it was; arguments as pipeline.refine's.
+
+        Raises    RealisHumanError with a sentence for the user; Interrupted from progress.
+        """
+        from realishuman.pipeline.refine import refine
+
+        with self.engine.working():
+            return refine(
+                image,
+                self._models(settings.parts),
+                settings,
+                boxes=boxes,
+                found=found,
+                only=only,
+                progress=progress,
+                keep_steps=keep_steps,
+            )
+
+    def models(self) -> Models:
+        """The networks of these packs. Raises PackError as Engine.models."""
+        return self._models(self.choices.settings.parts)
+
+    def kinds_without_pack(self) -> list[str]:
+        """Kinds of part that are left alone because there is no pack for them."""
+        packs = self.models().packs
+        return [kind for kind in PART_KINDS if kind not in packs]
+
+    def _models(self, kinds: Sequence[str]) -> Models:
+        return self.engine.models(self.choices.packs, self.choices.detector_device, kinds)
 
 
 def _chosen(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:

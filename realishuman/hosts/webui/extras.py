@@ -47,19 +47,12 @@ class Postprocessing:
 
         given = {one.name: one.from_component(arguments.get(one.name)) for one in FIELDS}
         choices = choices_from(given, engine().pack_files())
-        stages = STAGES * len(choices.settings.parts)
+        bound, stages = engine().bind(choices), STAGES * len(choices.settings.parts)
         reserve(shared.state, stages)
         with HostProgress(shared.state, stages, preview=option(PREVIEW)) as progress:
             progress.heed()
-            result = engine().refine(
-                pixels_of(pp.image),
-                choices.for_seed(0),
-                packs=choices.packs,
-                detector_device=choices.detector_device,
-                progress=progress,
-            )
-        models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
-        facts = facts_of(result, models)
+            result = bound.refine(pixels_of(pp.image), choices.for_seed(0), progress=progress)
+        facts = facts_of(result, bound.models())
         pp.info.update(infotext.settings_of(choices))
         pp.info.update({PREFIX + name: value for name, value in facts.items() if value})
         if any(part.outcome == "refined" for part in result.parts):

@@ -19,7 +19,7 @@ from fastapi.security import HTTPBasic
 from realishuman import __version__
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import api
-from realishuman.hosts.webui.bench import Engine
+from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.fields import FieldError
 from realishuman.progress import Progress
 
@@ -48,7 +48,7 @@ class Service:
     credentials  user -> password of the host's --api-auth; empty asks for none.
     """
 
-    engine: Callable[[Mapping[str, str]], Engine]
+    engine: Callable[[Mapping[str, str]], BoundEngine]
     exclusive: Exclusive
     progress: Callable[[], AbstractContextManager[Progress]]
     schema: Answer

@@ -170,29 +170,19 @@ def _refined(
     if job.error:
         raise RealisHumanError(job.error)
     progress.heed()
-    choices, wanted = job.choices, saving.wanted()
+    choices, wanted, bound = job.choices, saving.wanted(), engine().bind(job.choices)
     pixels, settings = pixels_of(image), choices.for_seed(_seed(p, number))
     mask, found = None if choices.inpaint_parts == ALL else mask_of(p, image.size), None
     if mask is not None:
-        found = engine().find(
-            pixels,
-            settings,
-            progress=progress,
-            packs=choices.packs,
-            detector_device=choices.detector_device,
-        )
-        found = only_touched(found, mask)
-    result = engine().refine(
+        found = only_touched(bound.find(pixels, settings, progress=progress), mask)
+    result = bound.refine(
         pixels,
         settings,
-        packs=choices.packs,
-        detector_device=choices.detector_device,
         found=found,
         progress=progress,
         keep_steps=saving.needs_steps(wanted),
     )
-    models = engine().models(choices.packs, choices.detector_device, choices.settings.parts)
-    job.facts[number] = facts_of(result, models)
+    job.facts[number] = facts_of(result, bound.models())
     for note in result.notes:
         if note not in job.notes:
             job.notes.add(note)

@@ -18,7 +18,7 @@ from PIL import Image
 from realishuman import infotext as common
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import fields, infotext
-from realishuman.hosts.webui.engine import engine
+from realishuman.hosts.webui.engine import BoundEngine, engine
 from realishuman.hosts.webui.options import PREVIEW, option
 from realishuman.hosts.webui.program import program
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
@@ -46,8 +46,8 @@ def turn() -> Iterator[None]:
             shared.state.end()
 
 
-def choices(values: Mapping[str, Any]) -> tuple[fields.Choices, Settings]:
-    """What components hold, by field name with the seed, as choices and this picture's settings."""
+def bind(values: Mapping[str, Any]) -> tuple[BoundEngine, Settings]:
+    """The engine and this picture's settings, from what components hold by field name."""
     by_name = {one.name: one for one in fields.FIELDS}
     rest = {
         name: by_name[name].from_component(value)
@@ -55,7 +55,9 @@ def choices(values: Mapping[str, Any]) -> tuple[fields.Choices, Settings]:
         if name != "seed"
     }
     chosen = fields.choices_from(rest, engine().pack_files())
-    return chosen, chosen.for_seed(fields.SETTINGS["seed"].read(values.get("seed", 0)))
+    return engine().bind(chosen), chosen.for_seed(
+        fields.SETTINGS["seed"].read(values.get("seed", 0))
+    )
 
 
 def written(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
@@ -183,13 +185,11 @@ class TabHost:
         self, source: str, target: str, values: Mapping[str, Any], progress: HostProgress
     ) -> tuple[str, str]:
         """Refine a folder; a list of what was done, and a note."""
-        from realishuman.hosts.webui.actions import Bound
         from realishuman.hosts.webui.folder import refine_folder
         from realishuman.hosts.webui.markup import note
 
         try:
-            chosen, settings = choices(values)
-            bound = Bound(engine(), chosen)
+            bound, settings = bind(values)
             lines = refine_folder(
                 source,
                 target,
@@ -197,7 +197,7 @@ class TabHost:
                 lambda text, result: added(
                     text,
                     {
-                        **infotext.settings_of(chosen),
+                        **infotext.settings_of(bound.choices),
                         **{
                             common.PREFIX + name: value
                             for name, value in common.facts_of(result, bound.models()).items()
@@ -236,9 +236,7 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
         log.error("the RealisHuman tab cannot be built: %s", error)
         return [(_notice(_lacking(error)), TITLE, TAB)]
     with gradio.Blocks(analytics_enabled=False) as blocks:
-        page = Page(
-            Actions(engine, choices, turn, written), call_queue.wrap_gradio_gpu_call, TabHost()
-        )
+        page = Page(Actions(bind, turn, written), call_queue.wrap_gradio_gpu_call, TabHost())
         page.build()
     for target in SEND_TO:
         infotext_utils.register_paste_params_button(
@@ -306,17 +304,16 @@ def app_started(_demo: Any, app: Any) -> None:
     """A callback for on_app_started: adds the HTTP routes, with or without the host's own API."""
     from modules import shared
 
-    from realishuman.hosts.webui.actions import Bound
     from realishuman.hosts.webui.routes import Service, add_routes
 
-    def bound(packs: Mapping[str, str]) -> Bound:
+    def with_packs(packs: Mapping[str, str]) -> BoundEngine:
         named = {f"{kind}_pack": name for kind, name in packs.items()}
-        return Bound(engine(), fields.choices_from(named, engine().pack_files()))
+        return engine().bind(fields.choices_from(named, engine().pack_files()))
 
     add_routes(
         app,
         Service(
-            engine=bound,
+            engine=with_packs,
             exclusive=turn,
             progress=progress,
             schema=lambda: fields.schema(tuple(fields.SETTINGS.values())),

@@ -40,25 +40,19 @@ class PaintingEngine:
         self.searches, self.found, self.founds = 0, None, []
         self.weights, self.notes = "random", ()
 
-    def find(self, image, settings, *, progress, packs=None, detector_device=""):
+    def bind(self, choices):
+        self.choices = choices
+        return self
+
+    def find(self, image, settings, *, progress):
         self.searches += 1
         progress.begin("detect", 1)
         progress.step()
         return self.found
 
-    def refine(
-        self,
-        image,
-        settings,
-        *,
-        progress,
-        keep_steps=False,
-        packs=None,
-        detector_device="",
-        found=None,
-    ):
+    def refine(self, image, settings, *, progress, keep_steps=False, found=None):
         self.founds.append(found)
-        self.calls.append((settings, dict(packs), detector_device))
+        self.calls.append((settings, dict(self.choices.packs), self.choices.detector_device))
         progress.begin("detect", 1)
         progress.step()
         for stage in ("stage one", "stage two") if self.parts else ():
@@ -84,7 +78,7 @@ class PaintingEngine:
             steps=steps if keep_steps else {},
         )
 
-    def models(self, packs=None, detector_device="", kinds=()):
+    def models(self):
         return Models()
 
     def pack_files(self):

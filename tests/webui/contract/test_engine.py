@@ -10,6 +10,7 @@ import torch
 
 from realishuman.errors import PackError
 from realishuman.hosts.webui.engine import Engine
+from realishuman.hosts.webui.fields import choices_from
 from realishuman.hosts.webui.progress import HostProgress, reserve
 from realishuman.progress import Interrupted
 from realishuman.settings import Settings
@@ -67,6 +68,11 @@ def made(folder, hands, models_of):
     engine = Engine(lambda: host)
     engine._detectors["auto"] = models_of(hands).detector
     return engine, host
+
+
+def bound(engine):
+    """The engine with every choice at its default."""
+    return engine.bind(choices_from({}))
 
 
 @pytest.fixture
@@ -159,7 +165,7 @@ def test_without_a_trained_pack_a_picture_stays_as_it_is_and_the_report_says_why
     for path in folder.glob("*"):
         path.unlink()
 
-    result = engine.refine(picture, FAST)
+    result = bound(engine).refine(picture, FAST)
 
     assert np.array_equal(result.image, picture)
     assert result.message == "0 of 2 parts refined."
@@ -178,17 +184,17 @@ def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
     other = {"hand": "face", "face": "hand"}[kind]
 
     with pytest.raises(PackError, match=f"my-{kind}.safetensors"):
-        engine.refine(picture, Settings(parts=(kind,)))
+        bound(engine).refine(picture, Settings(parts=(kind,)))
     [said] = engine.outlook([kind])
     assert said.startswith("Pictures stay as they are: ")
     assert f"my-{kind}.safetensors" in said
-    engine.refine(picture, Settings(parts=(other,), steps=1))
+    bound(engine).refine(picture, Settings(parts=(other,), steps=1))
 
 
 def test_what_may_be_a_pack_for_anything_is_passed_over_aloud(made, folder, picture):
     (folder / "broken.safetensors").write_bytes(b"no pack")
 
-    notes = made[0].refine(picture, FAST).notes
+    notes = bound(made[0]).refine(picture, FAST).notes
 
     assert [note for note in notes if "broken.safetensors" in note]
     assert any("broken.safetensors" in line for line in made[0].outlook(["hand"]))
@@ -219,7 +225,7 @@ def test_a_run_is_undisturbed_shows_itself_on_the_bar_and_leaves_it_as_it_was(ma
     state = State()
     reserve(state, 4)
     with torch.inference_mode(), HostProgress(state, 4, preview=True) as progress:
-        result = engine.refine(picture, FAST, progress=progress)
+        result = bound(engine).refine(picture, FAST, progress=progress)
 
     assert [part.outcome for part in result.parts] == ["refined"] * 2
     assert state.texts == [
@@ -234,9 +240,9 @@ def test_a_run_is_undisturbed_shows_itself_on_the_bar_and_leaves_it_as_it_was(ma
 
 def test_found_parts_may_be_refined_by_number_without_a_second_search(made, picture):
     engine, _ = made
-    found = engine.find(picture, FAST)
+    found = bound(engine).find(picture, FAST)
     engine.models().detector.parts = []
-    result = engine.refine(picture, replace(FAST, judge=False), found=found, only=[2])
+    result = bound(engine).refine(picture, replace(FAST, judge=False), found=found, only=[2])
 
     assert [part.outcome for part in result.parts] == ["kept", "refined"]
 
@@ -253,7 +259,7 @@ def test_a_press_stops_at_the_next_step_and_everything_is_left_as_it_was(made, p
             super().step(count)
 
     with pytest.raises(Interrupted), Press(state) as progress:
-        engine.refine(picture, FAST, progress=progress)
+        bound(engine).refine(picture, FAST, progress=progress)
 
     assert host.within == 0
     assert (state.textinfo, state.current_latent) == ("theirs", "theirs")
