@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from realishuman.hosts.webui.bench import opened
+from realishuman.hosts.webui.bench import open_picture
 from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.fields import choices_from
 from realishuman.settings import Settings
@@ -79,4 +79,4 @@ def engine_of(models_of):
 def two(picture, engine_of, flat_hand):
     """An engine, and the bench of a picture with two hands."""
     engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
-    return engine, opened(picture, engine, FAST)
+    return engine, open_picture(picture, engine, FAST)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realishuman.hosts.webui import bench as benches
+from realishuman.hosts.webui import actions as module
 from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.actions import GONE, NO_PICTURE, Actions
+from realishuman.hosts.webui.bench import redraw_ring
 from realishuman.imaging.boxes import Box
 from realishuman.parts.kinds import KINDS
 from realishuman.progress import Interrupted
@@ -211,15 +212,15 @@ def test_redraw_moves_the_ring_and_asks_for_no_search(actions, plain, image):
 
 def test_a_slider_moved_while_parts_are_refined_does_not_cost_them(actions, image, monkeypatch):
     view = actions.find(None, image, {})
-    ringed, ended = benches.ringed, []
+    ended = []
 
     def slow(bench, engine, settings):
-        changed = ringed(bench, engine, settings)
+        changed = redraw_ring(bench, engine, settings)
         if not ended:
             ended.append(actions.refine(view.token, image, view.ticks[1], {}))
         return changed
 
-    monkeypatch.setattr(benches, "ringed", slow)
+    monkeypatch.setattr(module, "redraw_ring", slow)
     drawn = actions.redraw(view.token, view.ticks[1], {"dilate": 40})
 
     bench = actions.benches.get(view.token)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from realishuman.hosts.webui.bench import (
-    Benches,
-    composed,
     digest_of,
-    opened,
-    refined,
-    ringed,
+    open_picture,
+    paste_kept,
+    redraw_ring,
+    refine_parts,
 )
+from realishuman.hosts.webui.benches import Benches
 from tests.webui.conftest import FAST
 
 
@@ -32,13 +32,13 @@ def allowed(bench, numbers):
 
 def test_a_discarded_part_leaves_the_picture_bit_for_bit_and_samples_nothing(two):
     engine, bench = two
-    done = refined(bench, engine, FAST, [1, 2])
+    done = refine_parts(bench, engine, FAST, [1, 2])
 
-    first = composed(done, [1])
+    first = paste_kept(done, [1])
 
     assert len(engine.runs) == 1
-    np.testing.assert_array_equal(composed(done, [1, 2]), done.result.image)
-    np.testing.assert_array_equal(composed(done, []), bench.rgb)
+    np.testing.assert_array_equal(paste_kept(done, [1, 2]), done.result.image)
+    np.testing.assert_array_equal(paste_kept(done, []), bench.rgb)
     changed = (first != bench.rgb).any(axis=2)
     assert changed.any()
     assert not changed[~allowed(bench, [1])].any()
@@ -49,12 +49,12 @@ def test_a_discarded_part_leaves_the_picture_bit_for_bit_and_samples_nothing(two
 
 def test_refining_one_part_keeps_what_was_made_of_the_other(two):
     engine, bench = two
-    both = refined(bench, engine, FAST, [1, 2])
+    both = refine_parts(bench, engine, FAST, [1, 2])
 
-    again = refined(both, engine, replace(FAST, seed=9), [2])
+    again = refine_parts(both, engine, replace(FAST, seed=9), [2])
 
     assert again.refined == [1, 2]
-    old, new = composed(both, [1, 2]), composed(again, [1, 2])
+    old, new = paste_kept(both, [1, 2]), paste_kept(again, [1, 2])
     second = allowed(bench, [2])
     np.testing.assert_array_equal(old[~second], new[~second])
     assert (old[second] != new[second]).any()
@@ -63,17 +63,17 @@ def test_refining_one_part_keeps_what_was_made_of_the_other(two):
 def test_alpha_stays(picture, engine_of, flat_hand):
     alpha = np.arange(300 * 420, dtype=np.uint32).reshape(300, 420).astype(np.uint8)
     engine = engine_of([flat_hand(210, 160, 100)])
-    bench = refined(opened(np.dstack([picture, alpha]), engine, FAST), engine, FAST, [1])
+    bench = refine_parts(open_picture(np.dstack([picture, alpha]), engine, FAST), engine, FAST, [1])
 
-    np.testing.assert_array_equal(composed(bench, [1])[..., 3], alpha)
+    np.testing.assert_array_equal(paste_kept(bench, [1])[..., 3], alpha)
 
 
 def test_a_ticked_part_is_refined_although_it_would_be_left_alone(picture, engine_of, flat_hand):
     engine, strict = engine_of([flat_hand(210, 160, 100)]), replace(FAST, min_size=500)
-    bench = opened(picture, engine, strict)
+    bench = open_picture(picture, engine, strict)
 
     assert bench.fit == []
-    assert refined(bench, engine, strict, [1]).refined == [1]
+    assert refine_parts(bench, engine, strict, [1]).refined == [1]
 
 
 def test_sliders_give_the_ring_that_a_fresh_search_would_without_searching(two, picture):
@@ -81,10 +81,10 @@ def test_sliders_give_the_ring_that_a_fresh_search_would_without_searching(two, 
     wide = replace(FAST, dilate=60, erode=12)
     searches = len(engine.searches)
 
-    moved = ringed(bench, engine, wide)
+    moved = redraw_ring(bench, engine, wide)
 
     assert len(engine.searches) == searches
-    fresh = opened(picture, engine, wide)
+    fresh = open_picture(picture, engine, wide)
     for one, other in zip(moved.prepared, fresh.prepared, strict=True):
         np.testing.assert_array_equal(one.masks.m_d, other.masks.m_d)
         np.testing.assert_array_equal(one.masks.m_e, other.masks.m_e)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from realishuman.errors import SettingsError
-from realishuman.hosts.webui.boxes import as_text, parsed
+from realishuman.hosts.webui.boxes import as_text, parse_lines
 from realishuman.imaging.boxes import Box
 
 
 def test_lines_are_read_with_or_without_number_and_side():
-    lines = parsed("1: right hand 10,20,110,140\n\nface 5 6 7.5 9\nhand left: -3,0,50,60")
+    lines = parse_lines("1: right hand 10,20,110,140\n\nface 5 6 7.5 9\nhand left: -3,0,50,60")
 
     assert [(one.kind, one.side) for one in lines] == [
         ("hand", "right"),
@@ -25,7 +25,7 @@ def test_lines_are_read_with_or_without_number_and_side():
 def test_what_is_written_for_a_part_is_read_back(flat_hand):
     part = flat_hand(100, 120, 80)
 
-    (line,) = parsed(as_text([part]))
+    (line,) = parse_lines(as_text([part]))
 
     assert line.kind == "hand"
     assert line.side == "right"
@@ -46,9 +46,9 @@ def test_what_is_written_for_a_part_is_read_back(flat_hand):
 )
 def test_a_line_that_cannot_be_used_is_named_with_what_to_write(text):
     with pytest.raises(SettingsError, match="line 2"):
-        parsed("hand 0,0,10,10\n" + text)
+        parse_lines("hand 0,0,10,10\n" + text)
 
 
 def test_more_boxes_than_can_be_searched_are_refused():
     with pytest.raises(SettingsError, match="101 boxes"):
-        parsed("hand 0,0,10,10\n" * 101)
+        parse_lines("hand 0,0,10,10\n" * 101)

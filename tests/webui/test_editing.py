@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realishuman.hosts.webui.bench import composed, preview, refined
-from realishuman.hosts.webui.boxes import as_text, line_of, parsed
-from realishuman.hosts.webui.editing import edited
+from realishuman.hosts.webui.bench import paste_kept, refine_parts
+from realishuman.hosts.webui.boxes import as_text, line_of, parse_lines
+from realishuman.hosts.webui.editing import apply_lines
+from realishuman.hosts.webui.views import annotated
 from realishuman.imaging.boxes import Box
 from tests.webui.conftest import FAST
 
@@ -16,22 +17,26 @@ def moved(bench, number, box):
     """The lines with another box for one part."""
     lines = as_text(bench.parts).splitlines()
     lines[number - 1] = line_of(number, replace(bench.parts[number - 1], box=box))
-    return parsed("\n".join(lines))
+    return parse_lines("\n".join(lines))
+
+
+def drawn(bench):
+    return annotated(bench.rgb, bench.found, bench.prepared, [1, 2])
 
 
 def test_unchanged_lines_keep_their_parts_and_new_ones_are_searched(two):
     engine, bench = two
-    done = refined(bench, engine, FAST, [1, 2])
-    lines = parsed(as_text(bench.parts).splitlines()[1] + "\nhand 60,100,140,220")
+    done = refine_parts(bench, engine, FAST, [1, 2])
+    lines = parse_lines(as_text(bench.parts).splitlines()[1] + "\nhand 60,100,140,220")
     searches = len(engine.searches)
 
-    changed, refused = edited(done, lines, engine, FAST)
+    changed, refused = apply_lines(done, lines, engine, FAST)
 
     assert refused == []
     assert len(engine.searches) == searches + 1
     assert changed.parts[0] is bench.parts[1]
     assert changed.refined == [1]  # the second hand's, under its new number
-    np.testing.assert_array_equal(composed(changed, [1]), composed(done, [2]))
+    np.testing.assert_array_equal(paste_kept(changed, [1]), paste_kept(done, [2]))
 
 
 @pytest.mark.parametrize(
@@ -40,13 +45,13 @@ def test_unchanged_lines_keep_their_parts_and_new_ones_are_searched(two):
 def test_an_edge_that_was_dragged_stays_where_it_was_left(two, box):
     engine, bench = two
 
-    changed, refused = edited(bench, moved(bench, 1, box), engine, FAST)
+    changed, refused = apply_lines(bench, moved(bench, 1, box), engine, FAST)
 
     assert refused == []
     assert changed.parts[0].box == box
     assert changed.parts[0].note == ""
     np.testing.assert_array_equal(changed.parts[0].keypoints, bench.parts[0].keypoints)
-    assert (preview(changed, [1, 2]) != preview(bench, [1, 2])).any()
+    assert (drawn(changed) != drawn(bench)).any()
 
 
 def test_a_box_beside_a_hand_becomes_a_part_of_its_own_there(two):
@@ -54,7 +59,7 @@ def test_a_box_beside_a_hand_becomes_a_part_of_its_own_there(two):
     engine, bench = two
     box = Box(150, 110, 292, 210)  # the second hand begins at 275 and has its middle elsewhere
 
-    changed, refused = edited(bench, [*moved(bench, 1, box)], engine, FAST)
+    changed, refused = apply_lines(bench, [*moved(bench, 1, box)], engine, FAST)
 
     assert refused == []
     part = changed.parts[0]
@@ -68,8 +73,8 @@ def test_a_box_beside_a_hand_becomes_a_part_of_its_own_there(two):
 def test_a_box_where_nothing_is_recognised_is_taken_all_the_same(two):
     engine, bench = two
 
-    changed, refused = edited(
-        bench, parsed("left hand 200,0,260,100\nface 10,10,60,70"), engine, FAST
+    changed, refused = apply_lines(
+        bench, parse_lines("left hand 200,0,260,100\nface 10,10,60,70"), engine, FAST
     )
 
     assert refused == []
@@ -89,7 +94,7 @@ def test_another_side_in_a_line_turns_the_mesh_into_that_hand(two):
     engine, bench = two
     text = as_text(bench.parts).replace("1: right", "1: left")
 
-    changed, _ = edited(bench, parsed(text), engine, FAST)
+    changed, _ = apply_lines(bench, parse_lines(text), engine, FAST)
 
     assert [part.side for part in changed.parts] == ["left", "right"]
     green = changed.prepared[0].pose.amax(dim=(1, 2))
@@ -100,7 +105,9 @@ def test_another_side_in_a_line_turns_the_mesh_into_that_hand(two):
 def test_a_second_box_around_the_same_hand_is_refused_in_words(two, extra):
     engine, bench = two
 
-    changed, refused = edited(bench, parsed(as_text(bench.parts) + "\n" + extra), engine, FAST)
+    changed, refused = apply_lines(
+        bench, parse_lines(as_text(bench.parts) + "\n" + extra), engine, FAST
+    )
 
     assert len(changed.parts) == 2
     assert refused == [
@@ -113,7 +120,7 @@ def test_the_other_hand_may_lie_in_the_same_place(two):
     engine, bench = two
     text = as_text(bench.parts) + "\nleft hand 70,110,128,210"
 
-    changed, refused = edited(bench, parsed(text), engine, FAST)
+    changed, refused = apply_lines(bench, parse_lines(text), engine, FAST)
 
     assert refused == []
     assert [part.side for part in changed.parts] == ["right", "right", "left"]
@@ -122,9 +129,9 @@ def test_the_other_hand_may_lie_in_the_same_place(two):
 def test_a_part_that_is_dragged_onto_another_stays_where_it_was(two):
     """Whatever their order: the one that was not touched is the one that was there."""
     engine, bench = two
-    done = refined(bench, engine, FAST, [1, 2])
+    done = refine_parts(bench, engine, FAST, [1, 2])
 
-    changed, refused = edited(done, moved(done, 1, bench.parts[1].box), engine, FAST)
+    changed, refused = apply_lines(done, moved(done, 1, bench.parts[1].box), engine, FAST)
 
     assert changed.parts == bench.parts
     assert changed.refined == [1, 2]
@@ -135,7 +142,7 @@ def test_a_part_that_is_dragged_onto_another_stays_where_it_was(two):
 def test_a_box_outside_the_picture_is_refused_in_words(two):
     engine, bench = two
 
-    changed, refused = edited(bench, parsed("hand 500,20,600,90"), engine, FAST)
+    changed, refused = apply_lines(bench, parse_lines("hand 500,20,600,90"), engine, FAST)
 
     assert changed.parts == []
     assert refused == ["The box of line 1 lies outside the picture of 420 x 300 pixels."]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realishuman.hosts.webui.bench import opened
+from realishuman.hosts.webui.bench import open_picture
 from realishuman.hosts.webui.views import GREY, annotated
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.mesh.base import Mesh
@@ -35,7 +35,7 @@ def share(view, colour):
 
 def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
     picture = np.full((300, 420, 3), 90, np.uint8)
-    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
 
     view = annotated(picture, bench.found, bench.prepared, [1])
 
@@ -47,7 +47,7 @@ def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
 
 def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand):
     picture = np.full((300, 420, 3), 90, np.uint8)
-    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
 
     view = annotated(picture, bench.found, bench.prepared, [])
 
@@ -58,7 +58,7 @@ def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand)
 
 def test_the_outer_outline_runs_along_the_edge_of_m_d(engine_of, flat_hand):
     picture = np.zeros((300, 420, 3), np.uint8)
-    bench = opened(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
     (one,) = bench.prepared
 
     view = annotated(picture, bench.found, bench.prepared, [1])

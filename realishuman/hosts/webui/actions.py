@@ -1,58 +1,66 @@
 """What the tab's buttons do: plain values in, plain values out; gradio is only in tab.
 
-Each browser tab has a token; its picture and parts lie on a bench under that token.
+Each action reads what the page holds, takes one step on the tab's bench and shows what became of
+it. Every browser tab has a token, under which its bench lies.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ParamSpec
 
 import numpy as np
 from PIL import Image
 
-from realishuman.detect.base import Part
 from realishuman.errors import RealisHumanError
-from realishuman.hosts.webui import bench as benches
 from realishuman.hosts.webui import markup
-from realishuman.hosts.webui.bench import Bench, Benches
-from realishuman.hosts.webui.boxes import as_text, parsed
-from realishuman.hosts.webui.editing import edited
+from realishuman.hosts.webui.bench import (
+    Bench,
+    describe_kept,
+    digest_of,
+    open_picture,
+    redraw_ring,
+    refine_parts,
+)
+from realishuman.hosts.webui.benches import Benches
+from realishuman.hosts.webui.boxes import parse_lines
+from realishuman.hosts.webui.editing import apply_lines, carry_ticks
 from realishuman.hosts.webui.engine import BoundEngine
-from realishuman.hosts.webui.infotext import settings_of
-from realishuman.infotext import PREFIX, facts_of
+from realishuman.hosts.webui.page_update import (
+    PageUpdate,
+    add_outcome,
+    numbers_of,
+    show_nothing,
+    show_parts,
+    show_ring,
+)
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import Settings
 
-RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 GONE = "The picture is no longer in memory or was changed: press Find parts."
 NO_PICTURE = "Load a picture first, or send one from another tab."
 NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
 STOPPED = "Interrupted: nothing was changed."
+Given = ParamSpec("Given")
+Values = Mapping[str, object]  # what the settings' components hold, by field name
 
 
-@dataclass(frozen=True)
-class View:
-    """What the page shows after an action; None leaves a component as it is.
+def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpdate]:
+    """An action that is stopped or refused changes nothing but the note."""
 
-    ticks   all parts by name and which of them are ticked; kept likewise for refined parts.
-    result  the picture as it would be saved; text its infotext, which it also carries.
-    """
+    @functools.wraps(action)
+    def answer(*given: Given.args, **named: Given.kwargs) -> PageUpdate:
+        try:
+            return action(*given, **named)
+        except Interrupted:
+            return PageUpdate(note=markup.note(STOPPED))
+        except RealisHumanError as error:
+            return PageUpdate(note=markup.note(str(error), "error"))
 
-    token: str | None = None
-    stage: str | None = None
-    ticks: tuple[list[str], list[str]] | None = None
-    boxes: str | None = None
-    table: str | None = None
-    comparison: str | None = None
-    kept: tuple[list[str], list[str]] | None = None
-    result: Image.Image | None = None
-    text: str | None = None
-    note: str = ""
+    return answer
 
 
 @dataclass
@@ -61,208 +69,97 @@ class Actions:
 
     bind    the engine and the picture's settings, as the values of the components say.
     turn    the host's queue lock: nothing else runs inside.
-    written makes the infotext of a picture from the one it came with and our keys and values.
+    write_infotext  makes the infotext of a picture from the one it came with and our keys and
+            values.
     """
 
-    bind: Callable[[Mapping[str, Any]], tuple[BoundEngine, Settings]]
-    turn: Callable[[], AbstractContextManager[Any]]
-    written: Callable[[Image.Image | None, Mapping[str, str]], str]
+    bind: Callable[[Values], tuple[BoundEngine, Settings]]
+    turn: Callable[[], AbstractContextManager[None]]
+    write_infotext: Callable[[Image.Image | None, Mapping[str, str]], str]
     benches: Benches = field(default_factory=Benches)
 
-    def find(self, token: str | None, image: Image.Image | None, values: Mapping[str, Any]) -> View:
+    @_say_why_not
+    def find(self, token: str | None, image: Image.Image | None, values: Values) -> PageUpdate:
         """Look for parts everywhere."""
         if image is None:
             return self.forget(token, NO_PICTURE)
-        try:
-            engine, settings = self.bind(values)
-            with self.turn():
-                bench = benches.opened(np.asarray(image), engine, settings)
-                without = engine.kinds_without_pack()
-        except RealisHumanError as error:
-            return View(note=markup.note(str(error), "error"))
-        token = token or secrets.token_hex(8)
-        self.benches.put(token, bench)
+        engine, settings = self.bind(values)
+        with self.turn():
+            bench = open_picture(np.asarray(image), engine, settings)
+        token = self.benches.put(token, bench)
         text = " ".join(bench.found.hints) if bench.parts else NOTHING
-        return _all(token, bench, bench.fit, markup.note(text), without)
+        return show_parts(token, bench, bench.fit, markup.note(text))
 
+    @_say_why_not
     def apply_boxes(
-        self,
-        token: str | None,
-        text: str,
-        ticked: Sequence[str],
-        values: Mapping[str, Any],
-    ) -> View:
+        self, token: str | None, text: str, ticked: Sequence[str], values: Values
+    ) -> PageUpdate:
         """Take the boxes as they were edited; new ones are ticked if what is in them is sure."""
-        try:
-            engine, settings = self.bind(values)
-            with self.turn():
-                bench = self.benches.get(token)  # a run before us may have changed it
-                if bench is None:
-                    return View(note=markup.note(GONE, "error"))
-                changed, refused = edited(bench, parsed(text), engine, settings)
-                self.benches.put(str(token), changed)
-                without = engine.kinds_without_pack()
-        except RealisHumanError as error:
-            return View(note=markup.note(str(error), "error"))
-        before = {id(bench.parts[number - 1]) for number in _numbers(ticked)}
-        known = {id(part) for part in bench.parts}
-        chosen, remarks = [], []
-        for number, part in enumerate(changed.parts, start=1):
-            unsure = "" if id(part) in known else _unsure(number, part, settings)
-            if id(part) in before or not (id(part) in known or unsure):
-                chosen.append(number)
-            remarks += [unsure] if unsure else []
-        told = markup.note(" ".join(refused), "error") + markup.note(" ".join(remarks))
-        return _all(str(token), changed, chosen, told, without)
+        engine, settings = self.bind(values)
+        with self.turn():
+            bench = self.benches.get(token)  # a run before us may have changed it
+            if bench is None:
+                return PageUpdate(note=markup.note(GONE, "error"))
+            changed, refused = apply_lines(bench, parse_lines(text), engine, settings)
+            token = self.benches.put(token, changed)
+        now_ticked, remarks = carry_ticks(bench, numbers_of(ticked), changed)
+        note = markup.note(" ".join(refused), "error") + markup.note(" ".join(remarks))
+        return show_parts(token, changed, now_ticked, note)
 
-    def redraw(self, token: str | None, ticked: Sequence[str], values: Mapping[str, Any]) -> View:
+    @_say_why_not
+    def redraw(self, token: str | None, ticked: Sequence[str], values: Values) -> PageUpdate:
         """Draw the ring for these settings and ticks; nothing is searched.
 
         It does not wait for its turn, so a run may end meanwhile: then its bench is drawn.
         """
-        try:
-            engine, settings = self.bind(values)
-            while (bench := self.benches.get(token)) is not None:
-                changed = benches.ringed(bench, engine, settings)
-                if self.benches.swap(str(token), bench, changed):
-                    stage = _stage(changed, _numbers(ticked))
-                    return View(stage=stage, table=_table(changed, engine.kinds_without_pack()))
-        except RealisHumanError as error:
-            return View(note=markup.note(str(error), "error"))
-        return View()
+        engine, settings = self.bind(values)
+        while (bench := self.benches.get(token)) is not None:
+            changed = redraw_ring(bench, engine, settings)
+            if self.benches.swap(token, bench, changed):
+                return show_ring(changed, numbers_of(ticked))
+        return PageUpdate()
 
+    @_say_why_not
     def refine(
         self,
         token: str | None,
         image: Image.Image | None,
         ticked: Sequence[str],
-        values: Mapping[str, Any],
+        values: Values,
         progress: Progress | None = None,
-    ) -> View:
+    ) -> PageUpdate:
         """Repaint the ticked parts; without a search before, search first and take all that fit.
 
         The caller holds the host's turn.
         """
         if image is None:
             return self.forget(token, NO_PICTURE)
-        try:
-            engine, settings = self.bind(values)
-            bench = self.benches.get(token)
-            if bench is None or bench.digest != benches.digest_of(np.asarray(image)):
-                token = token or secrets.token_hex(8)
-                bench = benches.opened(np.asarray(image), engine, settings, progress)
-                chosen = bench.fit
-            else:
-                chosen = _numbers(ticked)
-            done = benches.refined(bench, engine, settings, chosen, progress)
-            done = replace(done, facts=_facts(done, engine))
-            without = engine.kinds_without_pack()
-        except Interrupted:
-            return View(note=markup.note(STOPPED))
-        except RealisHumanError as error:
-            return View(note=markup.note(str(error), "error"))
-        self.benches.put(str(token), done)
-        text = " ".join((done.result.message, *done.result.notes)) if done.result else ""
-        view = _all(str(token), done, chosen, markup.note(text), without)
-        return replace(view, **self._outcome(done, done.refined, image))
+        engine, settings = self.bind(values)
+        bench, chosen = self.benches.get(token), numbers_of(ticked)
+        if bench is None or bench.digest != digest_of(np.asarray(image)):
+            bench = open_picture(np.asarray(image), engine, settings, progress)
+            chosen = bench.fit
+        bench = refine_parts(bench, engine, settings, chosen, progress)
+        token = self.benches.put(token, bench)
+        said = (bench.result.message, *bench.result.notes) if bench.result else ()
+        update = show_parts(token, bench, chosen, markup.note(" ".join(said)))
+        return self._add_outcome(update, bench, bench.refined, image)
 
-    def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> View:
+    @_say_why_not
+    def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> PageUpdate:
         """Paste the refined parts that are to be kept; nothing is sampled."""
         bench = self.benches.get(token)
         if bench is None:
-            return View(note=markup.note(GONE, "error"))
-        return View(**self._outcome(bench, _numbers(kept), image))
+            return PageUpdate(note=markup.note(GONE, "error"))
+        return self._add_outcome(PageUpdate(), bench, numbers_of(kept), image)
 
-    def forget(self, token: str | None, text: str = "") -> View:
+    def forget(self, token: str | None, text: str = "") -> PageUpdate:
         """Another picture came: nothing of the old one may stay on the page."""
         self.benches.drop(token)
-        return View(
-            stage=markup.HINT,
-            ticks=([], []),
-            boxes="",
-            table="",
-            comparison="",
-            kept=([], []),
-            note=markup.note(text),
-        )
+        return show_nothing(markup.note(text))
 
-    def _outcome(
-        self, bench: Bench, keep: Collection[int], image: Image.Image | None
-    ) -> dict[str, Any]:
-        pixels = benches.composed(bench, keep)
-        picture = Image.fromarray(pixels)
-        text = self.written(image, _told(bench, keep))
-        picture.info["parameters"] = text  # the host writes it into the files it makes
-        return {
-            "comparison": markup.comparison(bench.rgb, pixels),
-            "result": picture,
-            "text": text,
-        }
-
-
-def _all(
-    token: str, bench: Bench, chosen: Collection[int], text: str, without: Collection[str]
-) -> View:
-    names = _names(bench, range(1, len(bench.parts) + 1))
-    refined = _names(bench, bench.refined)
-    return View(
-        token=token,
-        stage=_stage(bench, chosen),
-        ticks=(names, [names[number - 1] for number in sorted(chosen)]),
-        boxes=as_text(bench.parts),
-        table=_table(bench, without),
-        kept=(refined, refined),
-        note=text,
-    )
-
-
-def _table(bench: Bench, without: Collection[str]) -> str:
-    reports = bench.result.parts if bench.result else ()
-    return markup.part_list(bench.found.parts, reports, without)
-
-
-def _facts(bench: Bench, engine: BoundEngine) -> dict[str, str]:
-    """Infotext of the latest run: settings that are not the default, seed, packs, provider."""
-    pairs = {**settings_of(engine.choices), f"{PREFIX}seed": str(bench.settings.seed)}
-    facts = facts_of(bench.result, engine.models()) if bench.result else {}
-    return {**pairs, **{PREFIX + name: value for name, value in facts.items() if value}}
-
-
-def _told(bench: Bench, keep: Collection[int]) -> dict[str, str]:
-    """The infotext when only these refined parts are kept."""
-    reports = {one.index: one for one in (bench.result.parts if bench.result else ())}
-    fates = []
-    for number, part in enumerate(bench.parts, start=1):
-        reason = reports[number].reason if number in reports else ""
-        fate = f"kept: {reason}" if reason else "kept"
-        if number in bench.refined:
-            fate = "refined" if number in keep else "discarded"
-        fates.append(f"{number} {part.name} {fate}")
-    count = f"{len(keep)} of {len(fates)} parts refined."
-    result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
-    return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
-
-
-def _unsure(number: int, part: Part, settings: Settings) -> str:
-    """Why the part in a new box is not ticked, as a sentence, or "" if it is."""
-    least = settings.of(part.kind).confidence
-    if part.score >= least:
-        return ""
-    why = part.note or (
-        f"With a score of {part.score:.2f}, below the confidence of {least:g}, what was recognised "
-        "may be wrong."
-    )
-    return f"Part {number} is not ticked. {why} Tick it to see its mesh."
-
-
-def _stage(bench: Bench, chosen: Collection[int]) -> str:
-    height, width = bench.rgb.shape[:2]
-    return markup.stage(benches.preview(bench, chosen), (height, width), bench.parts)
-
-
-def _names(bench: Bench, numbers: Collection[int]) -> list[str]:
-    return [f"{number} {bench.parts[number - 1].name}" for number in numbers]
-
-
-def _numbers(names: Sequence[str]) -> list[int]:
-    return [int(name.split()[0]) for name in names]
+    def _add_outcome(
+        self, update: PageUpdate, bench: Bench, kept: Collection[int], image: Image.Image | None
+    ) -> PageUpdate:
+        text = self.write_infotext(image, describe_kept(bench, kept))
+        return add_outcome(update, bench, kept, text)

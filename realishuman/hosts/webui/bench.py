@@ -2,24 +2,26 @@
 
 A Bench never changes; each step returns a new one, so two tabs cannot disturb each other. Refined
 parts stay on the bench as patches: keeping or discarding one pastes anew and samples nothing.
+
+    open_picture -> redraw_ring, replace_parts -> refine_parts -> paste_kept
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
 from realishuman.hosts.webui.engine import BoundEngine
-from realishuman.hosts.webui.views import LEAST, annotated
+from realishuman.hosts.webui.infotext import settings_of
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
+from realishuman.infotext import PREFIX, facts_of
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
 from realishuman.pipeline.look import prepare_parts
@@ -28,6 +30,7 @@ from realishuman.result import Result
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]
+RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Bench:
     digest    of the pixels, to notice another picture.
     rgb       (H, W, 3) uint8; alpha (H, W) uint8 or None.
     settings  what the parts were prepared with.
+    without_pack  kinds of part that are left alone, because no pack was chosen or is there.
     prepared  every part, ticked or not, in the order of their numbers.
     patches   refined parts, oldest first, at most one per number.
     result    of the latest run, None before it.
@@ -49,6 +53,7 @@ class Bench:
     settings: Settings
     found: Found
     prepared: tuple[PreparedPart, ...]
+    without_pack: tuple[str, ...]
     patches: tuple[Patch, ...] = ()
     result: Result | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +81,7 @@ def digest_of(image: NDArray[np.generic]) -> str:
     return digest.hexdigest()
 
 
-def opened(
+def open_picture(
     image: NDArray[np.generic],
     engine: BoundEngine,
     settings: Settings,
@@ -88,10 +93,11 @@ def opened(
         alpha = None
     found = engine.find(rgb, settings, progress=progress)
     ready = _prepare_all(rgb, found, settings, engine)
-    return Bench(digest_of(image), rgb, alpha, settings, found, ready)
+    without = tuple(engine.kinds_without_pack())
+    return Bench(digest_of(image), rgb, alpha, settings, found, ready, without)
 
 
-def ringed(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
+def redraw_ring(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
     """The bench with masks for these settings; renders only if more than the ring changed."""
     ring = {
         spec.name: getattr(settings, spec.name)
@@ -102,15 +108,11 @@ def ringed(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
         ready = tuple(with_ring(one, settings) for one in bench.prepared)
     else:
         ready = _prepare_all(bench.rgb, bench.found, settings, engine)
-    return replace(bench, settings=settings, prepared=ready)
+    without = tuple(engine.kinds_without_pack())
+    return replace(bench, settings=settings, prepared=ready, without_pack=without)
 
 
-def preview(bench: Bench, chosen: Collection[int]) -> Pixels:
-    """The picture with everything that was found drawn on it."""
-    return annotated(bench.rgb, bench.found, bench.prepared, chosen, least=LEAST)
-
-
-def refined(
+def refine_parts(
     bench: Bench,
     engine: BoundEngine,
     settings: Settings,
@@ -128,21 +130,59 @@ def refined(
     )
     new = {patch.index for patch in result.patches}
     older = tuple(patch for patch in bench.patches if patch.index not in new)
-    return replace(bench, settings=settings, patches=older + result.patches, result=result)
+    return replace(
+        bench,
+        settings=settings,
+        without_pack=tuple(engine.kinds_without_pack()),
+        patches=older + result.patches,
+        result=result,
+        facts=_state_facts(result, engine, settings),
+    )
 
 
-def composed(bench: Bench, keep: Collection[int]) -> Pixels:
+def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
     """The picture (H, W, 3 or 4) with the kept ones of the refined parts; nothing is sampled."""
-    patches = [patch for patch in bench.patches if patch.index in keep]
+    patches = [patch for patch in bench.patches if patch.index in kept]
     settings = bench.settings
     output = compose(bench.rgb, patches, feather=settings.paste, colour_match=settings.colour_match)
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
 
 
-def replaced(bench: Bench, found: Found, engine: BoundEngine, settings: Settings) -> Bench:
+def replace_parts(bench: Bench, found: Found, engine: BoundEngine, settings: Settings) -> Bench:
     """The bench with other parts; of what was refined nothing is kept."""
     ready = _prepare_all(bench.rgb, found, settings, engine)
-    return replace(bench, settings=settings, found=found, prepared=ready, patches=(), result=None)
+    without = tuple(engine.kinds_without_pack())
+    return replace(
+        bench,
+        settings=settings,
+        found=found,
+        prepared=ready,
+        without_pack=without,
+        patches=(),
+        result=None,
+    )
+
+
+def describe_kept(bench: Bench, kept: Collection[int]) -> dict[str, str]:
+    """The infotext of the latest run when only these refined parts are kept."""
+    reports = {one.index: one for one in (bench.result.parts if bench.result else ())}
+    fates = []
+    for number, part in enumerate(bench.parts, start=1):
+        reason = reports[number].reason if number in reports else ""
+        fate = f"kept: {reason}" if reason else "kept"
+        if number in bench.refined:
+            fate = "refined" if number in kept else "discarded"
+        fates.append(f"{number} {part.name} {fate}")
+    count = f"{len(kept)} of {len(fates)} parts refined."
+    result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
+    return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
+
+
+def _state_facts(result: Result, engine: BoundEngine, settings: Settings) -> dict[str, str]:
+    """Infotext of a run: settings that are not the default, seed, packs, provider."""
+    pairs = {**settings_of(engine.choices), f"{PREFIX}seed": str(settings.seed)}
+    facts = facts_of(result, engine.models())
+    return {**pairs, **{PREFIX + name: value for name, value in facts.items() if value}}
 
 
 def _prepare_all(
@@ -150,40 +190,3 @@ def _prepare_all(
 ) -> tuple[PreparedPart, ...]:
     """All parts, ticked or not, in the order of their numbers."""
     return tuple(prepare_parts(rgb, found, found.parts, settings, engine.models()))
-
-
-class Benches:
-    """The benches of the tabs that were used last; older ones are let go of."""
-
-    def __init__(self, limit: int = 8) -> None:
-        self._limit, self._lock = limit, Lock()
-        self._benches: OrderedDict[str, Bench] = OrderedDict()
-
-    def put(self, token: str, bench: Bench) -> None:
-        """Remember a tab's bench."""
-        with self._lock:
-            self._benches[token] = bench
-            self._benches.move_to_end(token)
-            while len(self._benches) > self._limit:
-                self._benches.popitem(last=False)
-
-    def swap(self, token: str, old: Bench, new: Bench) -> bool:
-        """Put `new` in the place of `old` unless something else lies there by now."""
-        with self._lock:
-            if self._benches.get(token) is not old:
-                return False
-            self._benches[token] = new
-            return True
-
-    def get(self, token: str | None) -> Bench | None:
-        """The tab's bench, or None if it has none or was let go of."""
-        with self._lock:
-            if token is None or token not in self._benches:
-                return None
-            self._benches.move_to_end(token)
-            return self._benches[token]
-
-    def drop(self, token: str | None) -> None:
-        """Forget a tab's bench."""
-        with self._lock:
-            self._benches.pop(token or "", None)

@@ -52,7 +52,7 @@ def line_of(number: int, part: Part) -> str:
     return f"{number}: {name} " + ",".join(str(round(v)) for v in (box.x0, box.y0, box.x1, box.y1))
 
 
-def parsed(text: str) -> list[Line]:
+def parse_lines(text: str) -> list[Line]:
     """Read lines; empty ones are skipped.
 
     Raises SettingsError that names the first line that cannot be used and shows a right one.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
-from realishuman.hosts.webui.bench import Bench, replaced
+from realishuman.hosts.webui.bench import Bench, replace_parts
 from realishuman.hosts.webui.boxes import Line, line_of
 from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.imaging.boxes import Box, around, intersection, iou
@@ -29,7 +29,7 @@ class _Place:
     number: int | None = None
 
 
-def edited(
+def apply_lines(
     bench: Bench, lines: Sequence[Line], engine: BoundEngine, settings: Settings
 ) -> tuple[Bench, list[str]]:
     """The bench with the parts that these lines name, in their order.
@@ -69,6 +69,24 @@ def edited(
     return _rebuilt(bench, [places[at] for at in order], engine, settings), sentences
 
 
+def carry_ticks(
+    before: Bench, ticked: Collection[int], after: Bench
+) -> tuple[list[int], list[str]]:
+    """Which parts are ticked after an edit: those that were, and new ones that are sure.
+
+    Returns also a sentence for each new part that is not ticked.
+    """
+    kept = {id(before.parts[number - 1]) for number in ticked}
+    known = {id(part) for part in before.parts}
+    numbers, remarks = [], []
+    for number, part in enumerate(after.parts, start=1):
+        unsure = "" if id(part) in known else _doubt(number, part, after.settings)
+        if id(part) in kept or not (id(part) in known or unsure):
+            numbers.append(number)
+        remarks += [unsure] if unsure else []
+    return numbers, remarks
+
+
 def _rebuilt(
     bench: Bench, places: Sequence[_Place], engine: BoundEngine, settings: Settings
 ) -> Bench:
@@ -81,7 +99,7 @@ def _rebuilt(
     patches = tuple(
         replace(patch, index=now[patch.index]) for patch in bench.patches if patch.index in now
     )
-    return replace(replaced(bench, found, engine, settings), patches=patches)
+    return replace(replace_parts(bench, found, engine, settings), patches=patches)
 
 
 def _kept(bench: Bench, number: int) -> _Place:
@@ -142,3 +160,15 @@ def _refusal(
     if at in places:
         text += f" Part {order.index(at) + 1} stays as it was."
     return text
+
+
+def _doubt(number: int, part: Part, settings: Settings) -> str:
+    """Why the part in a new box is not ticked, as a sentence, or "" if it is."""
+    least = settings.of(part.kind).confidence
+    if part.score >= least:
+        return ""
+    why = part.note or (
+        f"With a score of {part.score:.2f}, below the confidence of {least:g}, what was recognised "
+        "may be wrong."
+    )
+    return f"Part {number} is not ticked. {why} Tick it to see its mesh."

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from realishuman.hosts.webui.actions import Actions, View
+from realishuman.hosts.webui.actions import Actions
 from realishuman.hosts.webui.fields import FIELDS, SETTINGS
 from realishuman.hosts.webui.markup import HINT
 from realishuman.hosts.webui.models_tab import ModelsTab
+from realishuman.hosts.webui.page_update import PageUpdate
 from realishuman.hosts.webui.panel import GROUPS, IMG2IMG_ONLY, PACKS, laid_out
 from realishuman.hosts.webui.sending import TAB
 
@@ -53,7 +54,7 @@ def upload_only() -> dict[str, Any]:
     return {"source": "upload"} if three else {"sources": ["upload", "clipboard"]}
 
 
-def updates(view: View) -> list[Any]:
+def updates(update: PageUpdate) -> list[Any]:
     """What gradio is to change, in the order of OUTPUTS."""
     import gradio
 
@@ -65,20 +66,20 @@ def updates(view: View) -> list[Any]:
     def value(given: Any) -> Any:
         return gradio.update() if given is None else gradio.update(value=given)
 
-    gone = view.comparison == ""  # then the old result has no place on the page either
-    result = gradio.update(value=None) if gone else value(view.result)
-    text = gradio.update(value="") if gone else value(view.text)
+    gone = update.comparison == ""  # then the old result has no place on the page either
+    result = gradio.update(value=None) if gone else value(update.result)
+    text = gradio.update(value="") if gone else value(update.text)
     return [
-        gradio.update() if view.token is None else view.token,
-        value(view.stage),
-        ticks(view.ticks),
-        value(view.boxes),
-        value(view.table),
-        value(view.comparison),
-        ticks(view.kept),
+        gradio.update() if update.token is None else update.token,
+        value(update.stage),
+        ticks(update.ticks),
+        value(update.boxes),
+        value(update.table),
+        value(update.comparison),
+        ticks(update.kept),
         result,
         text,
-        view.note,
+        update.note,
     ]
 
 
@@ -254,8 +255,8 @@ class Page:
 
         def refine(_task: Any, token: Any, image: Any, ticked: Any, *given: Any) -> list[Any]:
             with self.host.progress() as progress:
-                view = actions.refine(token, image, ticked or [], named(given), progress)
-            return updates(view)
+                update = actions.refine(token, image, ticked or [], named(given), progress)
+            return updates(update)
 
         def keep(token: Any, kept: Any, image: Any) -> list[Any]:
             return updates(actions.keep(token, kept or [], image))
@@ -277,7 +278,7 @@ class Page:
         image.change(self._packs, inputs=[], outputs=packs, **quiet)
         inputs = [self.host.task(), token, image, parts, *values]
         made["refine"].click(
-            self.wrapped(refine, extra_outputs=updates(View())[:-1]),
+            self.wrapped(refine, extra_outputs=updates(PageUpdate())[:-1]),
             inputs=inputs,
             outputs=outputs,
             **quiet,

@@ -60,7 +60,7 @@ def bind(values: Mapping[str, Any]) -> tuple[BoundEngine, Settings]:
     )
 
 
-def written(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
+def write_infotext(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
     """The infotext a picture came with, and ours."""
     from modules import images
 
@@ -236,7 +236,7 @@ def tabs(sending: Sending) -> list[tuple[Any, str, str]]:
         log.error("the RealisHuman tab cannot be built: %s", error)
         return [(_notice(_lacking(error)), TITLE, TAB)]
     with gradio.Blocks(analytics_enabled=False) as blocks:
-        page = Page(Actions(bind, turn, written), call_queue.wrap_gradio_gpu_call, TabHost())
+        page = Page(Actions(bind, turn, write_infotext), call_queue.wrap_gradio_gpu_call, TabHost())
         page.build()
     for target in SEND_TO:
         infotext_utils.register_paste_params_button(

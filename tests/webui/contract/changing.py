@@ -24,6 +24,7 @@ from realishuman.backbones.packed import PackedBackbone
 from realishuman.detect.base import Part
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui.engine import Engine
+from realishuman.hosts.webui.fields import choices_from
 from realishuman.imaging.boxes import around
 from realishuman.settings import Settings
 from realishuman.weights import store
@@ -158,10 +159,11 @@ def strike_at(moment: str, strike) -> None:
 def tried(engine: Engine, path: Path, fault: str, moment: str) -> dict[str, str]:
     """What became of a picture while this happened, and of the next."""
     picture = np.full((220, 220, 3), 120, np.uint8)
+    choices = choices_from({"hand_pack": "hand.safetensors"})
 
     def refined() -> str:
         try:
-            result = engine.refine(picture, FAST, packs={"hand": "hand.safetensors"})
+            result = engine.bind(choices).refine(picture, FAST)
         except RealisHumanError as error:
             return f"{type(error).__name__}: {error}"
         return result.message

@@ -140,7 +140,7 @@ def test_autoencoders_compute_in_float32_where_the_host_wants_that(webui, monkey
     else:
         monkeypatch.setattr(memory, "inference_cast", lambda dtype, device: dtype)
     assert webui.around.place().dtype is torch.float16
-    assert webui.host.autoencoder_dtype() is torch.float16
+    assert webui.around.autoencoder_dtype() is torch.float16
 
     monkeypatch.setattr(memory, "vae_dtype", lambda: torch.float32)
-    assert webui.host.autoencoder_dtype() is torch.float32
+    assert webui.around.autoencoder_dtype() is torch.float32
