@@ -147,7 +147,7 @@
     }
 
     function tick(index) {
-        const boxes = byName("parts").querySelectorAll("input[type=checkbox]");
+        const boxes = byName("ticks").querySelectorAll("input[type=checkbox]");
         if (boxes[index]) boxes[index].click();
     }
 

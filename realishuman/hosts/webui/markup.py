@@ -28,8 +28,8 @@ HINT = (
     "Where one was missed, draw a box around it.</p>"
 )
 KEYS = (
-    "Arrows move the box, with Shift they resize it; Enter ticks it, Delete removes it, Escape "
-    "puts it back."
+    "Arrows move the box, with Shift they resize it; Enter adds a new one or ticks a part, Delete "
+    "removes it, Escape puts it back."
 )
 QUALITY = 93  # of the JPEG that a browser shows; files are saved by the host, without loss
 

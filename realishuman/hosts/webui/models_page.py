@@ -31,6 +31,7 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "corrector/hand.onnx": ("corrects the joints of malformed rendered hands", "Apache-2.0"),
     "judge/hand.onnx": ("judges whether a repaired hand is better than before", "Apache-2.0"),
     "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
+    "packs/demo-hand.safetensors": ("the demo pack for hands", "Apache-2.0"),
 }
 _OTHER = "comes with the extension"
 SHIPPED = "Comes with the extension"

@@ -138,7 +138,7 @@ class Page:
         made["outlook"] = gradio.HTML("", elem_id=name_of("outlook"))
         made["note"] = gradio.HTML("", elem_id=name_of("note"))
         made["parts"] = gradio.CheckboxGroup(
-            [], label="Parts to refine", visible=False, elem_id=name_of("parts")
+            [], label="Parts to refine", visible=False, elem_id=name_of("ticks")
         )
         made["table"] = gradio.HTML("", elem_id=name_of("table"))
         made["boxes"] = gradio.Textbox(

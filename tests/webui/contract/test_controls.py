@@ -69,3 +69,12 @@ def test_every_control_of_the_tab_answers(page):
 def test_what_is_only_shown_says_so(page):
     for name in ("result", "text", "doctor_text"):
         assert page.made[name].named["interactive"] is False
+
+
+def test_no_two_components_share_an_id(page):
+    """The page's JavaScript and style find each by its id."""
+    made = [*page.made.values(), *page.settings.values()]
+    ids = [one.elem_id for one in made if getattr(one, "elem_id", None)]
+
+    assert len(ids) > 40
+    assert sorted(ids) == sorted(set(ids))

@@ -2,99 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
 
-from tests.webui.live.conftest import ADDRESS, PACK, PATIENCE
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="pip install playwright, to try the page itself"
+from tests.webui.live.pages import (
+    WAIT,
+    boxes,
+    choose_pack,
+    find,
+    keep_whatever_comes,
+    load,
+    opened,
+    refine,
+    two_steps,
 )
-WAIT = PATIENCE * 1000  # ms
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        place = os.environ.get("REALISHUMAN_CHROMIUM")
-        try:
-            made = started.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {error}; name it in REALISHUMAN_CHROMIUM")
-        yield made
-        made.close()
-
-
-def opened(browser):
-    """A fresh page with our tab in front; what goes wrong in it is gathered in page.errors."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_default_timeout(60_000)
-    page.goto(ADDRESS, wait_until="domcontentloaded", timeout=WAIT)
-    page.wait_for_function("typeof switch_to_realishuman === 'function'", timeout=WAIT)
-    page.wait_for_selector("#realishuman_find", state="attached", timeout=WAIT)
-    page.wait_for_timeout(2000)
-    page.evaluate("switch_to_realishuman()")
-    page.wait_for_selector("#realishuman_find", state="visible")
-    return page
-
-
-def load(page, file):
-    page.set_input_files("#realishuman_image input[type=file]", file)
-    page.wait_for_selector("#realishuman_image img")
-    page.wait_for_timeout(1500)
-
-
-def find(page):
-    page.click("#realishuman_find")
-    page.wait_for_selector(".rh-stage img", timeout=WAIT)
-    page.wait_for_timeout(500)
-
-
-def refine(page):
-    """Press Refine and wait for a comparison; an error on the page ends the wait, not patience."""
-    page.click("#realishuman_refine")
-    page.wait_for_selector(".rh-compare:visible, .rh-error:visible", timeout=WAIT)
-    page.wait_for_timeout(1000)
-    note = page.inner_text("#realishuman_note >> nth=0")
-    assert page.locator(".rh-compare").count(), f"{note}; errors of the page: {page.errors}"
-    return note
-
-
-def boxes(page):
-    return page.input_value("#realishuman_boxes textarea")
-
-
-def two_steps(page):
-    page.get_by_text("Sampling", exact=True).locator("visible=true").first.click()
-    number = page.locator("#realishuman_steps input[type=number]")
-    number.fill("2")
-    number.blur()
-
-
-def choose_pack(page, within="realishuman"):
-    field = page.locator(f"#{within}_hand_pack input").first
-    field.click()
-    # typing would find longer names, too; gradio listens to the press
-    page.locator(f'ul.options li[aria-label="{PACK}"]').dispatch_event("mousedown")
-    page.wait_for_timeout(500)
-    assert field.input_value() == PACK
-
-
-def keep_whatever_comes(page):
-    """The demo pack's repair of a photograph is one that the judge refuses."""
-    page.locator("#realishuman_judge input").evaluate("box => box.checked && box.click()")
-    page.wait_for_timeout(500)
-
-
-@pytest.fixture
-def page(browser):
-    made = opened(browser)
-    yield made
-    made.close()
 
 
 def test_find_draw_refine_keep_and_save(page, file):

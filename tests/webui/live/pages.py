@@ -1,0 +1,81 @@
+"""What a user does on the page of a running WebUI, in gradio 3 and 4 alike."""
+
+from __future__ import annotations
+
+from tests.webui.live.conftest import ADDRESS, PACK, PATIENCE
+
+WAIT = PATIENCE * 1000  # ms for what the host computes
+OPEN = 120_000  # ms for the page itself; more is a fault, and its reason is wanted
+
+
+def opened(browser):
+    """A fresh page with our tab in front; what goes wrong in it is gathered in page.errors."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.set_default_timeout(60_000)
+    page.goto(ADDRESS, wait_until="domcontentloaded", timeout=OPEN)
+    page.wait_for_function("typeof switch_to_realishuman === 'function'", timeout=OPEN)
+    page.wait_for_selector("#realishuman_find", state="attached", timeout=OPEN)
+    page.wait_for_timeout(2000)
+    page.evaluate("switch_to_realishuman()")
+    page.wait_for_selector("#realishuman_find", state="visible")
+    return page
+
+
+def load(page, file):
+    page.set_input_files("#realishuman_image input[type=file]", file)
+    page.wait_for_selector("#realishuman_image img")
+    page.wait_for_timeout(1500)
+
+
+def find(page):
+    page.click("#realishuman_find")
+    page.wait_for_selector(".rh-stage img", timeout=WAIT)
+    page.wait_for_timeout(500)
+
+
+def refine(page):
+    """Press Refine and wait for a comparison; an error on the page ends the wait, not patience."""
+    page.click("#realishuman_refine")
+    page.wait_for_selector(".rh-compare:visible, .rh-error:visible", timeout=WAIT)
+    page.wait_for_timeout(1000)
+    note = page.inner_text("#realishuman_note >> nth=0")
+    assert page.locator(".rh-compare").count(), f"{note}; errors of the page: {page.errors}"
+    return note
+
+
+def boxes(page):
+    return page.input_value("#realishuman_boxes textarea")
+
+
+def two_steps(page):
+    page.get_by_text("Sampling", exact=True).locator("visible=true").first.click()
+    number = page.locator("#realishuman_steps input[type=number]")
+    number.fill("2")
+    number.blur()
+
+
+def choose(page, field, choice, attempts=10):
+    """Choose from a dropdown as a user does, who clicks again if the choice is not there yet."""
+    # typing would find longer names, too; gradio listens to the press
+    option = page.locator(f'ul.options li[aria-label="{choice}"]').locator("visible=true")
+    for _ in range(attempts):
+        field.click()
+        page.wait_for_timeout(500)
+        if option.count():
+            option.first.dispatch_event("mousedown")
+            page.wait_for_timeout(500)
+            break
+        field.blur()
+    assert field.input_value() == choice
+
+
+def choose_pack(page, within="realishuman"):
+    choose(page, page.locator(f"#{within}_hand_pack input").first, PACK)
+
+
+def keep_whatever_comes(page):
+    """The demo pack's repair of a photograph is one that the judge refuses."""
+    page.locator("#realishuman_judge input").evaluate("box => box.checked && box.click()")
+    page.wait_for_timeout(500)

@@ -1,0 +1,328 @@
+"""Every control of ours on the page of a running WebUI is used once, and answers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from realishuman.hosts.webui.fields import FIELDS
+from realishuman.hosts.webui.tab import NOT_HERE
+from tests.webui.live.pages import (
+    WAIT,
+    choose,
+    find,
+    keep_whatever_comes,
+    load,
+    opened,
+    refine,
+    two_steps,
+)
+
+SCRIPT = "script_img2img_realishuman"  # where no field is hidden
+EXTRAS = "extras_realishuman"
+TAB = "realishuman"
+NOWHERE = "/there/is/no/such/folder"
+IN_TAB = [one for one in FIELDS if one.name not in NOT_HERE]
+
+
+@pytest.fixture(scope="module")
+def shared(browser):
+    """One page for the controls that leave it as it was."""
+    made = opened(browser)
+    yield made
+    assert made.errors == []
+    made.close()
+
+
+def unfold(page, root):
+    """Open every accordion in the element."""
+    for label in page.locator(f"{root} .label-wrap").all():
+        if "open" not in (label.get_attribute("class") or "") and label.is_visible():
+            label.click()
+            page.wait_for_timeout(300)
+
+
+def turn_over(box):
+    """Click a checkbox; it must change."""
+    before = box.is_checked()
+    box.click()
+    assert box.is_checked() is not before
+
+
+def slide(page, root, step):
+    """Type a number, then move the slider by a key: each must follow the other."""
+    number, slider = (
+        page.locator(f"{root} input[type={kind}]").first for kind in ("number", "range")
+    )
+    low, high = (float(slider.get_attribute(name)) for name in ("min", "max"))
+    middle = low + round((high - low) / 2 / step) * step
+    number.fill(f"{middle:g}")
+    number.blur()
+    assert float(slider.input_value()) == pytest.approx(middle, abs=step)
+    before = float(number.input_value())
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    assert float(number.input_value()) < before
+
+
+def use(page, one, root):
+    """Use the control of a field by mouse or keyboard, and see it change."""
+    page.locator(root).first.scroll_into_view_if_needed()
+    if one.is_number:
+        slide(page, root, one.step)
+        return
+    if one.kind in ("bool", "names"):
+        for box in page.locator(f"{root} input[type=checkbox]").all():
+            turn_over(box)
+            turn_over(box)
+        return
+    field = page.locator(f"{root} input").first
+    before = field.input_value()
+    field.click()
+    page.wait_for_timeout(500)
+    listed = page.locator("ul.options li").locator("visible=true").all()
+    offered = [item.get_attribute("aria-label") for item in listed]
+    assert before in offered
+    field.blur()
+    page.wait_for_timeout(300)
+    for choice in (offered[-1], before):
+        choose(page, field, choice)
+
+
+def in_accordion(page, prefix, opener):
+    page.locator("#tabs button", has_text=re.compile(opener, re.I)).first.click()
+    page.wait_for_timeout(500)
+    if not page.locator(f"#{prefix}_hand_pack").first.is_visible():
+        page.locator(f"#{prefix}_enabled > .label-wrap").click()  # opens it and ticks its box
+        page.wait_for_timeout(1500)
+        unfold(page, f"#{prefix}_enabled")
+
+
+@pytest.mark.parametrize("prefix", [SCRIPT, EXTRAS])
+def test_the_accordions_box_says_what_will_happen(shared, prefix):
+    shared.locator("#tabs button", has_text=re.compile(prefix.split("_")[-2], re.I)).first.click()
+    box = shared.locator(f"#{prefix}_enabled-checkbox input, #{prefix}_enabled-visible-checkbox")
+    said = shared.locator(f"#{prefix}_outlook .rh-outlook")
+
+    for ticked in (True, False, True):
+        box.locator("visible=true").first.click()
+        said.first.wait_for(state="attached" if ticked else "detached")
+
+    assert "pack" in said.first.inner_text()
+
+
+@pytest.mark.parametrize("one", FIELDS[1:], ids=lambda one: one.name)
+def test_the_accordion(shared, one):
+    in_accordion(shared, SCRIPT, "img2img")
+
+    use(shared, one, f"#{SCRIPT}_{one.name}")
+
+
+def test_the_accordion_looks_for_packs_again(shared):
+    in_accordion(shared, SCRIPT, "img2img")
+
+    assert_asks(shared, f"#{SCRIPT}_refresh")
+
+
+def assert_asks(page, button):
+    """Press a button that may change nothing on the page: it must ask the WebUI, and no error."""
+    asked = []
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator(button).first.click()
+    page.wait_for_timeout(3000)
+    assert [url for url in asked if "queue/join" in url or "predict" in url]
+    assert page.locator(".toast-body.error").count() == 0
+
+
+def test_the_extras_accordion(shared):
+    in_accordion(shared, EXTRAS, "extras")
+
+    for one in FIELDS[1:]:
+        if shared.locator(f"#{EXTRAS}_{one.name}").first.is_visible():
+            use(shared, one, f"#{EXTRAS}_{one.name}")
+
+
+@pytest.mark.parametrize("one", IN_TAB, ids=lambda one: one.name)
+def test_settings_of_the_tab(shared, one):
+    shared.evaluate("switch_to_realishuman()")
+    unfold(shared, "#realishuman_left")
+
+    use(shared, one, f"#{TAB}_{one.name}")
+
+
+def test_what_a_drawn_box_holds_can_be_chosen(shared):
+    shared.evaluate("switch_to_realishuman()")
+    for kind in ("face", "hand"):
+        one = shared.locator(f"#realishuman_drawn input[value={kind}]")
+        one.click()
+        assert one.is_checked()
+
+
+def test_the_seed_can_be_typed(shared):
+    shared.evaluate("switch_to_realishuman()")
+    unfold(shared, "#realishuman_left")
+    seed = shared.locator("#realishuman_seed input")
+    seed.fill("12")
+    seed.blur()
+    assert seed.input_value() == "12"
+
+
+@pytest.mark.parametrize(
+    ("button", "answer"),
+    [("find", "Load a picture"), ("refine", "Load a picture"), ("apply", "press Find parts")],
+)
+def test_buttons_without_a_picture_say_what_is_missing(shared, button, answer):
+    shared.evaluate("switch_to_realishuman()")
+
+    shared.click(f"#realishuman_{button}")
+
+    shared.wait_for_function(
+        "s => document.querySelector('#realishuman_note').innerText.includes(s)", arg=answer
+    )
+
+
+def test_the_folder_page(shared):
+    shared.evaluate("switch_to_realishuman()")
+    shared.locator("#realishuman_tabs button", has_text="Folder").first.click()
+    for name in ("source", "target"):
+        shared.fill(f"#realishuman_{name} textarea, #realishuman_{name} input", NOWHERE)
+
+    shared.click("#realishuman_run_folder")
+
+    shared.wait_for_selector("#realishuman_folder_note .rh-error", timeout=WAIT)
+    assert NOWHERE in shared.inner_text("#realishuman_folder_note >> nth=0")
+
+
+@pytest.fixture(scope="module")
+def ready(browser, file):
+    """A page with a picture whose parts were found, for the demo pack, whatever comes of it."""
+    made = opened(browser)
+    load(made, file)
+    find(made)
+    two_steps(made)
+    made.get_by_text("Parts and packs", exact=True).locator("visible=true").first.click()
+    choose(made, made.locator("#realishuman_hand_pack input").first, "demo")
+    keep_whatever_comes(made)
+    yield made
+    assert made.errors == []
+    made.close()
+
+
+@pytest.mark.parametrize("button", ["interrupt", "skip"])
+def test_a_run_is_stopped(ready, button):
+    number = ready.locator("#realishuman_steps input[type=number]")
+    number.fill("150")
+    number.blur()
+    assert not ready.is_visible(f"#realishuman_{button}")
+
+    ready.click("#realishuman_refine")
+    ready.wait_for_selector(f"#realishuman_{button}", state="visible")
+    ready.wait_for_timeout(3000)
+    ready.click(f"#realishuman_{button}")
+
+    ready.wait_for_function(
+        "document.querySelector('#realishuman_note').innerText.includes('nothing was changed')",
+        timeout=WAIT,
+    )
+    ready.wait_for_selector(f"#realishuman_{button}", state="hidden")
+    assert ready.locator(".rh-compare").count() == 0
+
+
+@pytest.mark.parametrize("target", ["txt2img", "img2img", "inpaint", "extras"])
+def test_a_result_is_sent_on(ready, target):
+    """To its tab, with the infotext where the tab has a prompt, else with the picture."""
+    ready.evaluate("switch_to_realishuman()")
+    if not ready.locator(".rh-compare").count():
+        number = ready.locator("#realishuman_steps input[type=number]")
+        number.fill("2")
+        number.blur()
+        refine(ready)
+
+    ready.click(f"#realishuman_to_{target}")
+
+    shown = "img2img" if target == "inpaint" else target
+    place = {
+        "img2img": "#img2img_image",
+        "inpaint": "#img2maskimg",
+        "extras": "#extras_image",
+    }
+    ready.wait_for_selector(f"#tab_{shown}", state="visible")
+    if target == "txt2img":
+        ready.wait_for_function(
+            "document.querySelector('#txt2img_prompt textarea').value.includes('a hand')"
+        )
+    else:
+        ready.locator(f"{place[target]} img, {place[target]} canvas").locator(
+            "visible=true"
+        ).first.wait_for()
+
+
+@pytest.fixture(scope="module")
+def models(browser):
+    made = opened(browser)
+    made.evaluate("switch_to_realishuman_models()")
+    made.wait_for_selector(".rh-models", timeout=WAIT)
+    made.wait_for_timeout(1000)
+    yield made
+    assert made.errors == []
+    made.close()
+
+
+@pytest.mark.parametrize("button", ["refresh", "check"])
+def test_the_list_of_models_is_made_anew(models, button):
+    assert_asks(models, f"#realishuman_{button}")
+    assert models.locator(".rh-models tr").count() > 10
+
+
+def test_doctor_reports(models):
+    models.click("#realishuman_doctor")
+    models.wait_for_function(
+        "document.querySelector('#realishuman_doctor_text textarea').value.includes('ok ')",
+        timeout=WAIT,
+    )
+
+
+@pytest.mark.parametrize("name", ["making_trust", "making_replace"])
+def test_boxes_of_the_models_page(models, name):
+    box = models.locator(f"#realishuman_{name} input")
+    turn_over(box)
+    turn_over(box)
+
+
+@pytest.mark.parametrize("button", ["making_check", "making_make"])
+def test_making_needs_a_folder_that_is_there(models, button):
+    models.fill(
+        "#realishuman_making_folder textarea, #realishuman_making_folder input", NOWHERE + button
+    )
+    models.click(f"#realishuman_{button}")
+    models.wait_for_function(
+        "s => document.querySelector('#realishuman_download_state').innerText.includes(s)",
+        arg=NOWHERE + button,
+    )
+
+
+def test_no_download_starts_before_its_licence_is_agreed_to(models):
+    """Whichever download asks first; where everything is there, nothing is to be done."""
+    field = models.locator("#realishuman_wanted input").first
+    field.click()
+    models.wait_for_timeout(500)
+    listed = models.locator("ul.options li").locator("visible=true").all()
+    offered = [item.get_attribute("aria-label") for item in listed]
+    field.blur()
+    for choice in offered:
+        choose(models, field, choice)
+        models.wait_for_timeout(1500)
+        assert "Licence: " in models.inner_text("#realishuman_licence >> nth=0")
+        if models.is_visible("#realishuman_agree"):
+            break
+    else:
+        pytest.skip("nothing on offer asks for agreement")
+
+    models.click("#realishuman_download")
+
+    models.wait_for_function(
+        "document.querySelector('#realishuman_download_state').innerText.includes('tick the box')"
+    )
+    turn_over(models.locator("#realishuman_agree input"))
