@@ -15,6 +15,7 @@ if program().why_not:
 if program().adapter:
     from modules import script_callbacks, scripts, scripts_postprocessing
 
+    import realishuman.hosts.webui.app
     import realishuman.hosts.webui.engine
     import realishuman.hosts.webui.extras
     import realishuman.hosts.webui.options
@@ -46,4 +47,4 @@ if program().adapter:
     sending = webui.sending.Sending()
     script_callbacks.on_after_component(sending.on_after_component)
     script_callbacks.on_ui_tabs(lambda: webui.wiring.tabs(sending))
-    script_callbacks.on_app_started(webui.wiring.app_started)
+    script_callbacks.on_app_started(webui.app.app_started)

@@ -29,6 +29,7 @@ from realishuman.hosts.webui.benches import Benches
 from realishuman.hosts.webui.boxes import parse_lines
 from realishuman.hosts.webui.editing import apply_lines, carry_ticks
 from realishuman.hosts.webui.engine import BoundEngine
+from realishuman.hosts.webui.foreign import Values
 from realishuman.hosts.webui.page_update import (
     PageUpdate,
     add_outcome,
@@ -45,7 +46,6 @@ NO_PICTURE = "Load a picture first, or send one from another tab."
 NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
 STOPPED = "Interrupted: nothing was changed."
 Given = ParamSpec("Given")
-Values = Mapping[str, object]  # what the settings' components hold, by field name
 
 
 def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpdate]:

@@ -11,7 +11,10 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox
 from realishuman.errors import PictureError, SettingsError
@@ -65,7 +68,7 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status, self.field, self.message = status, field, message
 
-    def detail(self) -> dict[str, Any]:
+    def detail(self) -> dict[str, object]:
         """What the client is told."""
         return {"field": self.field, "message": self.message}
 
@@ -85,16 +88,14 @@ class Request:
     packs: Mapping[str, str]
 
 
-def understood(body: Mapping[str, Any], limits: Limits) -> Request:
+def understood(body: Mapping[str, object], limits: Limits) -> Request:
     """Read a request. Raises RefusedError: 413 for what is too much, 422 for what is wrong."""
     if unknown := [key for key in body if key not in BODY]:
         raise RefusedError(422, str(unknown[0]), f"unknown; known are {', '.join(BODY)}")
     pictures = _pictures(body, limits)
     only = body.get("only")
-    if only is not None:
-        whole = isinstance(only, list) and all(type(n) is int and n > 0 for n in only)
-        if not whole or len(pictures) > 1:
-            raise RefusedError(422, "only", "must be a list of numbers from 1, with one picture")
+    if only is not None and (len(pictures) > 1 or not _are_numbers(only)):
+        raise RefusedError(422, "only", "must be a list of numbers from 1, with one picture")
     draw = body.get("draw", False)
     if not isinstance(draw, bool):
         raise RefusedError(422, "draw", f"must be true or false, not {draw!r}")
@@ -108,7 +109,11 @@ def understood(body: Mapping[str, Any], limits: Limits) -> Request:
     )
 
 
-def _packs(body: Mapping[str, Any]) -> dict[str, str]:
+def _are_numbers(given: object) -> TypeGuard[list[int]]:
+    return isinstance(given, list) and all(type(n) is int and n > 0 for n in given)
+
+
+def _packs(body: Mapping[str, object]) -> dict[str, str]:
     """The packs that are named, by kind of part."""
     packs = {}
     for kind in PART_KINDS:
@@ -120,7 +125,7 @@ def _packs(body: Mapping[str, Any]) -> dict[str, str]:
     return packs
 
 
-def settings_from(given: Any) -> Settings:
+def settings_from(given: object) -> Settings:
     """Settings by name. Raises RefusedError with the field and its range."""
     if given is None:
         return Settings()
@@ -133,7 +138,7 @@ def settings_from(given: Any) -> Settings:
         raise RefusedError(422, ".".join(["settings", *culprits[:1]]), str(error)) from error
 
 
-def _pictures(body: Mapping[str, Any], limits: Limits) -> tuple[LoadedPicture, ...]:
+def _pictures(body: Mapping[str, object], limits: Limits) -> tuple[LoadedPicture, ...]:
     if ("image" in body) == ("images" in body):
         raise RefusedError(422, "image", "name either `image` or `images`")
     texts = [body["image"]] if "image" in body else body["images"]
@@ -145,7 +150,7 @@ def _pictures(body: Mapping[str, Any], limits: Limits) -> tuple[LoadedPicture, .
     return tuple(_picture(text, field, limits) for text, field in zip(texts, fields, strict=True))
 
 
-def _picture(text: Any, field: str, limits: Limits) -> LoadedPicture:
+def _picture(text: object, field: str, limits: Limits) -> LoadedPicture:
     if not isinstance(text, str):
         raise RefusedError(422, field, f"must be base64 text, not {type(text).__name__}")
     if len(text) > limits.characters:
@@ -167,7 +172,7 @@ def _picture(text: Any, field: str, limits: Limits) -> LoadedPicture:
         raise RefusedError(status, field, str(error)) from error
 
 
-def _boxes(given: Any, limits: Limits) -> tuple[GivenBox, ...]:
+def _boxes(given: object, limits: Limits) -> tuple[GivenBox, ...]:
     if given is None:
         return ()
     if not isinstance(given, list):
@@ -177,7 +182,7 @@ def _boxes(given: Any, limits: Limits) -> tuple[GivenBox, ...]:
     return tuple(_box(one, f"boxes[{i}]") for i, one in enumerate(given))
 
 
-def _box(one: Any, field: str) -> GivenBox:
+def _box(one: object, field: str) -> GivenBox:
     shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}, maybe with "side" and "exact"'
     if not isinstance(one, Mapping) or set(one) - {"side", "exact"} != {"kind", "box"}:
         raise RefusedError(422, field, shape)
@@ -198,12 +203,12 @@ def _box(one: Any, field: str) -> GivenBox:
         raise RefusedError(422, f"{field}.box", str(error)) from error
 
 
-def detect(request: Request, engine: BoundEngine) -> dict[str, Any]:
+def detect(request: Request, engine: BoundEngine) -> dict[str, object]:
     """Answer /detect: the parts of each picture, without sampling."""
     results = []
     for picture in request.pictures:
         found = engine.find(picture.rgb, request.settings, request.boxes)
-        result: dict[str, Any] = {
+        result: dict[str, object] = {
             "width": picture.rgb.shape[1],
             "height": picture.rgb.shape[0],
             "parts": _listed(found),
@@ -217,7 +222,7 @@ def detect(request: Request, engine: BoundEngine) -> dict[str, Any]:
 
 def refine(
     request: Request, engine: BoundEngine, progress: Progress | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Answer /refine: each picture with its parts repainted, as PNG, and what was done and why."""
     results = []
     for picture in request.pictures:
@@ -237,7 +242,7 @@ def refine(
     return {"results": results}
 
 
-def _listed(found: Found) -> list[dict[str, Any]]:
+def _listed(found: Found) -> list[dict[str, object]]:
     return [
         {
             "index": one.number,
@@ -259,11 +264,11 @@ def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: Bou
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))
 
 
-def _as_base64(rgb: Any, like: LoadedPicture) -> str:
+def _as_base64(rgb: NDArray[np.uint8] | NDArray[np.uint16], like: LoadedPicture) -> str:
     content, _ = encoded(Path("picture.png"), rgb[..., :3], like)
     return base64.b64encode(content).decode()
 
 
-def schema(limits: Limits, settings: Mapping[str, Any]) -> dict[str, Any]:
+def schema(limits: Limits, settings: Mapping[str, object]) -> dict[str, object]:
     """Answer /schema: what a request may hold."""
     return {"body": BODY, "limits": asdict(limits), "settings": dict(settings)}

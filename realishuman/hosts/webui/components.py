@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from realishuman.hosts.webui.fields import Field
+from realishuman.hosts.webui.fields import Field, Shown
 from realishuman.settings import AUTO
 
 
-def component_of(one: Field) -> tuple[str, dict[str, Any]]:
-    """Name of the gradio class that fits a field, and its arguments but for value and elem_id."""
-    arguments: dict[str, Any] = {"label": one.label, "info": _info(one)}
+def component_of(one: Field, value: Shown = None) -> tuple[str, dict[str, object]]:
+    """Name of the gradio class that fits a field, and its arguments but for value and elem_id.
+
+    value  what it holds; a list of choices offers that as well.
+    """
+    arguments: dict[str, object] = {"label": one.label, "info": _info(one)}
     if one.kind == "bool":
         return "Checkbox", arguments
     if one.kind == "names":
         return "CheckboxGroup", {**arguments, "choices": list(one.choices)}
     if one.kind == "name":
         choices = ([AUTO] if one.automatic else []) + list(one.choices)
-        return "Dropdown", {**arguments, "choices": choices or [one.default]}
-    low = one.shown(None) if one.automatic else one.low
+        choices = choices or [str(one.default)]
+        held = [str(value)] if value is not None and value not in choices else []
+        return "Dropdown", {**arguments, "choices": [*choices, *held]}
+    low = one.below if one.automatic else one.low
     return "Slider", {**arguments, "minimum": low, "maximum": one.usual, "step": one.step}
 
 
@@ -32,4 +35,4 @@ def leftmost(one: Field) -> str:
     if not (one.automatic and one.is_number):
         return ""
     own = one.name.startswith(("hand_", "face_"))
-    return f"leftmost, {one.shown(None):g}: {'as for all parts' if own else 'as the pack says'}"
+    return f"leftmost, {one.below:g}: {'as for all parts' if own else 'as the pack says'}"

@@ -177,7 +177,7 @@ class BoundEngine:
 
     def refine(
         self,
-        image: Pixels,
+        image: Pixels | NDArray[np.uint16],
         settings: Settings,
         *,
         boxes: Sequence[GivenBox] = (),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from realishuman.hosts.webui import infotext
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import FIELDS, choices_from
+from realishuman.hosts.webui.foreign import Component, Extra
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.script import STOPPED, TITLE, told
@@ -21,14 +22,14 @@ class Postprocessing:
     name = TITLE
     order = 500  # before upscaling (1000): the repaired parts are enlarged with the rest
 
-    def ui(self) -> dict[str, Any]:
+    def ui(self) -> dict[str, Component]:
         """The components by the names of their fields."""
         from realishuman.hosts.webui.panel import IMG2IMG_ONLY, build
 
         panel = build(lambda name: f"extras_realishuman_{name}", IMG2IMG_ONLY)
         return {one.name: made for one, made in zip(FIELDS, panel.components, strict=True)}
 
-    def process(self, pp: Any, **arguments: Any) -> None:
+    def process(self, pp: Extra, **arguments: object) -> None:
         """Refine pp.image; on any failure it stays as it was and pp.info says why."""
         if arguments.get("enabled") in (None, False):
             return
@@ -42,7 +43,7 @@ class Postprocessing:
             if not option(KEEP_LOADED):
                 engine().release()
 
-    def _process(self, pp: Any, arguments: dict[str, Any]) -> None:
+    def _process(self, pp: Extra, arguments: Mapping[str, object]) -> None:
         from modules import shared
 
         given = {one.name: one.from_component(arguments.get(one.name)) for one in FIELDS}

@@ -11,10 +11,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat, TypeVar, cast
 
 from realishuman.errors import SettingsError
 from realishuman.settings import AUTO, PART_KINDS, Settings, check, setting
+
+Value = bool | int | float | str | tuple[str, ...] | None  # of a setting
+Shown = Value | list[str]  # of its component
+_Kind = TypeVar("_Kind", bool, int, str)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Field:
     name: str
     help: str
     kind: str
-    default: Any
+    default: Value
     automatic: bool
     low: float
     high: float
@@ -105,23 +109,27 @@ class Field:
             words = ", ".join(self.choices) or ("true, false" if self.kind == "bool" else "text")
         return f"{words}, or null" if self.automatic else words
 
-    def shown(self, value: Any) -> Any:
+    @property
+    def below(self) -> float:
+        """What the slider of an automatic number shows for None: one step below `low`."""
+        below = self.low - self.step
+        return int(below) if self.kind == "int" else round(below, 6)
+
+    def shown(self, value: Value) -> Shown:
         """A value as its component holds it: no None, no tuple."""
         if value is None:
-            if not self.is_number:
-                return AUTO
-            below = self.low - self.step
-            return int(below) if self.kind == "int" else round(below, 6)
-        return list(value) if self.kind == "names" else value
+            return self.below if self.is_number else AUTO
+        return list(value) if isinstance(value, tuple) else value
 
-    def from_component(self, value: Any) -> Any:
+    def from_component(self, value: object) -> object:
         """The inverse of `shown`; anything else passes."""
-        if self.automatic and self.is_number and type(value) in (int, float):
-            below = math.isclose(value, self.shown(None), abs_tol=1e-6)
-            return None if below else value
-        return None if self.automatic and value == AUTO else value
+        if not self.automatic:
+            return value
+        if self.is_number and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return None if math.isclose(value, self.below, abs_tol=1e-6) else value
+        return None if value == AUTO else value
 
-    def read(self, given: Any) -> Any:
+    def read(self, given: object) -> Value:
         """A value from JSON, infotext or an axis, as the declaration has it.
 
         Raises FieldError, whose message names the field and its range.
@@ -131,9 +139,9 @@ class Field:
             check(self.spec, value)
         except SettingsError as error:
             raise FieldError(str(error), self.name, self.allowed) from error
-        return value
+        return cast(Value, value)  # now it is one
 
-    def _converted(self, given: Any) -> Any:
+    def _converted(self, given: object) -> object:
         if given is None or (self.automatic and given in ("", AUTO)):
             return None if self.automatic else self.default
         if self.kind == "bool":
@@ -144,9 +152,9 @@ class Field:
             return tuple(given) if isinstance(given, (list, tuple)) else given
         return self._number(given) if self.is_number else given
 
-    def _number(self, given: Any) -> Any:
+    def _number(self, given: object) -> object:
         """int or float if it is one, also in text."""
-        if isinstance(given, bool):
+        if isinstance(given, bool) or not isinstance(given, (str, SupportsFloat)):
             return given
         try:
             value = float(given)
@@ -169,7 +177,7 @@ def _field(spec: dataclasses.Field[Any]) -> Field:
         name=spec.name,
         help=meta["help"],
         kind=found,
-        default=spec.default,
+        default=cast(Value, spec.default),  # every declaration has one
         automatic="None" in kind,
         low=low,
         high=high,
@@ -236,14 +244,14 @@ class Choices:
     detector_device: str
     inpaint_parts: str
     seed_offset: int
-    values: Mapping[str, Any]
+    values: Mapping[str, Value]
 
     def for_seed(self, seed: int) -> Settings:
         """The settings of a picture with this seed."""
         return dataclasses.replace(self.settings, seed=(seed + self.seed_offset) % 2**63)
 
 
-def choices_from(values: Mapping[str, Any], files: Sequence[str] | None = None) -> Choices:
+def choices_from(values: Mapping[str, object], files: Sequence[str] | None = None) -> Choices:
     """Read values by field name; what is missing has its default.
 
     files   names of the pack files there are; None does not ask whether a pack is there.
@@ -261,17 +269,24 @@ def choices_from(values: Mapping[str, Any], files: Sequence[str] | None = None) 
             allowed = ", ".join(known)
             raise FieldError(f"{name} must be one of {allowed}, not {read[name]!r}", name, allowed)
     return Choices(
-        enabled=read["enabled"],
-        settings=Settings(**{name: read[name] for name in SETTINGS if name in read}),
-        packs={kind: read[f"{kind}_pack"] for kind in PART_KINDS},
-        detector_device=read["detector_device"],
-        inpaint_parts=read["inpaint_parts"],
-        seed_offset=read["seed_offset"],
+        enabled=typed(bool, read["enabled"]),
+        settings=Settings.from_dict({name: read[name] for name in SETTINGS if name in read}),
+        packs={kind: typed(str, read[f"{kind}_pack"]) for kind in PART_KINDS},
+        detector_device=typed(str, read["detector_device"]),
+        inpaint_parts=typed(str, read["inpaint_parts"]),
+        seed_offset=typed(int, read["seed_offset"]),
         values=read,
     )
 
 
-def values_from(arguments: Sequence[Any]) -> dict[str, Any]:
+def typed(kind: type[_Kind], value: Value) -> _Kind:
+    """A value that was read, as the type that its declaration has."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def values_from(arguments: Sequence[object]) -> dict[str, object]:
     """The script's arguments by field name.
 
     arguments  positional in the order of FIELDS, any number; or an object by name, as a dict or
@@ -296,7 +311,7 @@ def values_from(arguments: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-def _named(given: Any) -> Mapping[str, Any] | None:
+def _named(given: object) -> Mapping[str, object] | None:
     """The argument if it is an object by name, else None."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
         try:
@@ -311,15 +326,15 @@ def _named(given: Any) -> Mapping[str, Any] | None:
     return given if isinstance(given, Mapping) else None
 
 
-def schema(fields: Sequence[Field] = FIELDS) -> dict[str, Any]:
+def schema(fields: Sequence[Field] = FIELDS) -> dict[str, object]:
     """The fields as a JSON schema of an object."""
     types = {"bool": "boolean", "int": "integer", "float": "number", "name": "string"}
     properties = {}
     for one in fields:
-        entry: dict[str, Any] = {"description": one.help, "default": one.default}
+        entry: dict[str, object] = {"description": one.help, "default": one.default}
         if one.kind == "names":
             entry |= {"type": "array", "items": {"enum": list(one.choices)}, "uniqueItems": True}
-            entry |= {"minItems": 1, "default": list(one.default)}
+            entry |= {"minItems": 1, "default": one.shown(one.default)}
         else:
             name = types[one.kind]
             entry["type"] = [name, "null"] if one.automatic else name

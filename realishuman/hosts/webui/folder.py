@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realishuman.errors import PackError, RealisHumanError, SettingsError
 from realishuman.imaging.picture import check_target, load_picture, save_picture
@@ -16,7 +16,7 @@ from realishuman.progress import Interrupted
 from realishuman.result import Result
 
 log = logging.getLogger("realishuman")
-Refine = Callable[["np.typing.NDArray[Any]"], Result]
+Refine = Callable[[NDArray[np.uint8] | NDArray[np.uint16]], Result]
 Written = Callable[[str, Result], str]
 
 

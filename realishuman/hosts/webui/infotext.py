@@ -6,11 +6,11 @@ Facts differ from picture to picture and are written as functions that the host 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from realishuman import __version__
-from realishuman.hosts.webui.fields import FIELDS, Choices, Field
+from realishuman.hosts.webui.fields import FIELDS, Choices, Field, Shown
+from realishuman.hosts.webui.foreign import Processing
 from realishuman.infotext import FACTS, PREFIX, VERSION, Facts, as_text
 
 ENABLED = FIELDS[0].key
@@ -26,14 +26,14 @@ def settings_of(choices: Choices) -> dict[str, str]:
     return {VERSION: __version__, **pairs}
 
 
-def component_value(one: Field) -> Callable[[Mapping[str, str]], Any]:
+def component_value(one: Field) -> Callable[[Mapping[str, str]], Shown]:
     """What the host calls with pasted parameters to get the value of a field's component.
 
     A picture made without us switches us off and leaves the other components as they are; in one
     made with us, what is not written had its default.
     """
 
-    def value(parameters: Mapping[str, str]) -> Any:
+    def value(parameters: Mapping[str, str]) -> Shown:
         if ENABLED not in parameters:
             return False if one.key == ENABLED else None
         return one.shown(one.read(parameters.get(one.key, one.default)))
@@ -48,7 +48,11 @@ def fact(name: str, all_facts: Mapping[int, Facts]) -> Callable[..., str | None]
     """
 
     def text(
-        p: Any, index: int, use_main_prompt: bool = False, all_seeds: Any = None, **_: Any
+        p: Processing,
+        index: int,
+        use_main_prompt: bool = False,
+        all_seeds: Sequence[int] | None = None,
+        **_: object,
     ) -> str | None:
         if use_main_prompt:  # a grid is no picture of its own
             return None
@@ -60,7 +64,7 @@ def fact(name: str, all_facts: Mapping[int, Facts]) -> Callable[..., str | None]
     return text
 
 
-def write(parameters: dict[str, Any], choices: Choices, all_facts: Mapping[int, Facts]) -> None:
+def write(parameters: dict[str, object], choices: Choices, all_facts: Mapping[int, Facts]) -> None:
     """Put a job's keys into p.extra_generation_params, instead of those of an earlier job."""
     erase(parameters)
     parameters.update(settings_of(choices))
@@ -68,7 +72,7 @@ def write(parameters: dict[str, Any], choices: Choices, all_facts: Mapping[int, 
         parameters[PREFIX + name] = fact(name, all_facts)
 
 
-def erase(parameters: dict[str, Any]) -> None:
+def erase(parameters: dict[str, object]) -> None:
     """Take all our keys out of p.extra_generation_params."""
     for key in [key for key in parameters if key.startswith(PREFIX)]:
         del parameters[key]

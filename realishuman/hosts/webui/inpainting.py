@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from realishuman.hosts.webui.foreign import Processing
 
 if TYPE_CHECKING:  # found needs torch and kornia, which a start of the WebUI does not
     from realishuman.mesh.base import Mesh
@@ -19,7 +21,7 @@ UNTOUCHED = "the inpaint mask does not touch it; set inpaint parts to all to ref
 SHARE = 0.25  # of the mask's highest value, from which a pixel belongs to it: blur fades to nothing
 
 
-def mask_of(p: Any, size: tuple[int, int]) -> Mask | None:
+def mask_of(p: Processing, size: tuple[int, int]) -> Mask | None:
     """Where the host inpaints, (H, W) bool in the finished picture; None if it does not inpaint.
 
     p     the host's processing, after its `init`: the mask is inverted and blurred there, and

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from PIL import Image
 
 from realishuman.hosts.webui.fields import Choices
+from realishuman.hosts.webui.foreign import Processing
 from realishuman.hosts.webui.progress import STAGES
 from realishuman.infotext import Facts
 
@@ -41,11 +41,11 @@ class Job:
         return STAGES * len(self.choices.settings.parts)
 
 
-def job_of(p: Any) -> Job | None:
+def job_of(p: Processing) -> Job | None:
     """The job that this p carries; None if it is switched off, or p is a run inside of a run."""
     return None if is_nested(p) else getattr(p, JOB, None)
 
 
-def is_nested(p: Any) -> bool:
+def is_nested(p: Processing) -> bool:
     """Whether this is a run that another extension makes for a part of a picture."""
     return bool(getattr(p, "_ad_inner", False))

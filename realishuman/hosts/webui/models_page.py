@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from realishuman.advice import command
 from realishuman.settings import PART_KINDS
@@ -82,7 +81,7 @@ class Inventory:
     provider: str
     host: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Ready for JSON."""
         return asdict(self)
 

@@ -10,11 +10,12 @@ import functools
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from realishuman.errors import ModelError, SettingsError
 from realishuman.hosts.webui.background import Background, Status, Work
 from realishuman.hosts.webui.downloads import download
+from realishuman.hosts.webui.foreign import Component
 from realishuman.hosts.webui.making import FOLDER, REPLACE, TRUST, folder_of, make_official
 from realishuman.hosts.webui.markup import note
 from realishuman.weights.fetch import OFFLINE, by_hand, offline
@@ -29,7 +30,7 @@ MAKING = (
 )
 
 
-class Host(Protocol):
+class PageHost(Protocol):
     """What the page needs of the WebUI."""
 
     def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
@@ -54,11 +55,11 @@ class ModelsTab:
     name_of  gives a component's elem_id.
     """
 
-    def __init__(self, host: Host, name_of: Callable[[str], str]) -> None:
+    def __init__(self, host: PageHost, name_of: Callable[[str], str]) -> None:
         self.host, self.name_of = host, name_of
-        self.made: dict[str, Any] = {}
+        self.made: dict[str, Component] = {}
 
-    def build(self) -> dict[str, Any]:
+    def build(self) -> dict[str, Component]:
         """Lay it out; returns the components by name."""
         import gradio
 
@@ -121,7 +122,7 @@ class ModelsTab:
             made["look"] = gradio.Button("Check", elem_id=name_of("making_check"))
             made["make"] = gradio.Button("Make", variant="primary", elem_id=name_of("making_make"))
 
-    def connect(self, packs: Sequence[Any], opened: Any) -> None:
+    def connect(self, packs: Sequence[Component], opened: Component) -> None:
         """Connect the buttons.
 
         packs   the dropdowns in which packs are chosen.
@@ -154,7 +155,7 @@ class ModelsTab:
         made["cancel"].click(self._cancel, inputs=[], outputs=[made["state"]], **quiet)
         made["doctor"].click(self.host.doctor_text, inputs=[], outputs=[made["doctor_text"]])
 
-    def _list(self, packs: int, hashed: bool = False) -> list[Any]:
+    def _list(self, packs: int, hashed: bool = False) -> list[object]:
         """Everything anew, with the first of what is missing chosen."""
         import gradio
 
@@ -170,7 +171,7 @@ class ModelsTab:
     def _progress(self) -> str:
         return progress_html(self.host.background().status())
 
-    def _ended(self, packs: int) -> list[Any]:
+    def _ended(self, packs: int) -> list[object]:
         """Everything anew, but after a failure what was chosen can be tried again."""
         import gradio
 
@@ -179,7 +180,7 @@ class ModelsTab:
             new[2] = gradio.update()
         return new
 
-    def _choose(self, wanted: str | None) -> list[Any]:
+    def _choose(self, wanted: str | None) -> list[object]:
         import gradio
 
         asked = [one for one in licences(wanted_files(wanted)) if one.ask]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realishuman.hosts.webui.components import component_of, leftmost
-from realishuman.hosts.webui.fields import FIELDS, Field, FieldError
+from realishuman.hosts.webui.fields import FIELDS, Field, FieldError, Shown
 
 SECTION = ("realishuman", "RealisHuman")
 MODELS_DIR = "realishuman_models_dir"  # on the command line it has this name as well
@@ -25,7 +25,7 @@ SAVED = ("before", "crop", "pose", "ring", "stage one", "stage two")
 class Option:
     """A setting that is no argument of the script."""
 
-    default: Any
+    default: object
     label: str
     component: str = "Checkbox"
     choices: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ def start_key(one: Field) -> str:
     return f"realishuman_start_{one.name}"
 
 
-def start_value(one: Field) -> Any:
+def start_value(one: Field) -> Shown:
     """What a field's component begins with; the declared default if the option cannot be read."""
     from modules import shared
 
@@ -83,13 +83,13 @@ def register() -> None:
     from modules import shared
 
     for key, one in OPTIONS.items():
-        arguments = {"choices": list(one.choices)} if one.choices else {}
+        choices = {"choices": list(one.choices)} if one.choices else {}
         component = getattr(gradio, one.component)
         info = shared.OptionInfo(
             one.default,
             one.label,
             component,
-            arguments,
+            choices,
             section=SECTION,
             restrict_api=one.local,
         )

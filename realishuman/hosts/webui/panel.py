@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui.components import component_of
 from realishuman.hosts.webui.fields import FIELDS, Field
+from realishuman.hosts.webui.foreign import Component
 from realishuman.hosts.webui.infotext import component_value
 from realishuman.hosts.webui.options import start_value
 from realishuman.hosts.webui.program import program
@@ -62,8 +62,8 @@ class Panel:
     paste_field_names   the keys that "send to" buttons carry over.
     """
 
-    components: list[Any]
-    infotext_fields: list[tuple[Any, Callable[..., Any]]]
+    components: list[Component]
+    infotext_fields: list[tuple[Component, Callable[..., object]]]
     paste_field_names: list[str]
 
 
@@ -77,7 +77,7 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     from modules.ui_components import InputAccordion
 
     switch, *others = FIELDS
-    made: dict[str, Any] = {}
+    made: dict[str, Component] = {}
     by_name = {one.name: one for one in others}
     with InputAccordion(start_value(switch), label=LABEL, elem_id=elem_id(switch.name)) as made[
         switch.name
@@ -115,7 +115,7 @@ def _slug(title: str) -> str:
     return title.lower().replace(",", "").replace(" ", "_")
 
 
-def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Any]:
+def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Component]:
     """Two to a row."""
     import gradio
 
@@ -123,17 +123,15 @@ def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str,
     for start in range(0, len(group), 2):
         with gradio.Row():
             for one in group[start : start + 2]:
-                name, arguments = component_of(one)
                 value = start_value(one)
-                if name == "Dropdown" and value not in arguments["choices"]:
-                    arguments["choices"].append(value)
+                name, arguments = component_of(one, value)
                 made[one.name] = getattr(gradio, name)(
                     value=value, elem_id=elem_id(one.name), **arguments
                 )
     return made
 
 
-def _looked_again(enabled: bool, parts: Sequence[str], *packs: str) -> list[Any]:
+def _looked_again(enabled: bool, parts: Sequence[str], *packs: str) -> list[object]:
     """What a run will do, and the pack files there are now."""
     import gradio
 
@@ -158,8 +156,11 @@ def _at_start() -> str:
     """
     if why_not := program().why_not:
         return f"<p>{escape(why_not)}</p>"
-    by_name = {one.name: one for one in FIELDS}
-    return _if_on(*(start_value(by_name[name]) for name in (FIELDS[0].name, "parts", *PACKS)))
+    at_start = {one.name: start_value(one) for one in FIELDS}
+    parts = at_start["parts"]
+    if not at_start[FIELDS[0].name] or not isinstance(parts, list):
+        return ""
+    return outlook(parts, *(str(at_start[name]) for name in PACKS))
 
 
 def outlook(parts: Sequence[str], *packs: str) -> str:

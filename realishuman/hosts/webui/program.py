@@ -10,7 +10,8 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import ModuleType
+from typing import Literal
 
 from realishuman.advice import command
 
@@ -93,7 +94,7 @@ def _refusal(reason: str) -> str:
 
 def _has(module: str, attribute: str = "") -> bool:
     """Whether the program has this module, with this attribute; nothing of a host is run twice."""
-    found: Any = sys.modules.get(module)
+    found: ModuleType | None = sys.modules.get(module)
     if found is None:
         try:
             found = importlib.import_module(module)

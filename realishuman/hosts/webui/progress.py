@@ -8,29 +8,31 @@ backwards; what was reserved and not used is taken off the count again.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from realishuman.hosts.webui.foreign import Processing, State
 from realishuman.progress import Interrupted
 
 STAGES = 2  # jobs per part kind
 _KEPT = ("textinfo", "sampling_step", "sampling_steps", "current_latent")
 
 
-def reserve(state: Any, stages: int) -> None:
+def reserve(state: State, stages: int) -> None:
     """Make room for so many sampling stages on the bar."""
     state.job_count = max(state.job_count, 0) + stages
 
 
-def count_sampling(p: Any, shared: Any) -> None:
+def count_sampling(p: Processing) -> None:
     """Fix the total of the console's bar, before `reserve`: the host counts its own steps on it.
 
     It would take jobs for as many samplings when it is first moved. Grids and hires fix set it
     themselves before.
     """
+    from modules import shared
+
     bar = getattr(shared, "total_tqdm", None)
     if bar is None or getattr(bar, "_tqdm", None) is not None:
         return
@@ -50,10 +52,10 @@ class HostProgress:
     Raises    Interrupted from begin and step once the user pressed Interrupt or Skip.
     """
 
-    def __init__(self, state: Any, reserved: int = 0, *, preview: bool = False) -> None:
+    def __init__(self, state: State, reserved: int = 0, *, preview: bool = False) -> None:
         self._state, self._reserved, self._preview = state, reserved, preview
         self._sampling = False
-        self._before: dict[str, Any] = {}
+        self._before: dict[str, object] = {}
 
     def __enter__(self) -> HostProgress:
         self._before = {name: getattr(self._state, name) for name in _KEPT}

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPBasic
@@ -24,7 +24,7 @@ from realishuman.hosts.webui.fields import FieldError
 from realishuman.progress import Progress
 
 PREFIX = "/realishuman/v1"
-Answer = Callable[[], Mapping[str, Any]]
+Answer = Callable[[], Mapping[str, object]]
 
 
 class Exclusive(Protocol):
@@ -84,16 +84,16 @@ def add_routes(app: FastAPI, service: Service) -> bool:
     return True
 
 
-def _get(answer: Answer, name: str) -> Callable[[], Mapping[str, Any]]:
-    def endpoint() -> Mapping[str, Any]:
+def _get(answer: Answer, name: str) -> Callable[[], Mapping[str, object]]:
+    def endpoint() -> Mapping[str, object]:
         return answer()
 
     endpoint.__name__ = f"realishuman_{name}"
     return endpoint
 
 
-def _post(name: str, service: Service) -> Callable[[Request], dict[str, Any]]:
-    def endpoint(request: Request) -> dict[str, Any]:
+def _post(name: str, service: Service) -> Callable[[Request], dict[str, object]]:
+    def endpoint(request: Request) -> dict[str, object]:
         body = request.state.realishuman
         try:
             understood = api.understood(body, service.limits)  # before waiting for the turn

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from realishuman.files import fitting_name
+from realishuman.hosts.webui.foreign import SavedImage
 from realishuman.hosts.webui.job import JOB
 from realishuman.hosts.webui.options import SAVE, option
 from realishuman.imaging.formats import HOLDS
@@ -66,7 +67,7 @@ def save_beside(file: str | Path, steps: Mapping[str, Image.Image]) -> None:
         picture.save(file.parent / FOLDER / fitting_name(file.stem, f"-{name}.png"))
 
 
-def on_image_saved(parameters: Any) -> None:
+def on_image_saved(parameters: SavedImage) -> None:
     """What the host calls after each file it has saved; only the one after our hook is ours."""
     job = getattr(parameters.p, JOB, None)
     if job is not None and job.steps:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from PIL import Image
 
@@ -18,6 +17,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import infotext, saving
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
+from realishuman.hosts.webui.foreign import Component, HasImage, Processed, Processing
 from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
 from realishuman.hosts.webui.job import JOB, Job, is_nested, job_of
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
@@ -47,13 +47,13 @@ class AlwaysOn:
         """Name of the script, and its key in API requests."""
         return TITLE
 
-    def show(self, is_img2img: bool) -> Any:
+    def show(self, is_img2img: bool) -> object:
         """Always shown: the host calls this while it starts, and does not catch what it raises."""
         from modules import scripts
 
         return scripts.AlwaysVisible
 
-    def ui(self, is_img2img: bool) -> list[Any]:
+    def ui(self, is_img2img: bool) -> list[Component]:
         """The components, in the order of fields.FIELDS."""
         from realishuman.hosts.webui.panel import IMG2IMG_ONLY, build
 
@@ -63,7 +63,7 @@ class AlwaysOn:
         self.paste_field_names = panel.paste_field_names
         return panel.components
 
-    def before_process(self, p: Any, *arguments: Any) -> None:
+    def before_process(self, p: Processing, *arguments: object) -> None:
         """Check what an API client sent, and keep img2img from sampling where that is wished.
 
         A wrong value ends a request with HTTP 422. Hosts swallow what a hook raises, so that it
@@ -86,7 +86,7 @@ class AlwaysOn:
 
             p.setup_prompts = setup_prompts
 
-    def process(self, p: Any, *arguments: Any) -> None:
+    def process(self, p: Processing, *arguments: object) -> None:
         """Read the arguments, and write them into the infotext. May be called again for a job."""
         if is_nested(p):
             return
@@ -106,7 +106,9 @@ class AlwaysOn:
         setattr(p, JOB, job)
         infotext.write(p.extra_generation_params, job.choices, job.facts)
 
-    def process_batch(self, p: Any, *_arguments: Any, batch_number: int = 0, **_: Any) -> None:
+    def process_batch(
+        self, p: Processing, *_arguments: object, batch_number: int = 0, **_: object
+    ) -> None:
         """Before the first sampling: tell the progress bar what is to come."""
         job = job_of(p)
         resume(p)
@@ -114,22 +116,24 @@ class AlwaysOn:
             from modules import shared
 
             if not is_skipped(p):
-                count_sampling(p, shared)
+                count_sampling(p)
             job.reserved = job.stages * len(p.all_seeds)
             reserve(shared.state, job.reserved)
 
-    def postprocess_image(self, p: Any, pp: Any, *_arguments: Any) -> None:
+    def postprocess_image(self, p: Processing, pp: HasImage, *_arguments: object) -> None:
         """Refine here only where the host has no later hook."""
         from modules import scripts
 
         if not hasattr(scripts.Script, "postprocess_image_after_composite"):
             self._refine(p, pp)
 
-    def postprocess_image_after_composite(self, p: Any, pp: Any, *_arguments: Any) -> None:
+    def postprocess_image_after_composite(
+        self, p: Processing, pp: HasImage, *_arguments: object
+    ) -> None:
         """Refine the whole picture, inpainted parts already in their place."""
         self._refine(p, pp)
 
-    def postprocess(self, p: Any, processed: Any, *_arguments: Any) -> None:
+    def postprocess(self, p: Processing, processed: Processed, *_arguments: object) -> None:
         """The job is over, unless there are no pictures: then another script pretends."""
         job = job_of(p)
         if job is None or not processed.images:
@@ -141,7 +145,7 @@ class AlwaysOn:
         if not option(KEEP_LOADED):
             engine().release()
 
-    def _refine(self, p: Any, pp: Any) -> None:
+    def _refine(self, p: Processing, pp: HasImage) -> None:
         job = job_of(p)
         if job is None:
             return
@@ -164,7 +168,7 @@ class AlwaysOn:
 
 
 def _refined(
-    p: Any, image: Image.Image, job: Job, number: int, progress: HostProgress
+    p: Processing, image: Image.Image, job: Job, number: int, progress: HostProgress
 ) -> Image.Image:
     """The refined picture, or the very same object if nothing changed."""
     if job.error:
@@ -214,25 +218,25 @@ def _logged(error: Exception) -> str:
     return sentence
 
 
-def _told(p: Any, error: Exception) -> str:
+def _told(p: Processing, error: Exception) -> str:
     sentence = told(error)
     _tell(p, sentence)
     return sentence
 
 
-def _tell(p: Any, sentence: str) -> None:
+def _tell(p: Processing, sentence: str) -> None:
     """Show a sentence under the pictures; hosts show each only once."""
     if hasattr(p, "comment"):
         p.comment(f"RealisHuman: {sentence}")
 
 
-def _seed(p: Any, number: int) -> int:
+def _seed(p: Processing, number: int) -> int:
     """The seed of the picture at hand; scripts may have added pictures to the batch."""
     place = p.batch_index
     return int(p.seeds[place] if place < len(p.seeds) else p.all_seeds[number % len(p.all_seeds)])
 
 
-def _is_on(p: Any, arguments: Sequence[Any]) -> bool:
+def _is_on(p: Processing, arguments: Sequence[object]) -> bool:
     """Whether to refine, read without checking anything else; something odd counts as on."""
     by_name = len(arguments) > 1 and isinstance(arguments[1], (dict, str))
     if arguments[:1] in ((), (None,), (False,)) and not by_name and AXES not in vars(p):
@@ -243,6 +247,6 @@ def _is_on(p: Any, arguments: Sequence[Any]) -> bool:
         return True
 
 
-def _choices(p: Any, arguments: Sequence[Any]) -> Choices:
+def _choices(p: Processing, arguments: Sequence[object]) -> Choices:
     values = {**values_from(arguments), **getattr(p, AXES, {})}
     return choices_from(values, engine().pack_files())

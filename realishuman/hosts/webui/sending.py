@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from realishuman.hosts.webui.foreign import Component
 
 TAB = "realishuman"  # elem_id of the tab, and its name among the host's paste targets
 SOURCES = ("txt2img", "img2img", "extras")
@@ -18,10 +19,10 @@ class Sending:
     run after the tab's image exists, and only then may a button be bound.
     """
 
-    galleries: dict[str, Any] = field(default_factory=dict)
-    buttons: dict[str, Any] = field(default_factory=dict)
+    galleries: dict[str, Component] = field(default_factory=dict)
+    buttons: dict[str, Component] = field(default_factory=dict)
 
-    def on_after_component(self, component: Any, **arguments: Any) -> None:
+    def on_after_component(self, component: Component, **arguments: object) -> None:
         """A callback for every component the host makes."""
         name = arguments.get("elem_id")
         for source in SOURCES:
@@ -30,7 +31,7 @@ class Sending:
             elif name == f"{source}_send_to_extras":
                 self.buttons[source] = _button(f"{source}_send_to_{TAB}")
 
-    def connect(self, image: Any) -> None:
+    def connect(self, image: Component) -> None:
         """Make the tab's image the target of the buttons made so far."""
         from modules import infotext_utils
 
@@ -47,7 +48,10 @@ class Sending:
         self.galleries, self.buttons = {}, {}
 
 
-def _button(elem_id: str) -> Any:
+def _button(elem_id: str) -> Component:
     from modules.ui_components import ToolButton
 
-    return ToolButton(SYMBOL, elem_id=elem_id, tooltip="Send image to the RealisHuman tab.")
+    made: Component = ToolButton(
+        SYMBOL, elem_id=elem_id, tooltip="Send image to the RealisHuman tab."
+    )
+    return made

@@ -7,16 +7,16 @@ picture down to the mask and scale it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from PIL import ImageOps
+
+from realishuman.hosts.webui.foreign import Processing
 
 MASK = "_realishuman_mask"  # attribute of p: the mask that was put aside
 SKIPPED = "_realishuman_skipped"  # attribute of p: whether nothing is sampled
 
 
-def skip(p: Any) -> bool:
+def skip(p: Processing) -> bool:
     """Let a job of img2img give back its pictures; False if it is none. Before p.init."""
     pictures = getattr(p, "init_images", None)
     if not pictures or pictures[0] is None:
@@ -29,12 +29,12 @@ def skip(p: Any) -> bool:
     return True
 
 
-def is_skipped(p: Any) -> bool:
+def is_skipped(p: Processing) -> bool:
     """Whether the job gives back its pictures."""
     return bool(getattr(p, SKIPPED, False))
 
 
-def resume(p: Any) -> None:
+def resume(p: Processing) -> None:
     """Give the mask back, as p.init would have left it: it says which parts are meant."""
     if (mask := getattr(p, MASK, None)) is None:
         return
@@ -46,7 +46,7 @@ def resume(p: Any) -> None:
     setattr(p, MASK, None)
 
 
-def _given(p: Any, count: int) -> Any:
+def _given(p: Processing, count: int) -> object:
     """What the host takes for `count` decoded pictures: (3, H, W) float32 each, about -1 to 1."""
     import torch
     from modules import images, processing, shared

@@ -7,15 +7,18 @@ before/after slider are HTML and live in markup, style.css and javascript/realis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from PIL import Image
 
 from realishuman.hosts.webui.actions import Actions
 from realishuman.hosts.webui.fields import FIELDS, SETTINGS
+from realishuman.hosts.webui.foreign import Component, Event, Values
 from realishuman.hosts.webui.markup import HINT
 from realishuman.hosts.webui.models_tab import ModelsTab
 from realishuman.hosts.webui.page_update import PageUpdate
 from realishuman.hosts.webui.panel import GROUPS, IMG2IMG_ONLY, PACKS, laid_out
 from realishuman.hosts.webui.sending import TAB
+from realishuman.hosts.webui.tab_host import TabHost
 
 NOT_HERE = ("enabled", "seed_offset", *IMG2IMG_ONLY)  # of the script only
 # What an action may change, in the order of `updates`; the host adds to the last one.
@@ -31,6 +34,10 @@ OUTPUTS = (
     "text",
     "note",
 )
+# what a handler gets; gradio evaluates their annotations, so all names must be known here
+Token = str | None
+Ticked = list[str] | None
+Picture = Image.Image | None
 SEND_TO = ("txt2img", "img2img", "inpaint", "extras")
 
 
@@ -46,7 +53,7 @@ def js(code: str) -> dict[str, str]:
     return {"_js" if gradio.__version__.startswith("3.") else "js": code}
 
 
-def upload_only() -> dict[str, Any]:
+def upload_only() -> dict[str, object]:
     """The argument by which a picture can only be uploaded, for the gradio at hand."""
     import gradio
 
@@ -54,16 +61,16 @@ def upload_only() -> dict[str, Any]:
     return {"source": "upload"} if three else {"sources": ["upload", "clipboard"]}
 
 
-def updates(update: PageUpdate) -> list[Any]:
+def updates(update: PageUpdate) -> list[object]:
     """What gradio is to change, in the order of OUTPUTS."""
     import gradio
 
-    def ticks(pair: tuple[list[str], list[str]] | None) -> Any:
+    def ticks(pair: tuple[list[str], list[str]] | None) -> object:
         if pair is None:
             return gradio.update()
         return gradio.update(choices=pair[0], value=pair[1], visible=bool(pair[0]))
 
-    def value(given: Any) -> Any:
+    def value(given: object) -> object:
         return gradio.update() if given is None else gradio.update(value=given)
 
     gone = update.comparison == ""  # then the old result has no place on the page either
@@ -91,10 +98,10 @@ class Page:
               first argument is the task's id, its last output HTML.
     """
 
-    def __init__(self, actions: Actions, wrapped: Callable[..., Any], host: Any) -> None:
+    def __init__(self, actions: Actions, wrapped: Event, host: TabHost) -> None:
         self.actions, self.wrapped, self.host = actions, wrapped, host
-        self.made: dict[str, Any] = {}
-        self.settings: dict[str, Any] = {}
+        self.made: dict[str, Component] = {}
+        self.settings: dict[str, Component] = {}
         self.models = ModelsTab(host, name_of)
 
     def build(self) -> None:
@@ -241,27 +248,29 @@ class Page:
         token, image, parts = made["token"], made["image"], made["parts"]
         names, values = list(self.settings), list(self.settings.values())
 
-        def named(given: Sequence[Any]) -> dict[str, Any]:
+        def named(given: Sequence[object]) -> dict[str, object]:
             return dict(zip(names, given, strict=True))
 
-        def find(token: Any, image: Any, *given: Any) -> list[Any]:
+        def find(token: Token, image: Picture, *given: object) -> list[object]:
             return updates(actions.find(token, image, named(given)))
 
-        def apply_boxes(token: Any, text: Any, ticked: Any, *given: Any) -> list[Any]:
+        def apply_boxes(token: Token, text: str, ticked: Ticked, *given: object) -> list[object]:
             return updates(actions.apply_boxes(token, text or "", ticked or [], named(given)))
 
-        def redraw(token: Any, ticked: Any, *given: Any) -> list[Any]:
+        def redraw(token: Token, ticked: Ticked, *given: object) -> list[object]:
             return updates(actions.redraw(token, ticked or [], named(given)))
 
-        def refine(_task: Any, token: Any, image: Any, ticked: Any, *given: Any) -> list[Any]:
+        def refine(
+            _task: object, token: Token, image: Picture, ticked: Ticked, *given: object
+        ) -> list[object]:
             with self.host.progress() as progress:
                 update = actions.refine(token, image, ticked or [], named(given), progress)
             return updates(update)
 
-        def keep(token: Any, kept: Any, image: Any) -> list[Any]:
+        def keep(token: Token, kept: Ticked, image: Picture) -> list[object]:
             return updates(actions.keep(token, kept or [], image))
 
-        quiet: dict[str, Any] = {"show_progress": False}
+        quiet: dict[str, bool] = {"show_progress": False}
         made["find"].click(find, inputs=[token, image, *values], outputs=outputs)
         made["apply"].click(
             apply_boxes, inputs=[token, made["boxes"], parts, *values], outputs=outputs
@@ -298,7 +307,7 @@ class Page:
         if "run_folder" in made:
             self._connect_folder(values, named)
 
-    def _packs(self) -> list[Any]:
+    def _packs(self) -> list[object]:
         """The packs there are now, which nothing has looked for while the page was built."""
         import gradio
 
@@ -306,11 +315,11 @@ class Page:
         return [gradio.update(choices=files) for _ in PACKS]
 
     def _connect_folder(
-        self, values: list[Any], named: Callable[[Sequence[Any]], dict[str, Any]]
+        self, values: list[Component], named: Callable[[Sequence[object]], Values]
     ) -> None:
         made = self.made
 
-        def run(_task: Any, source: str, target: str, *given: Any) -> list[Any]:
+        def run(_task: object, source: str, target: str, *given: object) -> list[object]:
             with self.host.progress() as progress:
                 return list(self.host.folder(source, target, named(given), progress))
 

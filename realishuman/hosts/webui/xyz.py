@@ -7,11 +7,12 @@ copy of `p`; the script lays it over its arguments.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import FIELDS, Field, FieldError, choices_from
+from realishuman.hosts.webui.foreign import Axis, Processing
 from realishuman.hosts.webui.refusal import refusal
 from realishuman.hosts.webui.script import AXES, TITLE
 from realishuman.settings import AUTO
@@ -35,13 +36,14 @@ def register() -> None:
         grid.axis_options.extend(axis for axis in new if axis.label not in there)
 
 
-def _axis(grid: Any, one: Field) -> Any:
+def _axis(grid: ModuleType, one: Field) -> Axis:
     """One axis; a wrong value is refused before the grid starts."""
     kind = {"int": int, "float": float}.get(one.kind, str)
     label = f"[{TITLE}] {one.label}"
     choices = _choices(one)
     more = {"choices": choices} if choices else {"prepare": _split(grid, one)}
-    return grid.AxisOption(label, kind, _apply(one.name), confirm=_confirm(one), **more)
+    axis: Axis = grid.AxisOption(label, kind, _apply(one.name), confirm=_confirm(one), **more)
+    return axis
 
 
 def _choices(one: Field) -> Callable[[], list[str]] | None:
@@ -56,14 +58,14 @@ def _choices(one: Field) -> Callable[[], list[str]] | None:
     return lambda: ([AUTO] if one.automatic else []) + list(one.choices)
 
 
-def _apply(name: str) -> Callable[[Any, Any, Any], None]:
-    def apply(p: Any, value: Any, _values: Any) -> None:
+def _apply(name: str) -> Callable[[Processing, object, object], None]:
+    def apply(p: Processing, value: object, _values: object) -> None:
         setattr(p, AXES, {**getattr(p, AXES, {}), name: value})
 
     return apply
 
 
-def _split(grid: Any, one: Field) -> Callable[[str], list[str]]:
+def _split(grid: ModuleType, one: Field) -> Callable[[str], list[str]]:
     """Numbers and ranges of a text; the host would end a grid at others without naming the axis."""
     ranges = [getattr(grid, name) for name in _RANGES[one.kind] if hasattr(grid, name)]
 
@@ -78,15 +80,15 @@ def _split(grid: Any, one: Field) -> Callable[[str], list[str]]:
     return split
 
 
-def _confirm(one: Field) -> Callable[[Any, Any], None]:
-    def confirm(_p: Any, values: Any) -> None:
+def _confirm(one: Field) -> Callable[[Processing, Sequence[object]], None]:
+    def confirm(_p: Processing, values: Sequence[object]) -> None:
         for value in values:
             _check(one, value)
 
     return confirm
 
 
-def _check(one: Field, value: Any) -> None:
+def _check(one: Field, value: object) -> None:
     """Raises what the host's API answers with status 422; its page shows the sentence."""
     try:
         choices_from({one.name: value}, engine().pack_files())

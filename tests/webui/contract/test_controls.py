@@ -6,8 +6,12 @@ what no event writes and has no value. Anything else is shown, but answers to no
 
 from __future__ import annotations
 
+import inspect
+from typing import get_type_hints
+
 import pytest
 
+from realishuman.hosts.webui import tab_host
 from realishuman.hosts.webui.tab import Page
 from tests.webui.contract.stand_in import Component
 
@@ -78,3 +82,14 @@ def test_no_two_components_share_an_id(page):
 
     assert len(ids) > 40
     assert sorted(ids) == sorted(set(ids))
+
+
+def test_gradio_can_read_the_annotations_of_all_that_it_calls(page):
+    """It evaluates them; a name that is imported for type checking alone would end the page."""
+    components = (*page.made.values(), *page.settings.values())
+    called = [each for one in components for each, _ in one.events if each is not None]
+    of_host = [getattr(tab_host.TabHost(), name) for name in ("save", "skip", "outlook")]
+    assert len(called) > 20
+
+    for each in (*called, *of_host):
+        get_type_hints(each if inspect.isroutine(each) else each.__call__)

@@ -243,7 +243,7 @@ def test_settings_say_what_a_number_means_that_is_none(host, shared):
     ("numbered", "name"), [(True, "realishuman"), (False, r"[\d-]{15}-realishuman")]
 )
 def test_a_saved_file_has_a_tidy_name_of_its_own(host, shared, monkeypatch, numbered, name):
-    from realishuman.hosts.webui.wiring import TabHost
+    from realishuman.hosts.webui.tab_host import TabHost
 
     named = []
 

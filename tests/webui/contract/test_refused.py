@@ -9,9 +9,7 @@ from html import escape
 
 import pytest
 
-from realishuman import doctor
-from realishuman.hosts.webui import host as hosts
-from realishuman.hosts.webui import wiring
+from realishuman.hosts.webui import health, wiring
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.program import program
 from realishuman.hosts.webui.sending import Sending
@@ -27,9 +25,9 @@ def strange_forge(host, monkeypatch):
     memory = types.ModuleType("backend.memory_management")
     memory.load_models_gpu = None
     monkeypatch.setitem(sys.modules, memory.__name__, memory)
-    hosts.current.cache_clear()
+    health.current.cache_clear()
     yield memory
-    hosts.current.cache_clear()
+    health.current.cache_clear()
 
 
 def logged(caplog):
@@ -56,7 +54,7 @@ def test_in_a_webui_on_diffusers_nothing_is_registered_and_the_log_says_why(
 def test_a_forge_that_lacks_something_says_so_everywhere(
     strange_forge, host, monkeypatch, caplog, request
 ):
-    monkeypatch.setattr(doctor, "report", lambda folder=None: (["ok"], True))
+    monkeypatch.setattr(health, "report", lambda folder=None: (["ok"], True))
     loaded = request.getfixturevalue("loaded")
     script = loaded.RealisHumanScript()
     made = {}
@@ -69,7 +67,7 @@ def test_a_forge_that_lacks_something_says_so_everywhere(
     script.ui(False)
     status = made["script_txt2img_realishuman_outlook"].value
     ((page, _, _),) = wiring.tabs(Sending())
-    lines, healthy = wiring.doctor()
+    lines, healthy = health.doctor()
 
     why_not = program().why_not
     assert "backend.memory_management (free_memory, get_computation_dtype or" in why_not
@@ -98,10 +96,10 @@ def test_a_host_that_fails_when_it_is_asked_makes_no_healthy_doctor(host, monkey
         def place(self):
             raise AttributeError("no attribute 'get_computation_dtype'")
 
-    monkeypatch.setattr(doctor, "report", lambda folder=None: (["ok"], True))
-    monkeypatch.setattr(hosts, "current", Failing)
+    monkeypatch.setattr(health, "report", lambda folder=None: (["ok"], True))
+    monkeypatch.setattr(health, "current", Failing)
 
-    lines, healthy = wiring.doctor()
+    lines, healthy = health.doctor()
 
     assert not healthy
     assert "get_computation_dtype" in lines[-1]
