@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from realishuman.errors import RealisHumanError
-from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.bench import (
     Bench,
     describe_kept,
@@ -30,6 +29,7 @@ from realishuman.hosts.webui.boxes import parse_lines
 from realishuman.hosts.webui.editing import apply_lines, carry_ticks
 from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.foreign import Values
+from realishuman.hosts.webui.notes import note
 from realishuman.hosts.webui.page_update import (
     PageUpdate,
     add_outcome,
@@ -56,9 +56,9 @@ def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpd
         try:
             return action(*given, **named)
         except Interrupted:
-            return PageUpdate(note=markup.note(STOPPED))
+            return PageUpdate(note=note(STOPPED))
         except RealisHumanError as error:
-            return PageUpdate(note=markup.note(str(error), "error"))
+            return PageUpdate(note=note(str(error), "error"))
 
     return answer
 
@@ -88,7 +88,7 @@ class Actions:
             bench = open_picture(np.asarray(image), engine, settings)
         token = self.benches.put(token, bench)
         text = " ".join(bench.found.hints) if bench.parts else NOTHING
-        return show_parts(token, bench, bench.fit, markup.note(text))
+        return show_parts(token, bench, bench.fit, note(text))
 
     @_say_why_not
     def apply_boxes(
@@ -99,12 +99,12 @@ class Actions:
         with self.turn():
             bench = self.benches.get(token)  # a run before us may have changed it
             if bench is None:
-                return PageUpdate(note=markup.note(GONE, "error"))
+                return PageUpdate(note=note(GONE, "error"))
             changed, refused = apply_lines(bench, parse_lines(text), engine, settings)
             token = self.benches.put(token, changed)
         now_ticked, remarks = carry_ticks(bench, numbers_of(ticked), changed)
-        note = markup.note(" ".join(refused), "error") + markup.note(" ".join(remarks))
-        return show_parts(token, changed, now_ticked, note)
+        said = note(" ".join(refused), "error") + note(" ".join(remarks))
+        return show_parts(token, changed, now_ticked, said)
 
     @_say_why_not
     def redraw(self, token: str | None, ticked: Sequence[str], values: Values) -> PageUpdate:
@@ -142,7 +142,7 @@ class Actions:
         bench = refine_parts(bench, engine, settings, chosen, progress)
         token = self.benches.put(token, bench)
         said = (bench.result.message, *bench.result.notes) if bench.result else ()
-        update = show_parts(token, bench, chosen, markup.note(" ".join(said)))
+        update = show_parts(token, bench, chosen, note(" ".join(said)))
         return self._add_outcome(update, bench, bench.refined, image)
 
     @_say_why_not
@@ -150,13 +150,13 @@ class Actions:
         """Paste the refined parts that are to be kept; nothing is sampled."""
         bench = self.benches.get(token)
         if bench is None:
-            return PageUpdate(note=markup.note(GONE, "error"))
+            return PageUpdate(note=note(GONE, "error"))
         return self._add_outcome(PageUpdate(), bench, numbers_of(kept), image)
 
     def forget(self, token: str | None, text: str = "") -> PageUpdate:
         """Another picture came: nothing of the old one may stay on the page."""
         self.benches.drop(token)
-        return show_nothing(markup.note(text))
+        return show_nothing(note(text))
 
     def _add_outcome(
         self, update: PageUpdate, bench: Bench, kept: Collection[int], image: Image.Image | None

@@ -127,8 +127,3 @@ def part_list(
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("", "part", "score", "size", ""))
     return f'<table class="rh-table"><tr>{head}</tr>{"".join(rows)}</table>'
-
-
-def note(text: str, kind: str = "note") -> str:
-    """A sentence below the buttons; kind "error" makes it red."""
-    return f'<p class="rh-{kind}">{escape(text)}</p>' if text else ""

@@ -17,7 +17,7 @@ from realishuman.hosts.webui.background import Background, Status, Work
 from realishuman.hosts.webui.downloads import download
 from realishuman.hosts.webui.foreign import Component
 from realishuman.hosts.webui.making import FOLDER, REPLACE, TRUST, folder_of, make_official
-from realishuman.hosts.webui.markup import note
+from realishuman.hosts.webui.notes import note
 from realishuman.weights.fetch import OFFLINE, by_hand, offline
 from realishuman.weights.inventory import features, matching, states, total
 from realishuman.weights.manifest import KnownFile, Licence

@@ -98,7 +98,7 @@ class TabHost:
         """Save through the host, under its naming rules and into its folder of saved pictures."""
         from modules import images, shared
 
-        from realishuman.hosts.webui.markup import note
+        from realishuman.hosts.webui.notes import note
 
         if image is None:
             return note("There is no result to save; press Refine first.", "error")
@@ -160,7 +160,7 @@ class TabHost:
     ) -> tuple[str, str]:
         """Refine a folder; a list of what was done, and a note."""
         from realishuman.hosts.webui.folder import refine_folder
-        from realishuman.hosts.webui.markup import note
+        from realishuman.hosts.webui.notes import note
 
         try:
             bound, settings = bind(values)
