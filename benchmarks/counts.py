@@ -23,11 +23,11 @@ from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion import stage_one
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
+from realishuman.packs.header import EncoderShape, PackHeader, ScheduleConstants, UnetShape
+from realishuman.packs.pack import Pack
+from realishuman.packs.random_pack import initial_values, random_pack
+from realishuman.packs.shapes import SD15, PackSizes, pack_shapes
 from realishuman.progress import Silent
-from realishuman.weights.header import EncoderShape, PackHeader, ScheduleConstants, UnetShape
-from realishuman.weights.pack import Pack
-from realishuman.weights.random_pack import initial_values, random_pack
-from realishuman.weights.shapes import SD15, PackSizes, pack_shapes
 
 Work = Callable[[], Tensor]
 PARTS = ", four parts"  # ends the name of a variant that denoises four at once

@@ -3,7 +3,7 @@
     python benchmarks/detection.py sizes|rolls [--part hand|face] [--count 27]
     python benchmarks/detection.py false PICTURE [PICTURE ...]
 
-Parts are rendered (realishuman.train.synthetic, seeds from 0), at 256 pixels, and laid on a soft
+Parts are rendered (realishuman.synthetic, seeds from 0), at 256 pixels, and laid on a soft
 background. "false" prints every hand found in pictures that have none.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.picture import load_picture
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 
 Pixels = NDArray[np.uint8]
 SIDE = 256  # of a rendered picture

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from realishuman.backbones.loading import Place, load, load_conditioners
 from realishuman.diffusion import ddim
 from realishuman.diffusion.schedule import Schedule
-from realishuman.weights.header import UnetShape
-from realishuman.weights.pack import Pack
+from realishuman.packs.header import UnetShape
+from realishuman.packs.pack import Pack
 
 
 @dataclass(frozen=True)

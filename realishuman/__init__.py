@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realishuman.hosts.standalone import open_models
     from realishuman.pipeline.refine import refine
-    from realishuman.result import Result
+    from realishuman.pipeline.result import Result
+    from realishuman.pipeline.standalone import open_models
     from realishuman.settings import Settings
 
 __version__ = "0.1.0"
 __all__ = ["Result", "Settings", "__version__", "open_models", "refine"]
 
 _HOME = {
-    "open_models": "realishuman.hosts.standalone",
+    "open_models": "realishuman.pipeline.standalone",
     "refine": "realishuman.pipeline.refine",
-    "Result": "realishuman.result",
+    "Result": "realishuman.pipeline.result",
     "Settings": "realishuman.settings",
 }
 

@@ -22,7 +22,7 @@ PACKAGES = (  # distribution names, and what each is for
 def report(folder: Path | None = None) -> tuple[list[str], bool]:
     """Lines for the terminal, and whether what is here works; that packs are lacking is no fault.
 
-    folder  where packs and model files lie; weights.store.models_folder() if not given.
+    folder  where packs and model files lie; packs.store.models_folder() if not given.
     """
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     healthy = True
@@ -39,7 +39,7 @@ def report(folder: Path | None = None) -> tuple[list[str], bool]:
             lines.append(line)
             healthy &= good
         lines += _formats()
-        from realishuman.weights.store import models_folder
+        from realishuman.packs.store import models_folder
 
         folder = folder or models_folder()
         packs, sound = _packs(folder)
@@ -91,8 +91,8 @@ def _formats() -> list[str]:
 
 def _packs(folder: Path) -> tuple[list[str], bool]:
     """Which pack each kind of part gets unasked and how to get one, and whether all are sound."""
-    from realishuman.weights.inventory import features, states
-    from realishuman.weights.store import installed
+    from realishuman.downloads.inventory import features, states
+    from realishuman.packs.store import installed
 
     there = installed(folder)
     steps = {one.feature.name: one.next_step for one in features(states(folder))}
@@ -117,7 +117,7 @@ def _packs(folder: Path) -> tuple[list[str], bool]:
 
 def _features(folder: Path) -> list[str]:
     """The paper's own detectors and meshes: what runs, and the next step for what does not."""
-    from realishuman.weights.inventory import features, states
+    from realishuman.downloads.inventory import features, states
 
     lines = []
     for one in features(states(folder)):

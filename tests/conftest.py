@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from realishuman.detect.base import Part
+from realishuman.downloads import fetch, inventory, manifest
 from realishuman.imaging.boxes import around
+from realishuman.packs.random_pack import random_pack
 from realishuman.pipeline.models import Models
-from realishuman.weights import fetch, inventory, manifest
-from realishuman.weights.random_pack import random_pack
 from tests.file_server import FileServer, short_list
 from tests.recorded import SAMPLES, WITHOUT_SAMPLES
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from realishuman.weights.manifest import Feature, KnownFile, Licence, Manifest
+from realishuman.downloads.manifest import Feature, KnownFile, Licence, Manifest
 
 
 @dataclass

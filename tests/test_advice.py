@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from realishuman import advice
-from realishuman.cli import main
+from realishuman.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 

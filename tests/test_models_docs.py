@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realishuman.weights.manifest import manifest
+from realishuman.downloads.manifest import manifest
 from tools.model_table import PAGE, written
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realishuman.hosts import standalone
+from realishuman.pipeline import standalone
 from realishuman.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from realishuman.cli_models import Bytes
-from realishuman.hosts import terminal
-from realishuman.hosts.terminal import Bar
+from realishuman import terminal
+from realishuman.cli.models import Bytes
+from realishuman.terminal import Bar
 
 
 class Terminal(io.StringIO):

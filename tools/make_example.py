@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 
 from realishuman.detect.embedded import EmbeddedDetector
-from realishuman.train.synthetic.malform import KINDS
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.malform import KINDS
+from realishuman.synthetic.sample import sample
 
 CONFIDENCE = 0.7
 

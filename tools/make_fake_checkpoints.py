@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from realishuman.weights import shapes
-from realishuman.weights.checkpoint import RANDOM, RANDOM_KEY
-from realishuman.weights.random_pack import SMALL, initial_values
-from realishuman.weights.shapes import SD15, PackSizes, Shapes
+from realishuman.packs import shapes
+from realishuman.packs.checkpoint import RANDOM, RANDOM_KEY
+from realishuman.packs.random_pack import SMALL, initial_values
+from realishuman.packs.shapes import SD15, PackSizes, Shapes
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def write_all(folder: Path, sizes: PackSizes = SMALL, seed: int = 0) -> dict[str, Path]:
-    """Write all files; keys are the arguments of weights.convert.convert."""
+    """Write all files; keys are the arguments of packs.convert.convert."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
         "stage_one": folder / "checkpoint-stage1.ckpt",

@@ -33,7 +33,7 @@ from realishuman.official.decoder import DecoderShape
 from realishuman.official.hamer import Hamer
 from realishuman.official.mano_file import PARENTS, read_mano
 from realishuman.official.vit import VitShape
-from realishuman.weights.shapes import Shape
+from realishuman.packs.shapes import Shape
 
 FULL = (VitShape(), DecoderShape())
 TINY = (

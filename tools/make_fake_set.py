@@ -32,11 +32,11 @@ from realishuman.mesh.face_basis import COEFFICIENTS
 from realishuman.official import setup_sources as names
 from realishuman.official.resnet import FaceRegressor, shapes_of
 from realishuman.official.text_encoder import END, TextEncoder
+from realishuman.packs import shapes
+from realishuman.packs.checkpoint import RANDOM, RANDOM_KEY
+from realishuman.packs.random_pack import SMALL, initial_values
+from realishuman.packs.shapes import SD15, PackSizes, Shape
 from realishuman.settings import PART_KINDS
-from realishuman.weights import shapes
-from realishuman.weights.checkpoint import RANDOM, RANDOM_KEY
-from realishuman.weights.random_pack import SMALL, initial_values
-from realishuman.weights.shapes import SD15, PackSizes, Shape
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from realishuman.drawing.sheet import INNER, OUTER
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import look, prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.settings import Settings
-from realishuman.sheet import INNER, OUTER
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from realishuman.weights.sources import PROMPT
+from realishuman.packs.sources import PROMPT
 
 
 def main() -> None:

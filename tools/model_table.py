@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realishuman.weights.manifest import KnownFile, manifest
+from realishuman.downloads.manifest import KnownFile, manifest
 
 PAGE = Path(__file__).parents[1] / "docs/models.md"
 BEGIN = "<!-- made by tools/model_table.py; a test compares -->\n"

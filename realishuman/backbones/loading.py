@@ -13,8 +13,8 @@ from realishuman.backbones.shared_encoder import SharedEncoder, open_shared_enco
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.diffusion.pose_guider import PoseGuider
 from realishuman.errors import PackError
-from realishuman.weights.pack import Pack
-from realishuman.weights.shapes import differences
+from realishuman.packs.pack import Pack
+from realishuman.packs.shapes import differences
 
 _M = TypeVar("_M", bound=nn.Module)
 

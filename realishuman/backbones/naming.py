@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from realishuman.weights.header import UnetShape, VaeShape
-from realishuman.weights.shapes import unet_shapes, vae_shapes
+from realishuman.packs.header import UnetShape, VaeShape
+from realishuman.packs.shapes import unet_shapes, vae_shapes
 
 _UNET_RESNET = {
     "norm1": "in_layers.0",

@@ -12,8 +12,8 @@ from realishuman.backbones.shared_encoder import SharedEncoder
 from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import OWN, StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.unet import PlainUnet
-from realishuman.weights.header import UnetShape, VaeShape
-from realishuman.weights.pack import Pack
+from realishuman.packs.header import UnetShape, VaeShape
+from realishuman.packs.pack import Pack
 
 
 class PackedBackbone:

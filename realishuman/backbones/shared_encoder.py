@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from realishuman.advice import command
 from realishuman.diffusion.image_encoder import normalised
 from realishuman.errors import ModelError, PackError
-from realishuman.weights.header import EncoderShape
-from realishuman.weights.onnx_session import Network, OnnxSession, open_session
-from realishuman.weights.pack import Pack
-from realishuman.weights.store import aimed
+from realishuman.onnx_files.session import Network, OnnxSession, open_session
+from realishuman.packs.header import EncoderShape
+from realishuman.packs.pack import Pack
+from realishuman.packs.store import aimed
 
 
 class SharedEncoder(nn.Module):

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from realishuman.backbones.naming import unet_to_ldm
 from realishuman.errors import PackError
-from realishuman.weights.header import UnetShape
-from realishuman.weights.pack import Pack
-from realishuman.weights.shapes import differences, unet_shapes
+from realishuman.packs.header import UnetShape
+from realishuman.packs.pack import Pack
+from realishuman.packs.shapes import differences, unet_shapes
 
 CONV_IN = "input_blocks.0.0.weight"
 _NATIVE = (torch.float16, torch.bfloat16, torch.float32)

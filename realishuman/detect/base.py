@@ -48,11 +48,6 @@ class Part:
         """The part in words: "right hand", "face"."""
         return f"{self.side} {self.kind}" if self.side else self.kind
 
-    @property
-    def name(self) -> str:
-        """The part in words: "right hand", "face"."""
-        return f"{self.side} {self.kind}" if self.side else self.kind
-
 
 @dataclass(frozen=True)
 class GivenBox:

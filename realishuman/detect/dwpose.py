@@ -23,8 +23,8 @@ from realishuman.detect.suppress import distinct
 from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
 from realishuman.imaging.boxes import Box, intersection, iou
-from realishuman.weights.onnx_session import Network, OnnxSession, open_session
-from realishuman.weights.store import aimed
+from realishuman.onnx_files.session import Network, OnnxSession, open_session
+from realishuman.packs.store import aimed
 
 FILES = {"people": "dwpose/yolox_l.onnx", "pose": "dwpose/dw-ll_ucoco_384.onnx"}
 NETWORKS = {"people": yolox.NETWORK, "pose": simcc.NETWORK}

@@ -18,7 +18,7 @@ from realishuman.detect.suppress import distinct
 from realishuman.detect.tiles import whole
 from realishuman.errors import ModelError, PictureError
 from realishuman.imaging.boxes import Box
-from realishuman.weights.onnx_session import OnnxSession, open_session
+from realishuman.onnx_files.session import OnnxSession, open_session
 
 FOLDER = Path(__file__).parents[1] / "assets" / "mediapipe"
 FILLED = 0.8  # side of a part, in sides of the region in which its landmarks are read

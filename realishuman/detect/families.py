@@ -17,7 +17,7 @@ from realishuman.detect.anchors import Floats, centres
 from realishuman.detect.regions import Region, heading, upright
 from realishuman.detect.tiles import Levels
 from realishuman.imaging.boxes import Box, around, square
-from realishuman.weights.onnx_session import Network
+from realishuman.onnx_files.session import Network
 
 UP, RIGHT = math.pi / 2, 0.0
 WRIST, INDEX, MIDDLE, RING = 0, 5, 9, 13  # hand landmarks: the wrist and the base of three fingers

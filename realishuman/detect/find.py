@@ -12,7 +12,7 @@ from realishuman.detect.families import Finder
 from realishuman.detect.regions import cut
 from realishuman.detect.suppress import best_of, blended, uncut
 from realishuman.detect.tiles import Window
-from realishuman.weights.onnx_session import OnnxSession
+from realishuman.onnx_files.session import OnnxSession
 
 BATCH = 8
 LOWEST_SCORE = 0.1  # below this an answer is noise; bounds the work when everything is asked for

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Picture
 from realishuman.detect.families import Family, Reader
 from realishuman.detect.regions import Region, cut
-from realishuman.weights.onnx_session import OnnxSession
+from realishuman.onnx_files.session import OnnxSession
 
 BATCH = 16
 

@@ -16,7 +16,7 @@ from realishuman.detect.regions import Region, upright
 from realishuman.detect.suppress import distinct, overlaps
 from realishuman.detect.tiles import Window, plan, whole
 from realishuman.imaging.boxes import Box, around
-from realishuman.weights.onnx_session import OnnxSession
+from realishuman.onnx_files.session import OnnxSession
 
 GATE = 0.5  # lowest presence: what both landmark passes must say to a detection
 SECOND_TRY = 0.3  # malformed parts score low: asked again this low when nothing was found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Picture
 from realishuman.detect.regions import sample, shrunk
-from realishuman.weights.onnx_session import Network, OnnxSession
+from realishuman.onnx_files.session import Network, OnnxSession
 
 Floats = NDArray[np.float64]
 

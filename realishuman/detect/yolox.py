@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Picture
-from realishuman.weights.onnx_session import Network, OnnxSession
+from realishuman.onnx_files.session import Network, OnnxSession
 
 Boxes = NDArray[np.float32]  # (N, 4): x0, y0, x1, y1
 

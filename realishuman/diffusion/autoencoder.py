@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realishuman.diffusion.blocks import Downsample, Level, Resnet, Upsample, silu
 from realishuman.diffusion.transformer import attend
-from realishuman.weights.header import VaeShape
+from realishuman.packs.header import VaeShape
 
 EPSILON = 1e-6  # of every norm
 

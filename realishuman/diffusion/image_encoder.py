@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realishuman.weights.header import EncoderShape
+from realishuman.packs.header import EncoderShape
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
 SPREAD = (0.229, 0.224, 0.225)

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from realishuman.weights.header import ScheduleConstants
+from realishuman.packs.header import ScheduleConstants
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
-from realishuman.weights.header import ScheduleConstants
+from realishuman.packs.header import ScheduleConstants
 
 
 @dataclass(frozen=True)

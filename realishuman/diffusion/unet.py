@@ -20,7 +20,7 @@ from realishuman.diffusion.blocks import Downsample, Level, Resnet, Upsample, si
 from realishuman.diffusion.networks import Condition, FeatureBank
 from realishuman.diffusion.transformer import Transformer
 from realishuman.errors import BackboneError
-from realishuman.weights.header import UnetShape
+from realishuman.packs.header import UnetShape
 
 EPSILON = 1e-5  # of the norms outside transformers
 

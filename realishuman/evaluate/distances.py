@@ -18,7 +18,7 @@ from realishuman.advice import extra
 from realishuman.diffusion.networks import Backbone
 from realishuman.imaging.boxes import Box, square
 from realishuman.imaging.crop import Crop, extract
-from realishuman.weights.header import PackHeader
+from realishuman.packs.header import PackHeader
 
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float32]

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.batch.places import try_folder
 from realishuman.detect.base import Detector, Part
 from realishuman.errors import PictureError
 from realishuman.evaluate import metrics
@@ -24,7 +25,6 @@ from realishuman.evaluate.halo import halo
 from realishuman.evaluate.identity import FaceIdentity, cosine_distance
 from realishuman.imaging.boxes import iou, square
 from realishuman.imaging.crop import Crop
-from realishuman.places import try_folder
 from realishuman.progress import Progress
 
 Pixels = NDArray[np.uint8]

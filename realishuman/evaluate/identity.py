@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realishuman.errors import ModelError
 from realishuman.mesh.align import align
-from realishuman.weights.onnx_session import open_session
+from realishuman.onnx_files.session import open_session
 
 Pixels = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
 from realishuman.evaluate.distances import DISTANCES, MISSING
-from realishuman.weights.fingerprint import digest
+from realishuman.files.fingerprint import digest
 
 PUBLISHED = "6726825d"  # how the SHA-256 begins of the weights that FID is defined on
 FILE = "weights-inception-2015-12-05-6726825d.pth"

@@ -24,8 +24,8 @@ from realishuman.imaging.boxes import around
 from realishuman.judge.verdict import GOOD
 from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.progress import Progress
-from realishuman.train.synthetic.malform import BONES, KINDS
-from realishuman.train.synthetic.sample import SyntheticSample, sample
+from realishuman.synthetic.malform import BONES, KINDS
+from realishuman.synthetic.sample import SyntheticSample, sample
 
 Pixels = NDArray[np.uint8]
 Malformed = Callable[[Pixels, Part, Mesh], float]

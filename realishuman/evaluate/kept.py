@@ -14,8 +14,8 @@ import numpy as np
 from realishuman.errors import SettingsError
 from realishuman.evaluate.measures import Measures
 from realishuman.evaluate.run import PairResult
-from realishuman.files import whole_file
-from realishuman.train.guard import room
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 
 FACTS = "run.json"
 FOLDER = "measured"

@@ -17,8 +17,8 @@ from realishuman.evaluate.halo import halo
 from realishuman.evaluate.pairs import HAND, Method, Repair, true_part
 from realishuman.evaluate.scorer import Score, Scores
 from realishuman.imaging.boxes import around, iou
-from realishuman.train.synthetic.sample import SyntheticSample
-from realishuman.train.synthetic.skin import TONES
+from realishuman.synthetic.sample import SyntheticSample
+from realishuman.synthetic.skin import TONES
 
 Pixels = NDArray[np.uint8]
 

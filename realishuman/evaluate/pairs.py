@@ -21,9 +21,9 @@ from realishuman.pipeline.models import Models
 from realishuman.pipeline.painters import choose_painter
 from realishuman.pipeline.refine import refine_all
 from realishuman.pipeline.repaint import ChoosePainter
-from realishuman.result import Result
+from realishuman.pipeline.result import Result
 from realishuman.settings import Settings
-from realishuman.train.synthetic.sample import SyntheticSample
+from realishuman.synthetic.sample import SyntheticSample
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

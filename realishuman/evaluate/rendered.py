@@ -10,13 +10,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from realishuman.files import whole_file
+from realishuman import synthetic
+from realishuman.batch.places import try_folder
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.hand_template import hand_template
-from realishuman.places import try_folder
-from realishuman.train import synthetic
-from realishuman.train.guard import room
-from realishuman.train.synthetic.sample import SyntheticSample, sample
+from realishuman.synthetic.sample import SyntheticSample, sample
 
 MESH = ("vertices", "faces", "joints")
 

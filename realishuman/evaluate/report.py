@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from realishuman.errors import PictureError
 from realishuman.evaluate.metrics import Interval
 from realishuman.evaluate.plots import contact_sheet
-from realishuman.files import whole_file
+from realishuman.files.whole import whole_file
 
 Pixels = NDArray[np.uint8]
 

@@ -16,8 +16,8 @@ from realishuman.evaluate.pairs import BASELINES, Method, Repair
 from realishuman.evaluate.scorer import EXTRACTOR, Scores
 from realishuman.imaging.boxes import around
 from realishuman.progress import Progress
-from realishuman.train.synthetic.malform import KINDS
-from realishuman.train.synthetic.sample import SyntheticSample, sample
+from realishuman.synthetic.malform import KINDS
+from realishuman.synthetic.sample import SyntheticSample, sample
 
 Pixels = NDArray[np.uint8]
 Render = Callable[[int, int, str], SyntheticSample]

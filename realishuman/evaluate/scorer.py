@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.judge.network import FOLDER, INPUTS, shown
 from realishuman.mesh.base import Mesh
-from realishuman.weights.onnx_session import Network, open_session
+from realishuman.onnx_files.session import Network, open_session
 
 FILE = FOLDER / "scorer-hand.onnx"
 FINGERS = (4, 5, 6)  # what it can count

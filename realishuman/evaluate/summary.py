@@ -11,7 +11,7 @@ from realishuman.evaluate.measures import CLEAN, THIRDS, Measures
 from realishuman.evaluate.metrics import Interval, auc_interval, bootstrap
 from realishuman.evaluate.pairs import BASELINES
 from realishuman.evaluate.run import Run, Source
-from realishuman.train.synthetic.malform import BONES, KINDS
+from realishuman.synthetic.malform import BONES, KINDS
 
 WORSE_KEYPOINTS = 3.0  # % of the hand's size by which joints may move before it counts as harm
 WORSE_COLOUR = 4.0  # Delta E of the hand's mean colour, likewise

@@ -14,7 +14,7 @@ import numpy as np
 from realishuman.evaluate.pairs import PipelineRepair, Repair, in_picture
 from realishuman.paint.transplant import transplant
 from realishuman.pipeline.look import prepare_parts
-from realishuman.train.synthetic.sample import SyntheticSample
+from realishuman.synthetic.sample import SyntheticSample
 
 NAME = "transplanted"
 NOTHING = "no mesh shows in the picture"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from realishuman.errors import PictureError
-from realishuman.files import whole_file
+from realishuman.files.whole import whole_file
 from realishuman.imaging.encoding import encode, space_of
 from realishuman.imaging.formats import HOLDS, readable, writable
 from realishuman.imaging.jpeg_segments import without_metadata

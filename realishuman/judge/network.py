@@ -18,9 +18,9 @@ from realishuman.detect.base import Part, Picture
 from realishuman.detect.parts import crop_box
 from realishuman.imaging.crop import Crop, extract
 from realishuman.mesh.base import Mesh
+from realishuman.onnx_files.session import Network, OnnxSession, open_session
+from realishuman.packs.header import PackHeader
 from realishuman.parts.prepare import pose_and_mask
-from realishuman.weights.header import PackHeader
-from realishuman.weights.onnx_session import Network, OnnxSession, open_session
 
 FOLDER = Path(__file__).parents[1] / "assets" / "judge"
 SIDE, MARGIN = 128, 1.5  # of the crop: pixels, and longer sides of the part; as trained

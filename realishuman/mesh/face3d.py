@@ -18,7 +18,7 @@ from realishuman.detect.base import Part, Picture
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.face_alignment import Alignment, align_face, five_points
 from realishuman.mesh.face_basis import COUNT, SIDE, FaceBasis, posed, read_basis
-from realishuman.weights.onnx_session import Network, OnnxSession, open_session
+from realishuman.onnx_files.session import Network, OnnxSession, open_session
 
 REGRESSOR, BASIS = "face3d/net_recon.onnx", "face3d/face_model.npz"  # in the models folder
 WEIGHTS = f"{REGRESSOR}.data"  # of the regressor

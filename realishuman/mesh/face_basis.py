@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from realishuman.advice import command
 from realishuman.errors import ModelError
-from realishuman.weights.store import aimed
+from realishuman.packs.store import aimed
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.hamer_frame import HandFrame, hand_crop, hand_frame, in_picture
 from realishuman.mesh.normals import vertex_normals
-from realishuman.weights.onnx_session import Network, open_session
+from realishuman.onnx_files.session import Network, open_session
 
 VERTICES, FACES = 778, 1538
 HAMER = Network(

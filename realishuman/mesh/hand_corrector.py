@@ -20,7 +20,7 @@ from realishuman.detect.base import Part, Picture
 from realishuman.detect.families import UP
 from realishuman.detect.regions import Region, cut, heading
 from realishuman.imaging.boxes import around
-from realishuman.weights.onnx_session import Network, OnnxSession, open_session
+from realishuman.onnx_files.session import Network, OnnxSession, open_session
 
 FILE = Path(__file__).parents[1] / "assets" / "corrector" / "hand.onnx"
 SIDE, MARGIN = 128, 1.6  # of the crop: pixels, and longer sides of the upright hand; as trained

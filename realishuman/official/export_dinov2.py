@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from realishuman.backbones.shared_encoder import network
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.errors import ModelError
-from realishuman.official.onnx_writer import whole_pair, write_onnx
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.writer import whole_pair, write_onnx
+from realishuman.packs.convert import RELEASED, Assumed, plan_encoder
+from realishuman.packs.header import EncoderShape
 from realishuman.progress import Progress, Silent
-from realishuman.weights.convert import RELEASED, Assumed, plan_encoder
-from realishuman.weights.header import EncoderShape
-from realishuman.weights.onnx_session import open_session
 
 FILE = "dinov2/dinov2.onnx"  # in the models folder
 ALLOWED = {True: 2e-2, False: 1e-4}  # of the largest token value; by whether weights are float16
@@ -33,7 +33,7 @@ def export_dinov2(
     """Write `target` (.onnx) and its weights (.onnx.data) from dinov2-large's model.safetensors.
 
     The picture comes in normalised: (n, 3, side, side); tokens (n, T, width) go out.
-    positions, assumed  as weights.convert: the position table is resized before it is stored.
+    positions, assumed  as packs.convert: the position table is resized before it is stored.
     half      store large weights as float16 (0.6 GB), else all as float32 (1.2 GB).
     progress  gets one step per weight.
     Returns   the largest difference to torch in float32 on random pictures, as a part of the

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from realishuman.errors import ModelError
-from realishuman.files import whole_file
+from realishuman.files.whole import whole_file
 from realishuman.mesh.face3d import NETWORK
 from realishuman.mesh.face_basis import SIDE, save_basis
 from realishuman.official.face_model import read_face_model
-from realishuman.official.onnx_writer import whole_pair, write_onnx
 from realishuman.official.resnet import FaceRegressor, load_face_regressor
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.writer import whole_pair, write_onnx
 from realishuman.progress import Progress, Silent
-from realishuman.weights.onnx_session import open_session
 
 ALLOWED = 1e-4  # of a coefficient, between ONNX and torch
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from realishuman.errors import ModelError
+from realishuman.files.fingerprint import digest
 from realishuman.mesh.hamer import HAMER
 from realishuman.official import hamer
 from realishuman.official.hamer import SIDE, Hamer, build_hamer, open_hamer
 from realishuman.official.mano_file import read_mano
-from realishuman.official.onnx_writer import weights_of, whole_pair, write_onnx
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.writer import weights_of, whole_pair, write_onnx
 from realishuman.progress import Progress, Silent
-from realishuman.weights.fingerprint import digest
-from realishuman.weights.onnx_session import open_session
 
 ALLOWED = 1e-3  # metres between ONNX with float16 weights and torch with float32 ones
 

@@ -14,8 +14,8 @@ from realishuman.official.decoder import DecoderShape, ManoHead
 from realishuman.official.mano import Mano
 from realishuman.official.mano_file import ManoFile
 from realishuman.official.vit import TOKENS, Vit, VitShape
-from realishuman.weights.checkpoint import Checkpoint
-from realishuman.weights.shapes import Shape
+from realishuman.packs.checkpoint import Checkpoint
+from realishuman.packs.shapes import Shape
 
 EXPECTED = (
     "_DATA/hamer_ckpts/checkpoints/hamer.ckpt (2,689,536,166 bytes) out of hamer_demo_data.tar.gz, "

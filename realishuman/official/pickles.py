@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from realishuman.errors import ModelError
 from realishuman.official.stand_ins import RENAMED, STAND_INS, Inert
-from realishuman.weights.torch_zip import RefusedError
+from realishuman.packs.torch_zip import RefusedError
 
 _DAMAGED = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from realishuman.errors import ModelError, PackError
 from realishuman.mesh.face_basis import COEFFICIENTS
-from realishuman.weights.checkpoint import open_checkpoint
-from realishuman.weights.shapes import Shape, Shapes, differences
+from realishuman.packs.checkpoint import open_checkpoint
+from realishuman.packs.shapes import Shape, Shapes, differences
 
 EXPANSION = 4  # of a bottleneck's width
 STAGES = 4

@@ -17,15 +17,15 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock, Timeout
 
 from realishuman.advice import command, extra
+from realishuman.downloads.manifest import manifest, named
 from realishuman.errors import ModelError, RealisHumanError
 from realishuman.memory import memory_left
 from realishuman.official.setup_record import done, remember, strangers
 from realishuman.official.setup_sources import ENCODER, Sources, Words, check_hash, features_of
 from realishuman.official.setup_steps import Making, Step, step, variant
+from realishuman.packs.convert import RELEASED, Assumed
+from realishuman.packs.store import aimed
 from realishuman.progress import Progress
-from realishuman.weights.convert import RELEASED, Assumed
-from realishuman.weights.manifest import manifest, named
-from realishuman.weights.store import aimed
 
 HASHED, WRITTEN = 300e6, 60e6  # bytes per second of a slow machine: what the estimate assumes
 SPARE = 50_000_000  # bytes that stay free on the disk
@@ -42,7 +42,7 @@ class Wishes:
     kinds           of part.
     accept_unknown  take files whose published hash differs, if names and shapes fit.
     replace         replace products that setup did not make.
-    positions       how DINOv2's position table is resized; see weights.convert.
+    positions       how DINOv2's position table is resized; see packs.convert.
     assumed         what the checkpoints' shapes do not tell.
     only_plan       check and say what would be made, but make nothing.
     shared_encoder  make one image encoder that the packs share, instead of one in each.
@@ -68,7 +68,7 @@ def setup_official(
     say      gets lines for the user.
     Returns  the features that are ready now.
     Raises   ModelError that names every file that cannot be used, before anything is written; when
-             nothing can be made; when the disk is too small. PackError as weights.convert.
+             nothing can be made; when the disk is too small. PackError as packs.convert.
     """
     with _alone(models), TemporaryDirectory(prefix="realishuman-setup-") as scratch:
         making = Making(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from realishuman.errors import ModelError
-from realishuman.files import whole_file
+from realishuman.files.whole import whole_file
 
 NAME = "setup-official.json"  # in the models folder
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from realishuman.downloads.manifest import KnownFile, manifest, named
 from realishuman.errors import ModelError
+from realishuman.files.fingerprint import digest
 from realishuman.progress import Progress
 from realishuman.settings import PART_KINDS
-from realishuman.weights.fingerprint import digest
-from realishuman.weights.manifest import KnownFile, manifest, named
 
 CHECKPOINT, MANO = "hamer/hamer.ckpt", "mano/MANO_RIGHT.pkl"
 NET_RECON, FACE_MODEL = "face3d/net_recon.pth", "face3d/face_model.npy"

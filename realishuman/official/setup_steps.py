@@ -18,11 +18,11 @@ from realishuman.official.hamer import build_hamer, open_hamer
 from realishuman.official.mano_file import read_mano
 from realishuman.official.resnet import load_face_regressor
 from realishuman.official.text_encoder import embed_prompt
+from realishuman.packs.convert import RELEASED, Assumed, plan_encoder, plan_pack
+from realishuman.packs.header import PackHeader
+from realishuman.packs.pack_writer import Entry, size_of, write_pack
 from realishuman.pipeline.regressors import HAMER
 from realishuman.progress import Progress
-from realishuman.weights.convert import RELEASED, Assumed, plan_encoder, plan_pack
-from realishuman.weights.header import PackHeader
-from realishuman.weights.pack_writer import Entry, size_of, write_pack
 
 SET = "official"  # name of the packs' set
 HALF = 0.51  # of a checkpoint's size, once its float32 is float16
@@ -57,7 +57,7 @@ class Making:
 
     models     the models folder.
     scratch    a folder for what is only needed in between.
-    positions  how DINOv2's position table is resized; see weights.convert.
+    positions  how DINOv2's position table is resized; see packs.convert.
     assumed    what the checkpoints' shapes do not tell.
     shared     whether the packs share one image encoder, a file beside them.
     """

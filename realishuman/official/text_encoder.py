@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realishuman.errors import PackError
-from realishuman.weights.checkpoint import open_checkpoint
-from realishuman.weights.shapes import Shape, differences
+from realishuman.packs.checkpoint import open_checkpoint
+from realishuman.packs.shapes import Shape, differences
 
 EXPECTED = (
     "text_encoder/model.safetensors (CLIP ViT-L/14's text encoder, 246 MB) of "
     "huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting"
 )
-# weights.sources.PROMPT and "" in CLIP's byte pair encoding; every place that is left is END
+# packs.sources.PROMPT and "" in CLIP's byte pair encoding; every place that is left is END
 START, END = 49406, 49407
 WORDS = {"conditional": (3288, 512, 3086, 518, 2445, 1630, 518, 2463), "unconditional": ()}
 HEAD = 64  # channels of an attention head in every published CLIP

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from realishuman.official.stand_ins import STAND_INS
-from realishuman.weights.checkpoint import Checkpoint, open_checkpoint
+from realishuman.packs.checkpoint import Checkpoint, open_checkpoint
 
 
 class _Table(dict[Any, Any]):

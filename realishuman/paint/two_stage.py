@@ -19,11 +19,11 @@ from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.colour import match_parts
 from realishuman.imaging.masks import with_core
+from realishuman.packs.header import PackHeader
 from realishuman.paint.base import Painted
 from realishuman.parts.prepare import PreparedPart
 from realishuman.progress import Clock, Progress, Viewer
 from realishuman.settings import PACK, PRESETS, Settings
-from realishuman.weights.header import PackHeader
 
 NOT_NUMBERS = (
     "the networks returned values that are not numbers; try float32 precision: --precision "

@@ -14,6 +14,7 @@ from realishuman.detect.parts import select
 from realishuman.detect.sides import one_of_each, sided
 from realishuman.imaging.boxes import intersection
 from realishuman.mesh.base import Mesh
+from realishuman.packs.header import PackHeader
 from realishuman.parts.found import Found, FoundPart, number_parts
 from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import PreparedPart, prepare
@@ -21,7 +22,6 @@ from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Clock, Progress, Silent
 from realishuman.settings import Settings
-from realishuman.weights.header import PackHeader
 
 Pixels = NDArray[np.uint8]
 

@@ -12,10 +12,10 @@ from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
 from realishuman.mesh.base import MeshRegressor
+from realishuman.packs.pack import Pack
+from realishuman.packs.store import models_folder
 from realishuman.parts.kinds import KINDS
 from realishuman.pipeline.regressors import AUTO, OFFICIAL, Choice, choose, open_regressor
-from realishuman.weights.pack import Pack
-from realishuman.weights.store import models_folder
 
 OpenBackbone = Callable[[Pack], Backbone]
 
@@ -30,7 +30,7 @@ class Models:
     detector       what finds parts where the settings say "embedded"; the built-in one if not
                    given.
     folder         the models folder, where the paper's detector and mesh regressors lie;
-                   weights.store.models_folder() if not given.
+                   packs.store.models_folder() if not given.
     provider       what runs them, as onnx_session takes it.
     spare          whether the networks of detectors and meshes give their memory back before
                    the diffusion networks need it; they open again when they are used.

@@ -22,9 +22,9 @@ from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.painters import choose_painter
 from realishuman.pipeline.repaint import ChoosePainter, repaint
+from realishuman.pipeline.result import Result
 from realishuman.pipeline.run import Run, choose_parts
 from realishuman.progress import Clock, Progress, Silent
-from realishuman.result import Result
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]

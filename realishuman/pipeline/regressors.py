@@ -17,8 +17,8 @@ from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
 from realishuman.mesh.hand_corrector import HandCorrector
+from realishuman.packs.store import aimed
 from realishuman.parts.kinds import KINDS
-from realishuman.weights.store import aimed
 
 AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mesh`
 CORRECTED = "corrected"  # of a pack's header: the built-in one after mesh.hand_corrector

@@ -15,9 +15,9 @@ from realishuman.paint.base import Painted, Painter
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.models import Models
+from realishuman.pipeline.result import Malformed
 from realishuman.pipeline.run import Run
 from realishuman.progress import Clock
-from realishuman.result import Malformed
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]

@@ -17,8 +17,8 @@ from realishuman.parts.found import Found, FoundPart
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import missed
 from realishuman.pipeline.models import Models
+from realishuman.pipeline.result import PartReport, Result
 from realishuman.progress import Clock, Progress
-from realishuman.result import PartReport, Result
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]

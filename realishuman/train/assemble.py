@@ -12,12 +12,12 @@ from torch import Tensor
 
 from realishuman.advice import command
 from realishuman.errors import PackError, SettingsError
+from realishuman.packs.header import PackHeader
+from realishuman.packs.header_reader import read_header
+from realishuman.packs.pack import Pack
+from realishuman.packs.pack_writer import Entry, write_pack
 from realishuman.train.config import TrainConfig
 from realishuman.train.stages import STAGES, run_folder
-from realishuman.weights.header import PackHeader
-from realishuman.weights.header_reader import read_header
-from realishuman.weights.pack import Pack
-from realishuman.weights.pack_writer import Entry, write_pack
 
 
 def header(config: TrainConfig, scaling: float | None = None, step: int = 0) -> PackHeader:

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from realishuman.errors import SettingsError, TrainingError
-from realishuman.files import whole_file
+from realishuman.files.guard import locked, room
+from realishuman.files.whole import whole_file
 from realishuman.imaging.formats import readable
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
-from realishuman.train.guard import locked, room
 from realishuman.train.real import Job, Outcome, crops_of
 from realishuman.train.shards import PER_SHARD, claim, deaf_children, one_thread, stored
 

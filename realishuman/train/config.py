@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
-from realishuman.weights.shapes import SD15, PackSizes
+from realishuman.packs.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
+from realishuman.packs.shapes import SD15, PackSizes
 
 
 @dataclass(frozen=True)
 class PackConfig:
-    """What the pack will say about itself; see weights.header.PackHeader."""
+    """What the pack will say about itself; see packs.header.PackHeader."""
 
     name: str
     kind: str = "hand"

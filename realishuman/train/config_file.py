@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from realishuman.errors import SettingsError
+from realishuman.packs.header import MESHES
 from realishuman.settings import PART_KINDS
 from realishuman.tables import build
 from realishuman.train.config import TrainConfig
 from realishuman.train.ranges import check_ranges, stages
-from realishuman.weights.header import MESHES
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
-from realishuman.files import whole_file
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 from realishuman.train.config import Corrector, TrainConfig
 from realishuman.train.corrector_data import (
     PER_FILE,
@@ -25,7 +26,6 @@ from realishuman.train.corrector_data import (
 from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector
 from realishuman.train.corrector_onnx import corrector_onnx
 from realishuman.train.folder import RunFolder
-from realishuman.train.guard import room
 from realishuman.train.loop import Trainee, train
 
 NAME = "corrector"

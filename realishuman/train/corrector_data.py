@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.embedded import EmbeddedDetector
-from realishuman.files import whole_file
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 from realishuman.imaging.boxes import around, iou
 from realishuman.mesh.embedded_hand import metric
 from realishuman.mesh.hand_corrector import MARGIN, SIDE, deep, given, shown, view
+from realishuman.synthetic.sample import sample
 from realishuman.train.config import Corrector
 from realishuman.train.corrector_net import CorrectorBatch
 from realishuman.train.crops import CONFIDENCE, Pixels
 from realishuman.train.data import Order
-from realishuman.train.guard import room
 from realishuman.train.shards import deaf_children, one_thread
-from realishuman.train.synthetic.sample import sample
 
 Floats = NDArray[np.float64]
 PER_FILE = 256  # pairs

@@ -9,7 +9,7 @@ import torch
 from realishuman.advice import extra
 from realishuman.errors import SettingsError
 from realishuman.mesh.hand_corrector import JOINTS, SIDE
-from realishuman.official.onnx_writer import IR_VERSION, traced
+from realishuman.onnx_files.writer import IR_VERSION, traced
 from realishuman.train.corrector_net import CorrectorNet
 
 

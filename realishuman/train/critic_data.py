@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realishuman.synthetic.sample import first_kind
 from realishuman.train.config import Critic
 from realishuman.train.critic import FINGERS, IGNORED, CriticBatch
 from realishuman.train.crops import Pixels, TrainingCrop, mirrored
 from realishuman.train.data import Order
 from realishuman.train.estimated import Estimated, Shown
 from realishuman.train.shards import Crops
-from realishuman.train.synthetic.sample import first_kind
 
 Floats = NDArray[np.float32]
 COUNTS = {"extra finger": 6, "missing finger": 4, "fused fingers": 4, "rippled": 0, "melted": 0}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from realishuman.advice import extra
 from realishuman.errors import SettingsError
-from realishuman.official.onnx_writer import IR_VERSION, OPSET
+from realishuman.onnx_files.writer import IR_VERSION, OPSET
 from realishuman.train.critic import CHANNELS, Block, CriticNet, Level
 
 # probabilities (N, 1) and (N, 3), and the (N, F) numbers that both are computed from

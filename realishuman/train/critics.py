@@ -9,7 +9,8 @@ import torch
 
 from realishuman.advice import command
 from realishuman.errors import SettingsError
-from realishuman.files import whole_file
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 from realishuman.train.config import Critic, TrainConfig
 from realishuman.train.critic import TrainedCritic
 from realishuman.train.critic_data import CriticData
@@ -17,7 +18,6 @@ from realishuman.train.critic_onnx import OUTPUTS, critic_onnx
 from realishuman.train.data import trained
 from realishuman.train.estimated import Estimated
 from realishuman.train.folder import RunFolder
-from realishuman.train.guard import room
 from realishuman.train.loop import Trainee, train
 from realishuman.train.shards import Crops
 

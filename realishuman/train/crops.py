@@ -18,8 +18,8 @@ from realishuman.parts.found import FoundPart
 from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
+from realishuman.synthetic.sample import SyntheticSample, sample
 from realishuman.train.config import Data, TrainConfig
-from realishuman.train.synthetic.sample import SyntheticSample, sample
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -14,17 +14,17 @@ import numpy as np
 
 from realishuman.detect.base import Detector
 from realishuman.detect.embedded import EmbeddedDetector
-from realishuman.files import whole_file
+from realishuman.files.guard import room
+from realishuman.files.whole import whole_file
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import Crop
 from realishuman.mesh.base import MeshRegressor
+from realishuman.packs.store import models_folder
 from realishuman.parts.prepare import pose_and_mask
 from realishuman.pipeline.regressors import AUTO, choose, open_regressor
 from realishuman.train.config import Critic, PackConfig, TrainConfig
 from realishuman.train.crops import CONFIDENCE, Mask, Pixels, pixels
-from realishuman.train.guard import room
 from realishuman.train.shards import Crops
-from realishuman.weights.store import models_folder
 
 PER_FILE = 256
 SHADED = "shaded"  # what every judge is shown, whatever its pack is steered by

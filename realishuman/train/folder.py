@@ -13,9 +13,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from realishuman.errors import TrainingError
-from realishuman.files import whole_file
+from realishuman.files.guard import locked, room
+from realishuman.files.whole import whole_file
 from realishuman.train.curve import curve_svg
-from realishuman.train.guard import locked, room
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 

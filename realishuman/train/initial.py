@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
+from realishuman.packs.checkpoint import Checkpoint, open_checkpoint
+from realishuman.packs.convert import resize_positions
+from realishuman.packs.pack import METADATA_KEY, Pack
+from realishuman.packs.random_pack import initial_values
+from realishuman.packs.shapes import OLD_VAE_ATTENTION, differences, inpainting_channels
 from realishuman.train.config import Networks, Stage
-from realishuman.weights.checkpoint import Checkpoint, open_checkpoint
-from realishuman.weights.convert import resize_positions
-from realishuman.weights.pack import METADATA_KEY, Pack
-from realishuman.weights.random_pack import initial_values
-from realishuman.weights.shapes import OLD_VAE_ATTENTION, differences, inpainting_channels
 
 _M = TypeVar("_M", bound=nn.Module)
 Load = Callable[[str], Mapping[str, Tensor] | None]  # tensors of a prefix of the pack, or None

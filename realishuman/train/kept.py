@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realishuman.files import whole_file
+from realishuman.files.guard import enough, room
+from realishuman.files.whole import whole_file
 from realishuman.train.crops import TrainingCrop
-from realishuman.train.guard import enough, room
 from realishuman.train.shards import Crops, stored
 from realishuman.train.views import view
 

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from realishuman.errors import SettingsError, TrainingError
+from realishuman.files.guard import room
 from realishuman.train.compute import accelerator_of, attention, channels_last, moved
 from realishuman.train.config import Stage
 from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
 from realishuman.train.folder import RunFolder
-from realishuman.train.guard import room
 from realishuman.train.sharding import local, share, shared_state, split, together, whole
 from realishuman.train.stop import StopWish
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.diffusion.networks import StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.schedule import alphas_cumprod
-from realishuman.weights.header import ScheduleConstants
+from realishuman.packs.header import ScheduleConstants
 
 GRADIENT_WEIGHT = 0.5  # of differences between neighbouring pixels, which keep edges sharp
 KL_WEIGHT = 1e-6

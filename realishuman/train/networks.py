@@ -14,6 +14,9 @@ from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.diffusion.networks import Autoencoder, StageOneNetworks, StageTwoNetworks
 from realishuman.diffusion.pose_guider import PoseGuider
 from realishuman.diffusion.unet import PlainUnet
+from realishuman.packs.header import UnetShape
+from realishuman.packs.random_pack import initial_values
+from realishuman.packs.shapes import inpainting_channels, prompt_shapes
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.initial import Load, filled, fits, source
 from realishuman.train.losses import (
@@ -25,9 +28,6 @@ from realishuman.train.losses import (
     stage_one_loss,
     stage_two_loss,
 )
-from realishuman.weights.header import UnetShape
-from realishuman.weights.random_pack import initial_values
-from realishuman.weights.shapes import inpainting_channels, prompt_shapes
 
 
 class StageOne(nn.Module):

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from realishuman.advice import command
+from realishuman.batch.places import try_folder
 from realishuman.errors import SettingsError
-from realishuman.files import whole_file
-from realishuman.places import try_folder
+from realishuman.files.guard import enough, locked, room
+from realishuman.files.whole import whole_file
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import (
     CHANNELS,
@@ -29,7 +30,6 @@ from realishuman.train.crops import (
     synthetic_crop,
     unpack_crop,
 )
-from realishuman.train.guard import enough, locked, room
 
 PER_SHARD = 256
 DESCRIPTION = "crops.json"

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from realishuman.diffusion.image_encoder import ImageEncoder
+from realishuman.packs.header import EncoderShape
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.crops import TrainingCrop
 from realishuman.train.kept import Kept, Place, encoded
 from realishuman.train.shards import Crops
 from realishuman.train.views import reference
-from realishuman.weights.header import EncoderShape
 
 
 def are_kept(stage: Stage) -> bool:

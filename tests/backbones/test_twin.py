@@ -14,7 +14,7 @@ from realishuman.backbones.packed import load_unet
 from realishuman.backbones.twin import load_twin, misfit
 from realishuman.diffusion.networks import FeatureBank
 from realishuman.errors import BackboneError, PackError
-from realishuman.weights.pack import Pack
+from realishuman.packs.pack import Pack
 from tests.backbones import ldm_like
 from tests.backbones.states import same, state
 

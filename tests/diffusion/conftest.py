@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.image_encoder import ImageEncoder
-from realishuman.weights.header import (
+from realishuman.packs.header import (
     EncoderShape,
     PackHeader,
     ScheduleConstants,
     UnetShape,
     VaeShape,
 )
-from realishuman.weights.pack_writer import Entry, write_pack
+from realishuman.packs.pack_writer import Entry, write_pack
 
 GOLDEN = Path(__file__).parents[1] / "golden/diffusion"
 ATTENTION = (True, True, True, False)

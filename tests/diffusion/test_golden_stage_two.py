@@ -9,8 +9,8 @@ import torch
 
 from realishuman.diffusion import stage_two
 from realishuman.diffusion.sampling import Sampling
+from realishuman.packs.header import ScheduleConstants
 from realishuman.progress import Silent
-from realishuman.weights.header import ScheduleConstants
 
 FORWARD = 2e-5
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from realishuman.diffusion.image_encoder import MEAN, SPREAD, ImageEncoder
-from realishuman.weights.header import EncoderShape
-from realishuman.weights.shapes import SD15, encoder_shapes
+from realishuman.packs.header import EncoderShape
+from realishuman.packs.shapes import SD15, encoder_shapes
 
 SHAPE = EncoderShape(width=24, depth=2, heads=3, patch=14, side=42)
 RENAMED = {  # our names, facebook/dinov2-large's, to those of transformers 5

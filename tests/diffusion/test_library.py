@@ -9,9 +9,9 @@ from diffusers import AutoencoderKL
 from benchmarks.official import library_unet, reading, writing
 from realishuman.backbones.packed import build_autoencoder, build_unet
 from realishuman.diffusion.networks import FeatureBank
-from realishuman.weights.header import UnetShape, VaeShape
-from realishuman.weights.random_pack import initial_values
-from realishuman.weights.shapes import SD15
+from realishuman.packs.header import UnetShape, VaeShape
+from realishuman.packs.random_pack import initial_values
+from realishuman.packs.shapes import SD15
 
 DEMO = UnetShape((48, 80, 112), (True, True, True), layers=1, context=64, heads=2, groups=16)
 SHALLOW = UnetShape((32, 64), (True, False), layers=2, context=24, heads=4, groups=8)

@@ -7,8 +7,8 @@ from diffusers.loaders import single_file_utils
 
 from benchmarks.official import library_unet
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
-from realishuman.weights.header import UnetShape, VaeShape
-from realishuman.weights.shapes import SD15
+from realishuman.packs.header import UnetShape, VaeShape
+from realishuman.packs.shapes import SD15
 
 SHALLOW = UnetShape((32, 64), (False, True), layers=1, context=16, heads=4, groups=32)
 

@@ -7,7 +7,7 @@ import pytest
 
 from realishuman.diffusion.schedule import Schedule, alphas_cumprod, spaced_timesteps
 from realishuman.errors import SettingsError
-from realishuman.weights.header import ScheduleConstants
+from realishuman.packs.header import ScheduleConstants
 
 RELEASED = ScheduleConstants()
 

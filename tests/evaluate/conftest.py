@@ -8,7 +8,7 @@ import pytest
 
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 
 SEED, SIDE = 1_000_000_001, 96
 

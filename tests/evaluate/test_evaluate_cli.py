@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.evaluate.scorer import EXTRACTOR
+from realishuman.packs.pack import Pack
+from realishuman.packs.pack_writer import Entry, write_pack
 from realishuman.settings import PRESETS
-from realishuman.train.synthetic.malform import KINDS
-from realishuman.weights.pack import Pack
-from realishuman.weights.pack_writer import Entry, write_pack
+from realishuman.synthetic.malform import KINDS
 
 
 def command(task, folder, pack, *more):

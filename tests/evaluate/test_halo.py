@@ -10,7 +10,7 @@ import pytest
 
 from realishuman.evaluate.halo import halo
 from realishuman.evaluate.metrics import seam_ratio
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 
 SHOWS, NONE = 5.0, 1.0  # Delta E
 WIDTH = 24  # of the ring, in pixels

@@ -9,7 +9,7 @@ from realishuman.evaluate.metrics import PSNR_CAP
 from realishuman.evaluate.pairs import BASELINES, Method, Repair, do_nothing, perfect
 from realishuman.evaluate.run import Run, Scope, evaluate
 from realishuman.progress import Silent
-from realishuman.train.synthetic.malform import KINDS
+from realishuman.synthetic.malform import KINDS
 
 NOTHING, PERFECT = BASELINES
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.evaluate import summary
 from realishuman.evaluate.judges import Hearing, hear, judges_report
 from realishuman.evaluate.measures import CLEAN
@@ -18,10 +18,10 @@ from realishuman.evaluate.run import Run, Scope, evaluate
 from realishuman.evaluate.scorer import EXTRACTOR, FILE, FINGERS, Score, Scorer
 from realishuman.evaluate.tables import pairs_report
 from realishuman.mesh.embedded_hand import EmbeddedHand
+from realishuman.onnx_files.session import CPU
 from realishuman.pipeline.regressors import CORRECTING
 from realishuman.progress import Silent
-from realishuman.train.synthetic.malform import KINDS
-from realishuman.weights.onnx_session import CPU
+from realishuman.synthetic.malform import KINDS
 
 
 def knows(pair):

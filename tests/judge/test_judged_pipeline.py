@@ -9,9 +9,9 @@ import pytest
 
 from realishuman.judge import verdict
 from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
+from realishuman.packs.pack import Pack
 from realishuman.pipeline.refine import refine, refine_all
 from realishuman.settings import Settings
-from realishuman.weights.pack import Pack
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
 

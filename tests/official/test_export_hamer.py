@@ -15,8 +15,8 @@ from realishuman.official import export_hamer as module
 from realishuman.official.export_hamer import export_hamer
 from realishuman.official.hamer import build_hamer, open_hamer
 from realishuman.official.mano_file import read_mano
-from realishuman.official.onnx_writer import weights_of
-from realishuman.weights.onnx_session import open_session
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.writer import weights_of
 
 
 class Counts:

@@ -23,9 +23,9 @@ from realishuman.mesh.face_basis import FaceBasis, posed, read_basis
 from realishuman.official.export_face import convert_face_model, export_face
 from realishuman.official.face_model import read_face_model
 from realishuman.official.resnet import FaceRegressor, load_face_regressor, shapes_of
+from realishuman.onnx_files.session import open_session
 from realishuman.render.raster import interpolate, rasterise
 from realishuman.render.shade import shade_face
-from realishuman.weights.onnx_session import open_session
 from tests.official import formula
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden/official/face3d.npz")

@@ -12,8 +12,8 @@ from realishuman.hosts.webui.background import Background
 from realishuman.hosts.webui.making import REPLACE, STOPPED, TRUST, make_official
 from realishuman.hosts.webui.models_tab import progress_html
 from realishuman.official import setup
-from realishuman.weights.convert import Assumed
-from realishuman.weights.pack import Pack
+from realishuman.packs.convert import Assumed
+from realishuman.packs.pack import Pack
 
 
 @pytest.fixture

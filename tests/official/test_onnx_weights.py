@@ -12,17 +12,17 @@ import torch
 from torch import nn
 
 from realishuman.errors import ModelError
-from realishuman.official.onnx_writer import weights_of, whole_pair, write_onnx
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.weights import external_weights
+from realishuman.onnx_files.writer import weights_of, whole_pair, write_onnx
 from realishuman.progress import Silent
-from realishuman.weights.onnx_session import open_session
-from realishuman.weights.onnx_weights import external_weights
 
 ROOT = Path(__file__).parents[2]
 AFTER = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from realishuman.weights.onnx_session import open_session
+from realishuman.onnx_files.session import open_session
 path = Path(sys.argv[1])
 session = open_session(path, None, provider="cpu")
 os.truncate(f"{path}.data", 10)

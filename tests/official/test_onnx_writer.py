@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from realishuman.errors import ModelError
-from realishuman.official.onnx_writer import weights_of, whole_pair, write_onnx
+from realishuman.onnx_files.session import open_session
+from realishuman.onnx_files.writer import weights_of, whole_pair, write_onnx
 from realishuman.progress import Interrupted, Silent
-from realishuman.weights.onnx_session import open_session
 
 
 class Small(nn.Module):

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from realishuman.backbones.packed import PackedBackbone
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import ModelError, PackError
-from realishuman.hosts.standalone import named_packs
 from realishuman.official import setup as official_setup
 from realishuman.official import setup_sources as names
 from realishuman.official.setup import Wishes, setup_official
 from realishuman.official.setup_record import NAME
 from realishuman.official.setup_sources import find_sources
+from realishuman.packs.convert import Assumed
+from realishuman.packs.pack import Pack
+from realishuman.packs.store import set_of
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
+from realishuman.pipeline.standalone import named_packs
 from realishuman.progress import Silent
 from realishuman.settings import Settings
-from realishuman.weights.convert import Assumed
-from realishuman.weights.pack import Pack
-from realishuman.weights.store import set_of
 from tests.conftest import FixedDetector
 
 PRODUCTS = ("hamer/hamer.onnx", "face3d/net_recon.onnx", "face3d/face_model.npz")

@@ -14,20 +14,20 @@ from realishuman.advice import command
 from realishuman.backbones.loading import Place, load_conditioners
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.backbones.shared_encoder import SharedEncoder
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import ModelError, PackError, SettingsError
 from realishuman.official import export_dinov2 as dinov2
 from realishuman.official import setup_sources as names
 from realishuman.official.setup import Wishes, setup_official
 from realishuman.official.setup_sources import find_sources
+from realishuman.packs.convert import Assumed
+from realishuman.packs.pack import Pack
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 from realishuman.train.config import Stage
 from realishuman.train.initial import source
-from realishuman.weights.convert import Assumed
-from realishuman.weights.pack import Pack
 from tests.conftest import FixedDetector
 
 ASSUMED = Assumed(encoder_heads=4, resolution=128)
@@ -193,7 +193,7 @@ def test_a_file_of_another_size_is_refused(copied):
 
 @pytest.mark.parametrize("file", ["/etc/encoder.onnx", "../encoder.onnx", "a\\b.onnx", "c:b.onnx"])
 def test_a_header_cannot_name_a_file_outside_the_pack_s_folder(shared, file):
-    from realishuman.weights.header_reader import read_header
+    from realishuman.packs.header_reader import read_header
 
     header = replace(Pack.open(shared[0] / "hand.safetensors").header, encoder_file=file)
 

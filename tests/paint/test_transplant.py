@@ -12,7 +12,7 @@ from realishuman.imaging.masks import make_masks
 from realishuman.mesh.base import Mesh
 from realishuman.paint.transplant import transplant
 from realishuman.settings import PRESETS
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 
 SEED = 1_000_000_019
 

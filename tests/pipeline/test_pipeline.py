@@ -11,6 +11,8 @@ import realishuman
 from realishuman.diffusion import stage_one
 from realishuman.errors import PictureError
 from realishuman.imaging.paste import compose
+from realishuman.packs.pack import Pack
+from realishuman.packs.random_pack import SMALL, random_pack
 from realishuman.paint.two_stage import choose_sampling
 from realishuman.parts.found import number_parts
 from realishuman.pipeline.look import look, prepare_parts, reconstruct
@@ -18,8 +20,6 @@ from realishuman.pipeline.refine import refine, refine_all
 from realishuman.pipeline.run import NOT_CHOSEN
 from realishuman.progress import Interrupted, Silent
 from realishuman.settings import Settings
-from realishuman.weights.pack import Pack
-from realishuman.weights.random_pack import SMALL, random_pack
 
 FAST = Settings(parts=("hand",), steps=2, seed=3)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import SettingsError, TrainingError
-from realishuman.train.guard import locked, room
+from realishuman.files.guard import locked, room
 from realishuman.train.loop import train
 from realishuman.train.shards import Crops
 from realishuman.train.stages import run_folder, trainee

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import SettingsError, TrainingError
 from realishuman.train import collect as collecting
 from realishuman.train.collect import MANIFEST, collect

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.errors import SettingsError
 from realishuman.imaging.boxes import around, iou
@@ -27,6 +27,7 @@ from realishuman.mesh.hand_corrector import (
     shown,
     view,
 )
+from realishuman.synthetic.sample import sample
 from realishuman.train import corrector as corrector_module
 from realishuman.train import corrector_data
 from realishuman.train.config import Corrector, Stage
@@ -44,7 +45,6 @@ from realishuman.train.corrector_data import (
 from realishuman.train.corrector_net import DEPTH, CorrectorNet, TrainedCorrector
 from realishuman.train.corrector_onnx import corrector_onnx
 from realishuman.train.crops import CONFIDENCE
-from realishuman.train.synthetic.sample import sample
 
 FIRST, PER_FILE, COUNT = 5_000_000, 4, 8
 PICTURES = (112, 120)  # their sides, pixels

@@ -11,8 +11,10 @@ import onnxruntime
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import SettingsError
+from realishuman.synthetic.malform import KINDS
+from realishuman.synthetic.sample import first_kind, sample
 from realishuman.train.config import Critic, critic_stage
 from realishuman.train.critic import FINGERS, IGNORED, CriticBatch, CriticNet, TrainedCritic
 from realishuman.train.critic_data import CriticData, softened, varied
@@ -20,8 +22,6 @@ from realishuman.train.critic_onnx import OUTPUTS, critic_onnx
 from realishuman.train.critics import train_critic
 from realishuman.train.crops import mirrored
 from realishuman.train.estimated import Estimated, Shown
-from realishuman.train.synthetic.malform import KINDS
-from realishuman.train.synthetic.sample import first_kind, sample
 
 WIDTHS = (4, 4, 6, 8)
 FEW = Critic(count=5, widths=WIDTHS, stage=replace(critic_stage(0), steps=3, batch=4))

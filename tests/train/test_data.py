@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from realishuman.errors import SettingsError
+from realishuman.packs.header import ScheduleConstants
+from realishuman.synthetic.sample import sample
 from realishuman.train.config import Stage
 from realishuman.train.crops import cut, mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
 from realishuman.train.latents import Latents
 from realishuman.train.shards import Crops, synthesise
-from realishuman.train.synthetic.sample import sample
 from realishuman.train.views import i_f, part
-from realishuman.weights.header import ScheduleConstants
 
 
 def equal(one, other):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from realishuman.train.cli import add_parser
+from realishuman.cli.train import add_parser
+from realishuman.packs.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
+from realishuman.packs.shapes import SD15
 from realishuman.train.config import (
     Corrector,
     Critic,
@@ -17,8 +19,6 @@ from realishuman.train.config import (
     Stage,
     TrainConfig,
 )
-from realishuman.weights.header import EncoderShape, ScheduleConstants, UnetShape, VaeShape
-from realishuman.weights.shapes import SD15
 
 PAGE = Path(__file__).parents[2] / "docs/training.md"
 TABLES = {  # heading of the page -> class, and where its defaults are taken from

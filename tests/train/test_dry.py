@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import SettingsError
 from realishuman.train.dry import kept_bytes, random_batch, saved_bytes, stage_of, untrained
 from realishuman.train.gpus import gpus, peak

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
+from realishuman.packs.shapes import encoder_shapes, prompt_shapes, unet_shapes, vae_shapes
 from realishuman.train.config import Stage
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
 from realishuman.train.stages import keep_autoencoder, load_trained_autoencoder
-from realishuman.weights.shapes import encoder_shapes, prompt_shapes, unet_shapes, vae_shapes
 
 
 @pytest.fixture

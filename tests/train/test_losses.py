@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from benchmarks.official import library_unet
 from realishuman.diffusion.schedule import alphas_cumprod
+from realishuman.packs.header import ScheduleConstants
 from realishuman.train.dry import random_batch, untrained
 from realishuman.train.losses import NoiseTable
-from realishuman.weights.header import ScheduleConstants
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.errors import SettingsError
 from realishuman.train.config_file import parse_config, read_config
 

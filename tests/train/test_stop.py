@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.train import loop
 from realishuman.train.config import Stage
 from realishuman.train.data import AutoencoderData

@@ -11,7 +11,8 @@ import torch
 
 from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.errors import SettingsError
-from realishuman.train import guard, kept
+from realishuman.files import guard
+from realishuman.train import kept
 from realishuman.train.config import Stage
 from realishuman.train.crops import mirrored
 from realishuman.train.data import StageOneData

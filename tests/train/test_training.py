@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from realishuman.cli import main
+from realishuman.cli.main import main
 from realishuman.diffusion import stage_one
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
@@ -99,8 +99,8 @@ def test_three_trained_stages_make_a_pack_that_repairs(
 
 
 def test_training_begins_where_a_pack_ends(crops, make_config, tmp_path, hand_pack):
-    from realishuman.weights.pack import Pack
-    from realishuman.weights.random_pack import SMALL
+    from realishuman.packs.pack import Pack
+    from realishuman.packs.random_pack import SMALL
 
     config = make_config(tmp_path)
     networks = replace(

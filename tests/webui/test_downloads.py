@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from realishuman.downloads.inventory import matching
+from realishuman.downloads.partial import Partial
 from realishuman.hosts.webui import background, downloads
 from realishuman.hosts.webui.background import Background, Status
 from realishuman.hosts.webui.downloads import STOPPED, download
-from realishuman.weights.inventory import matching
-from realishuman.weights.partial import Partial
 
 
 @pytest.fixture

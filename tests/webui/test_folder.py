@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from realishuman.hosts.webui.folder import refine_folder
+from realishuman.pipeline.result import Result
 from realishuman.progress import Interrupted
-from realishuman.result import Result
 
 
 def written(source, result):

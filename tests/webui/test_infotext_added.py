@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from realishuman.infotext import added
+from realishuman.pipeline.infotext import added
 
 SOURCE = "a hand, open\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 7, Size: 64x64"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from realishuman.downloads.fetch import OFFLINE
 from realishuman.hosts.webui.background import Background, Status
 from realishuman.hosts.webui.models_tab import BUSY, ModelsTab, choices, progress_html
-from realishuman.weights.fetch import OFFLINE
 from tests.webui.contract.stand_in import Component, module
 
 PARTS = ("Row", "Column", "Group", "Button", "Dropdown", "HTML", "Checkbox", "Textbox")

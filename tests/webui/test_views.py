@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from realishuman.drawing.sheet import COLOURS, INNER, OUTER
 from realishuman.hosts.webui.bench import open_picture
 from realishuman.hosts.webui.views import GREY, annotated
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
-from realishuman.sheet import COLOURS, INNER, OUTER
 from tests.webui.conftest import FAST
 
 

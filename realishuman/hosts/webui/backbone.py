@@ -24,8 +24,8 @@ from realishuman.diffusion.autoencoder import PlainAutoencoder
 from realishuman.diffusion.networks import OWN, TWIN, StageOneNetworks, StageTwoNetworks, Unet
 from realishuman.hosts.webui.surroundings import Surroundings
 from realishuman.memory import memory_left
-from realishuman.weights.header import UnetShape
-from realishuman.weights.pack import Pack
+from realishuman.packs.header import UnetShape
+from realishuman.packs.pack import Pack
 
 _CPU = torch.device("cpu")
 _SMALL = 2 * 2**30  # bytes of weights that stay in RAM where the system says nothing of memory

@@ -21,12 +21,12 @@ from realishuman.hosts.webui.engine import BoundEngine
 from realishuman.hosts.webui.infotext import settings_of
 from realishuman.imaging.paste import Patch, compose
 from realishuman.imaging.picture import as_rgb
-from realishuman.infotext import PREFIX, facts_of
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
+from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.pipeline.look import prepare_parts
+from realishuman.pipeline.result import Result
 from realishuman.progress import Progress
-from realishuman.result import Result
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]

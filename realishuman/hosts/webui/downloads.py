@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from realishuman.downloads.fetch import ENDPOINT, fetch
+from realishuman.downloads.manifest import KnownFile
 from realishuman.hosts.webui.background import Say, Work
 from realishuman.progress import Progress
-from realishuman.weights.fetch import ENDPOINT, fetch
-from realishuman.weights.manifest import KnownFile
 
 STOPPED = "Stopped. What came so far is kept; Download goes on from there."
 PROXIES = (

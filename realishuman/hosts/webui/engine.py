@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import PackError
+from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
 from realishuman.progress import Progress
 from realishuman.settings import AUTO, PART_KINDS, Settings
-from realishuman.weights.store import DEMO, RANDOM, Installed, files, installed, set_of
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
     from realishuman.hosts.webui.fields import Choices
     from realishuman.hosts.webui.host import Host
+    from realishuman.packs.pack import Pack
     from realishuman.parts.found import Found
     from realishuman.pipeline.models import Models
-    from realishuman.result import Result
-    from realishuman.weights.pack import Pack
+    from realishuman.pipeline.result import Result
 
 Pixels = NDArray[np.uint8]
 HOW = "the Models page says how to get them"

@@ -12,7 +12,7 @@ from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
 from realishuman.hosts.webui.script import STOPPED, TITLE, told
 from realishuman.imaging.handed import pixels_of, with_pixels
-from realishuman.infotext import PREFIX, facts_of
+from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.progress import Interrupted
 
 

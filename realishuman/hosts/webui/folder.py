@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.batch.places import arrange
 from realishuman.errors import PackError, RealisHumanError, SettingsError
 from realishuman.imaging.picture import check_target, load_picture, save_picture
-from realishuman.places import arrange
+from realishuman.pipeline.result import Result
 from realishuman.progress import Interrupted
-from realishuman.result import Result
 
 log = logging.getLogger("realishuman")
 Refine = Callable[[NDArray[np.uint8] | NDArray[np.uint16]], Result]

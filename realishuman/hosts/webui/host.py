@@ -20,7 +20,7 @@ from realishuman.hosts.webui.backbone import HostBackbone
 from realishuman.hosts.webui.options import MODELS_DIR, option
 from realishuman.hosts.webui.program import program
 from realishuman.hosts.webui.surroundings import Surroundings, loaded_model
-from realishuman.weights.pack import Pack
+from realishuman.packs.pack import Pack
 
 
 class Host:

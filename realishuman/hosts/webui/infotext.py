@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from realishuman import __version__
 from realishuman.hosts.webui.fields import FIELDS, Choices, Field, Shown
 from realishuman.hosts.webui.foreign import Processing
-from realishuman.infotext import FACTS, PREFIX, VERSION, Facts, as_text
+from realishuman.pipeline.infotext import FACTS, PREFIX, VERSION, Facts, as_text
 
 ENABLED = FIELDS[0].key
 

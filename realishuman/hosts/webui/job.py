@@ -10,7 +10,7 @@ from PIL import Image
 from realishuman.hosts.webui.fields import Choices
 from realishuman.hosts.webui.foreign import Processing
 from realishuman.hosts.webui.progress import STAGES
-from realishuman.infotext import Facts
+from realishuman.pipeline.infotext import Facts
 
 JOB = "_realishuman_job"  # attribute of p: the Job, None when switched off
 

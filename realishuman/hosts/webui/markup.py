@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.hosts.webui.views import LEAST, LONGEST, resized
 from realishuman.parts.found import FoundPart
-from realishuman.result import PartReport
+from realishuman.pipeline.result import PartReport
 
 Pixels = NDArray[np.uint8]
 HINT = (

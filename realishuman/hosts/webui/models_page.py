@@ -13,11 +13,11 @@ from html import escape
 from pathlib import Path
 
 from realishuman.advice import command
+from realishuman.downloads.fetch import by_hand
+from realishuman.downloads.inventory import FeatureState, State, advice, features, states
+from realishuman.files.fingerprint import digest
+from realishuman.packs.store import EMBEDDED, TRAINED, Fault, aimed, installed
 from realishuman.settings import PART_KINDS
-from realishuman.weights.fetch import by_hand
-from realishuman.weights.fingerprint import digest
-from realishuman.weights.inventory import FeatureState, State, advice, features, states
-from realishuman.weights.store import EMBEDDED, TRAINED, Fault, aimed, installed
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PURPOSE = {  # shipped file -> what it is for, licence

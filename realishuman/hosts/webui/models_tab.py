@@ -12,15 +12,15 @@ from html import escape
 from pathlib import Path
 from typing import Protocol
 
+from realishuman.downloads.fetch import OFFLINE, by_hand, offline
+from realishuman.downloads.inventory import features, matching, states, total
+from realishuman.downloads.manifest import KnownFile, Licence
 from realishuman.errors import ModelError, SettingsError
 from realishuman.hosts.webui.background import Background, Status, Work
 from realishuman.hosts.webui.downloads import download
 from realishuman.hosts.webui.foreign import Component
 from realishuman.hosts.webui.making import FOLDER, REPLACE, TRUST, folder_of, make_official
 from realishuman.hosts.webui.notes import note
-from realishuman.weights.fetch import OFFLINE, by_hand, offline
-from realishuman.weights.inventory import features, matching, states, total
-from realishuman.weights.manifest import KnownFile, Licence
 
 BUSY = "Something is running already: wait for it, or cancel it."
 MAKING = (

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from realishuman.files import fitting_name
+from realishuman.files.whole import fitting_name
 from realishuman.hosts.webui.foreign import SavedImage
 from realishuman.hosts.webui.job import JOB
 from realishuman.hosts.webui.options import SAVE, option
 from realishuman.imaging.formats import HOLDS
 from realishuman.imaging.handed import pixels_of
-from realishuman.weights.store import TRAINED
+from realishuman.packs.store import TRAINED
 
 if TYPE_CHECKING:
-    from realishuman.result import Result
+    from realishuman.pipeline.result import Result
 
 FOLDER = "realishuman"
 BEFORE = "before"

@@ -25,7 +25,7 @@ from realishuman.hosts.webui.progress import HostProgress, count_sampling, reser
 from realishuman.hosts.webui.refusal import refusal
 from realishuman.hosts.webui.skipping import is_skipped, resume, skip
 from realishuman.imaging.handed import pixels_of, with_pixels
-from realishuman.infotext import facts_of
+from realishuman.pipeline.infotext import facts_of
 from realishuman.progress import Interrupted
 
 TITLE = "RealisHuman"

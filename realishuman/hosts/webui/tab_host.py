@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from realishuman import infotext as common
 from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui import fields, infotext
 from realishuman.hosts.webui.engine import BoundEngine, engine
 from realishuman.hosts.webui.foreign import Component, Values
 from realishuman.hosts.webui.progress import HostProgress
 from realishuman.hosts.webui.turn import shown_progress
+from realishuman.pipeline import infotext as common
 from realishuman.settings import AUTO, Settings
 
 if TYPE_CHECKING:

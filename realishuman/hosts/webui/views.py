@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.drawing.sheet import COLOURS, INNER, OUTER
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart
-from realishuman.sheet import COLOURS, INNER, OUTER
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -26,9 +26,9 @@ from realishuman.errors import RealisHumanError
 from realishuman.hosts.webui.engine import Engine
 from realishuman.hosts.webui.fields import choices_from
 from realishuman.imaging.boxes import around
+from realishuman.packs import store
+from realishuman.packs.pack import Pack
 from realishuman.settings import Settings
-from realishuman.weights import store
-from realishuman.weights.pack import Pack
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3, judge=False)
 WITHIN = "within stage one"

@@ -12,7 +12,7 @@ import pytest
 from realishuman.hosts.webui import extras, script, xyz
 from realishuman.hosts.webui.program import program
 from realishuman.imaging.boxes import Box
-from realishuman.result import PartReport, Result
+from realishuman.pipeline.result import PartReport, Result
 from realishuman.settings import Settings
 
 ROOT = Path(__file__).parents[3]

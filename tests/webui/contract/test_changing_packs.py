@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realishuman.weights.random_pack import random_pack
+from realishuman.packs.random_pack import random_pack
 from tests.webui.contract.changing import CASES, WITHIN
 
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ from realishuman.errors import PackError
 from realishuman.hosts.webui.engine import Engine
 from realishuman.hosts.webui.fields import choices_from
 from realishuman.hosts.webui.progress import HostProgress, reserve
+from realishuman.packs import store
 from realishuman.progress import Interrupted
 from realishuman.settings import Settings
-from realishuman.weights import store
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3)
 

@@ -15,7 +15,7 @@ from realishuman.hosts.webui.fields import (
     values_from,
 )
 from realishuman.hosts.webui.infotext import component_value, settings_of
-from realishuman.infotext import FACTS, PREFIX
+from realishuman.pipeline.infotext import FACTS, PREFIX
 from realishuman.settings import Settings
 
 RELEASED = (  # what API clients of earlier versions may send by position

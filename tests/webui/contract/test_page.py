@@ -62,7 +62,7 @@ def test_components_may_be_made_again_and_again(ours):
 
 def test_making_components_opens_no_pack_and_asks_no_host(loaded, monkeypatch):
     """Without the painting engine: the real one would ask for a WebUI, and there is none."""
-    monkeypatch.setattr("realishuman.weights.pack.Pack.open", None)
+    monkeypatch.setattr("realishuman.packs.pack.Pack.open", None)
 
     assert len(loaded.RealisHumanScript().ui(True)) == len(FIELDS)
 

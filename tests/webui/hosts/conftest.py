@@ -14,7 +14,7 @@ from torch import nn
 
 from realishuman.hosts import webui
 from realishuman.hosts.webui.host import Host
-from realishuman.weights.random_pack import SMALL, random_pack
+from realishuman.packs.random_pack import SMALL, random_pack
 from tests.backbones.ldm_like import UNetModel
 
 ADAPTERS = ("a1111", "forge", "forge_memory")

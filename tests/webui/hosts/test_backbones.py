@@ -21,8 +21,8 @@ from realishuman.diffusion.unet import PlainUnet
 from realishuman.errors import PackError
 from realishuman.hosts.webui import backbone as backbone_module
 from realishuman.memory import Memory
+from realishuman.packs.pack import Pack
 from realishuman.progress import Interrupted
-from realishuman.weights.pack import Pack
 from tests.backbones.ldm_like import CrossAttention, UNetModel
 from tests.backbones.states import same, state
 

@@ -1,0 +1,1 @@
+"""Many pictures: which, where their results go, and the report."""

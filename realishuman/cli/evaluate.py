@@ -1,0 +1,155 @@
+"""realishuman evaluate pairs | ablations | folders | judge -o DIR: JSON, Markdown, HTML."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realishuman.cli import evaluate_folders, evaluate_judges
+from realishuman.cli.evaluate_report import opened, poses_of, report_pairs
+from realishuman.errors import SettingsError
+from realishuman.settings import Settings
+
+if TYPE_CHECKING:  # building the parser imports nothing slow
+    from realishuman.evaluate.pairs import Method
+    from realishuman.pipeline.models import Models
+
+STEPS = "20,50"
+
+
+def add_parser(commands: Any) -> None:
+    """Add `evaluate` to the command line's commands."""
+    parser = commands.add_parser(
+        "evaluate", help="measure repairs", description=(__doc__ or "").strip()
+    )
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="task")
+    command = tasks.add_parser(
+        "pairs", help="repair held-out synthetic hands, whose truth is known"
+    )
+    _add_pairs(command, _pairs, poses="true,estimated", harm=True, judge=True)
+    command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
+    command.add_argument(
+        "--transplant",
+        action="store_true",
+        help="also rows for hands repainted with the picture's own skin, without the judge",
+    )
+    command = tasks.add_parser("ablations", help="the same with one thing changed each")
+    _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
+    command.add_argument(
+        "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
+    )
+    command.add_argument(
+        "--versus",
+        action="append",
+        default=[],
+        metavar="PACK",
+        help="another pack for hands, as a row of its own, such as one steered by depth; may be "
+        "given several times",
+    )
+    evaluate_folders.add_task(tasks)
+    evaluate_judges.add_task(tasks)
+
+
+def _add_pairs(
+    command: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    poses: str,
+    harm: bool,
+    judge: bool,
+) -> None:
+    command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
+    command.add_argument(
+        "--pack",
+        help="pack file or name, such as 'demo'; 'random' tries the wiring and measures nothing "
+        "(default: the trained one for hands that is installed)",
+    )
+    command.add_argument("--count", type=int, default=500, help="pairs (default: 500)")
+    command.add_argument(
+        "--first", type=int, help="first seed; training takes its seeds from 0 up (default: 10^9)"
+    )
+    command.add_argument("--side", type=int, default=256, help="of the pictures (default: 256)")
+    command.add_argument("--poses", default=poses, help=f"true, estimated (default: {poses})")
+    command.add_argument("--guidance", type=float, help="guidance scale (default: the pack's)")
+    command.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    command.add_argument(
+        "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
+    )
+    command.add_argument(
+        "--judge",
+        action=argparse.BooleanOptionalAction,
+        default=judge,
+        help="keep the original where the pack's judge finds the repair no better",
+    )
+    command.add_argument(
+        "--shown", type=int, default=24, help="pairs on sheet.jpg, at most 200 (default: 24)"
+    )
+    command.add_argument(
+        "--at-once", type=int, default=8, help="pairs refined together (default: 8)"
+    )
+    command.add_argument(
+        "--rendered",
+        type=Path,
+        help="folder of rendered pairs, to share between reports (default: one beside the report)",
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.set_defaults(run=run)
+
+
+def _pairs(options: argparse.Namespace) -> int:
+    from realishuman.evaluate.pairs import Method, PipelineRepair
+    from realishuman.evaluate.transplanted import NAME, TransplantRepair
+
+    settings = _settings(options, options.steps)
+
+    def methods(models: Models) -> list[Method]:
+        packed = [(pose, PipelineRepair(models, settings, pose)) for pose in poses_of(options)]
+        rows = [Method("repaired", pose, repair) for pose, repair in packed]
+        if options.transplant:
+            rows += [Method(NAME, pose, TransplantRepair(repair)) for pose, repair in packed]
+        return rows
+
+    return report_pairs(options, "Repair of synthetic hands", settings, methods, stages=True)
+
+
+def _ablations(options: argparse.Namespace) -> int:
+    from realishuman.evaluate.ablations import ONE_POSE, variants, versus
+
+    settings = _settings(options, None)
+    try:
+        steps = [int(text) for text in options.steps.split(",")]
+    except ValueError as error:
+        raise SettingsError(f"--steps must look like {STEPS}, not {options.steps!r}") from error
+
+    if len({Path(path).stem for path in options.versus}) < len(options.versus):
+        raise SettingsError(
+            "two packs of --versus have one name: rows are called after their files"
+        )
+
+    def methods(models: Models) -> list[Method]:
+        others = [opened([path], options) for path in options.versus]
+        return [
+            method
+            for pose in poses_of(options)
+            for method in (
+                *variants(models, settings, pose, steps),
+                *(versus(other, settings, pose) for other in others),
+            )
+        ]
+
+    notes = () if options.versus else (ONE_POSE,)
+    title = "Ablations on synthetic hands"
+    return report_pairs(options, title, settings, methods, stages=False, notes=notes)
+
+
+def _settings(options: argparse.Namespace, steps: int | None) -> Settings:
+    return Settings(
+        parts=("hand",),
+        steps=steps,
+        guidance=options.guidance,
+        seed=options.seed,
+        judge=options.judge,
+    )

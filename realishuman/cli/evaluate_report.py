@@ -1,0 +1,207 @@
+"""Protocol A from the command line's options to its written report, and on after a kill."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realishuman import __version__
+from realishuman.cli import evaluate_folders
+from realishuman.errors import PackError, SettingsError
+from realishuman.settings import PRESETS, Settings
+
+if TYPE_CHECKING:  # building the parser imports nothing slow
+    from realishuman.evaluate.distances import Extractor
+    from realishuman.evaluate.pairs import Method
+    from realishuman.packs.header import PackHeader
+    from realishuman.pipeline.models import Models
+
+OK = 0
+
+
+def poses_of(options: argparse.Namespace) -> list[str]:
+    """The poses asked for, each once; SettingsError if one is unknown."""
+    from realishuman.evaluate.pairs import POSES
+
+    poses = list(dict.fromkeys(name.strip() for name in options.poses.split(",")))
+    if not set(poses) <= set(POSES):
+        raise SettingsError(f"--poses must name some of {', '.join(POSES)}, not {options.poses!r}")
+    return poses
+
+
+def report_pairs(
+    options: argparse.Namespace,
+    title: str,
+    settings: Settings,
+    methods: Callable[[Models], list[Method]],
+    *,
+    stages: bool,
+    notes: tuple[str, ...] = (),
+) -> int:
+    """Run protocol A and write its report, also of what was done when it is stopped.
+
+    methods  what is measured, given the models of `--pack`.
+    stages   whether the sheet shows stage one and pose.
+    Raises   SettingsError and PackError for options that cannot be followed.
+    """
+    from realishuman.batch.places import try_folder
+    from realishuman.detect.embedded import EmbeddedDetector
+    from realishuman.evaluate.kept import Kept
+    from realishuman.evaluate.rendered import Rendered
+    from realishuman.evaluate.report import write
+    from realishuman.evaluate.run import Run, Scope, evaluate
+    from realishuman.evaluate.scorer import Scorer
+    from realishuman.evaluate.tables import pairs_report
+    from realishuman.files.guard import locked
+    from realishuman.terminal import Bar
+
+    seeds = _seeds(options)
+    poses_of(options)
+    try_folder(options.output)
+    with (
+        locked(options.output, "evaluating"),
+        _models(options) as models,
+        Bar(options.quiet) as bar,
+    ):
+        header = models.packs["hand"].header
+        extractor, remark = _extractor(models)
+        scope = Scope(
+            methods(models),
+            EmbeddedDetector("cpu"),
+            extractor,
+            options.harm,
+            options.shown,
+            stages,
+            scorer=Scorer(),
+        )
+        facts = _facts(options, models, settings, seeds)
+        render = Rendered(options.rendered or options.output / "rendered")
+        mark = _mark(options, models, render.folder.name, scope.methods, title)
+        run = Run()
+        try:
+            evaluate(
+                run,
+                seeds,
+                scope,
+                side=options.side,
+                progress=bar,
+                render=render,
+                store=Kept(options.output, mark),
+                at_once=options.at_once,
+            )
+        finally:
+            if run.measures:
+                report = pairs_report(title, run, header.weights, facts, (*notes, *remark))
+                paths = write(report, options.output)
+                bar.say("\n".join([report.warning, *map(str, paths)]).strip())
+    return OK
+
+
+def _seeds(options: argparse.Namespace) -> range:
+    from realishuman.evaluate.pairs import FIRST_SEED
+
+    first = FIRST_SEED if options.first is None else options.first
+    for name, value, least in (
+        ("--count", options.count, 1),
+        ("--first", first, 0),
+        ("--at-once", options.at_once, 1),
+    ):
+        if value < least:
+            raise SettingsError(f"{name} must be at least {least}, not {value}")
+    return range(first, first + options.count)
+
+
+def _facts(
+    options: argparse.Namespace, models: Models, settings: Settings, seeds: range
+) -> dict[str, Any]:
+    """What the report says was run."""
+    header = models.packs["hand"].header
+    return {
+        "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
+        f"{header.resolution} px, {header.pose} pose)",
+        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "side": options.side,
+        "poses": ", ".join(poses_of(options)),
+        "settings": _chosen(settings, header),
+        "device": f"{models.backbone('hand').device} on {platform.machine()}",
+    }
+
+
+def _mark(
+    options: argparse.Namespace,
+    models: Models,
+    generator: str,
+    methods: Sequence[Method],
+    title: str,
+) -> dict[str, Any]:
+    """What a pair's result depends on, besides its number."""
+    from realishuman.files.fingerprint import digest
+    from realishuman.judge.network import FOLDER
+    from realishuman.mesh.hand_corrector import FILE
+
+    names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
+    packs = models.packs["hand"].path, *map(Path, getattr(options, "versus", ()))
+    networks = (*packs, FILE, *sorted(FOLDER.glob("*.onnx")))
+    return {
+        "title": title,
+        "version": __version__,
+        "generator": generator,
+        "methods": [f"{method.name} {method.pose}".strip() for method in methods],
+        "networks": [f"{path.name} {digest(path)[:12]}" for path in networks],
+        **{name: getattr(options, name) for name in names},
+    }
+
+
+def _chosen(settings: Settings, header: PackHeader) -> str:
+    """Steps and guidance in effect, where a row does not change them, and the seed."""
+    preset = PRESETS[header.preset]
+    steps = settings.steps or header.steps or preset.steps
+    guidance = preset.guidance if header.guidance is None else header.guidance
+    if settings.guidance is not None:
+        guidance = settings.guidance
+    judge = "judge on" if settings.judge else "judge off, every repair is kept"
+    return (
+        f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}, "
+        f"{judge}"
+    )
+
+
+@contextmanager
+def _models(options: argparse.Namespace) -> Iterator[Models]:
+    """The hand pack named, made of random numbers, or the trained one, with its networks."""
+    from realishuman.pipeline.standalone import packs_for
+
+    with packs_for([options.pack] if options.pack else [], ("hand",)) as packs:
+        if not packs:
+            raise PackError(
+                "no trained pack for hands is installed: name the pack to measure with --pack; "
+                "--pack demo measures the one that is shipped."
+            )
+        yield opened(packs, options)
+
+
+def opened(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
+    """Models with a pack for hands."""
+    from realishuman.pipeline.standalone import open_models
+
+    models = open_models(packs, options.device, options.precision)
+    if "hand" not in models.packs:
+        raise PackError(
+            f"{', '.join(map(str, packs))} repairs parts of kind {', '.join(models.packs)}, but "
+            "the synthetic pairs show hands: name a pack for hands."
+        )
+    return models
+
+
+def _extractor(models: Models) -> tuple[Extractor | None, tuple[str, ...]]:
+    """What distances are measured with, or why they are left out."""
+    from realishuman.evaluate.distances import PackEncoder
+
+    header = models.packs["hand"].header
+    if header.weights == "random":
+        return None, (evaluate_folders.RANDOM_ENCODER,)
+    return PackEncoder(models.backbone("hand"), header), ()

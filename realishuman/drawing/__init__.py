@@ -1,0 +1,1 @@
+"""Pictures for people to look at: what was found, before and after."""

@@ -1,0 +1,1 @@
+"""Files written whole, read steadily, told apart by their hashes, and locked."""

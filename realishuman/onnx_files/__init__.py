@@ -1,0 +1,1 @@
+"""ONNX files: opened on the right device, bound to torch, written."""

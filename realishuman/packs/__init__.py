@@ -1,0 +1,1 @@
+"""Packs: what they say of themselves, their tensors, how they are made, which are installed."""

@@ -1,1 +1,0 @@
-"""Packs of weights: their format, conversion and loading."""
