@@ -27,6 +27,9 @@ MODELS = {  # path in the wheel below mediapipe/modules, names of the outputs in
     "face_detection/face_detection_full_range_sparse": ("regressors", "scores"),
     "face_landmark/face_landmark": ("landmarks", "presence"),
 }
+INNER = {  # what is given of the inside: name, number of the tensor in the tflite file
+    "hand_landmark/hand_landmark_full": {"features": 149},  # feet are told from hands by it
+}
 
 
 def main() -> None:
@@ -49,6 +52,7 @@ def main() -> None:
                     "licence": "Apache-2.0, Copyright The MediaPipe Authors",
                     "modified": "layout NCHW, dynamic batch, named outputs, sparse weights dense",
                 },
+                INNER.get(path),
             )
             data = model.SerializeToString(deterministic=True)
             target = ASSETS / "mediapipe" / f"{Path(member).stem}.onnx"

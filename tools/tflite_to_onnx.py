@@ -9,7 +9,7 @@ are stored dense.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,15 +33,21 @@ ACTIVATIONS = {0: "", 1: "Relu", 3: "Clip"}  # NONE, RELU, RELU6
 NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
-def convert(raw: bytes, outputs: Sequence[str], metadata: dict[str, str]) -> onnx.ModelProto:
+def convert(
+    raw: bytes,
+    outputs: Sequence[str],
+    metadata: dict[str, str],
+    inner: Mapping[str, int] | None = None,
+) -> onnx.ModelProto:
     """Return the ONNX form of a tflite file.
 
     raw       the file.
     outputs   names for its outputs, in its own order; 4-D outputs are flattened to N x C.
     metadata  goes into metadata_props.
+    inner     further outputs by name: numbers of 4-D tensors inside, given as N x C x H x W.
     Raises ValueError on an operator, dtype or layout this converter does not know.
     """
-    return _Converter(raw).run(outputs, metadata)
+    return _Converter(raw).run(outputs, metadata, inner or {})
 
 
 class _Converter:
@@ -55,7 +61,9 @@ class _Converter:
         self.constants: dict[int, Array] = {}
         self.names: dict[int, str] = {}
 
-    def run(self, outputs: Sequence[str], metadata: dict[str, str]) -> onnx.ModelProto:
+    def run(
+        self, outputs: Sequence[str], metadata: dict[str, str], inner: Mapping[str, int]
+    ) -> onnx.ModelProto:
         (source,) = self.graph.InputsAsNumpy()
         self.names[source] = "image"
         for index in range(self.graph.OperatorsLength()):
@@ -64,6 +72,10 @@ class _Converter:
         ends = []
         for tensor, name in zip(self.graph.OutputsAsNumpy(), outputs, strict=True):
             ends.append(self._output(int(tensor), name))
+        for name, tensor in inner.items():
+            _, h, w, c = self._shape(tensor)
+            self._node("Identity", [self.names[tensor]], name)
+            ends.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", c, h, w]))
         _, h, w, c = self._shape(source)
         start = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", c, h, w])
         graph = helper.make_graph(

@@ -31,6 +31,8 @@ class Part:
     person     number of the person, from 0, where the detector tells people apart, else None.
     note       a sentence if the keypoints are not what a detector saw, else empty.
     right      0..1, how surely it is the person's right hand, where a detector says so.
+    doubt      a sentence if it seems to be something else after all, else empty: such a part is
+               refined only if the user names it.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Part:
     person: int | None = None
     note: str = ""
     right: float | None = None
+    doubt: str = ""
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ Needs onnxruntime and no download. What it finds, how surely and how fast: docs/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ class EmbeddedDetector:
             boxes = [named.box for named in given if named.kind == kind]
             if boxes:
                 found = [search_box(search, picture, box) for box in boxes]
-                parts += distinct([part for part in found if part is not None])
+                named = [replace(part, doubt="") for part in found if part is not None]
+                parts += distinct(named)
             else:
                 parts += search.everywhere(picture, confidence)
         return parts

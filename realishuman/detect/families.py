@@ -62,6 +62,7 @@ class Reader:
     depth            what the network's z is divided by to have the scale of x and y.
     presence_logit   whether presence comes before the sigmoid.
     sided            whether it also gives handedness and landmarks in metres.
+    features         shape (C, H, W) of what it gives of its inside, if anything: see detect.feet.
     """
 
     file: str
@@ -70,6 +71,7 @@ class Reader:
     depth: float
     presence_logit: bool
     sided: bool
+    features: tuple[int, int, int] | None = None
 
     @property
     def network(self) -> Network:
@@ -80,6 +82,8 @@ class Reader:
         }
         if self.sided:
             outputs |= {"handedness": (None, 1), "world": (None, 3 * self.landmarks)}
+        if self.features:
+            outputs["features"] = (None, *self.features)
         return Network({"image": (None, 3, self.size, self.size)}, outputs)
 
 
@@ -151,7 +155,7 @@ def face_from_landmarks(landmarks: NDArray[np.floating]) -> Region:
 FAMILIES: Mapping[str, Family] = {
     "hand": Family(
         Finder("palm_detection_full.onnx", 192, ((8, 2), (16, 6)), points=7, low=0.0),
-        Reader("hand_landmark_full.onnx", 224, 21, 0.4, presence_logit=False, sided=True),
+        Reader("hand_landmark_full.onnx", 224, 21, 0.4, False, True, features=(192, 7, 7)),
         hand_from_palm,
         hand_from_landmarks,
         turns=QUARTERS,

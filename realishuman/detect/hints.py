@@ -38,7 +38,7 @@ def hints(rgb: NDArray[np.uint8], parts: Sequence[Part], detector: Detector) -> 
     """
     size = rgb.shape[:2]
     people = sum(part.kind == "face" and _reaches(part, size) for part in parts)
-    hands = [part for part in parts if part.kind == "hand"]
+    hands = [part for part in parts if part.kind == "hand" and not part.doubt]
     if len(hands) >= 2 * people:
         return ()
     seen = f"{people} {'person is' if people == 1 else 'people are'} seen, and {len(hands) or 'no'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.detect import feet
 from realishuman.detect.base import Picture
 from realishuman.detect.families import Family, Reader
 from realishuman.detect.regions import Region, cut
@@ -24,12 +25,14 @@ class Reading:
     presence   0..1, how sure it is that the region shows such a part.
     right      0..1, how sure it is that it is the person's right one; None if there are no sides.
     world      (K, 3) float32 in metres, axes as landmarks; None if the network gives none.
+    foot       how much it is like a foot, hands have -1, feet 1; None if that cannot be told.
     """
 
     landmarks: NDArray[np.float32]
     presence: float
     right: float | None
     world: NDArray[np.float32] | None
+    foot: float | None = None
 
 
 def read(
@@ -101,4 +104,6 @@ def _reading(reader: Reader, region: Region, out: dict[str, NDArray[np.float32]]
         right = float(out["handedness"][0])
         metres = out["world"].reshape(-1, 3)
         world = np.column_stack([region.turn(metres[:, :2]), metres[:, 2]]).astype(np.float32)
-    return Reading(np.column_stack([flat, depth]).astype(np.float32), presence, right, world)
+    foot = feet.likeness(out["features"]) if reader.features else None
+    landmarks = np.column_stack([flat, depth]).astype(np.float32)
+    return Reading(landmarks, presence, right, world, foot)

@@ -55,6 +55,8 @@ def _unfit(part: Part, settings: Settings, size: tuple[int, int]) -> str:
     """The reason why a part cannot be refined whatever the others are, or ""."""
     if part.kind not in settings.parts:
         return f"A {part.kind} was found, but only {', '.join(settings.parts)} was asked for."
+    if part.doubt:
+        return part.doubt
     side = part.box.longer_side
     if not math.isfinite(side):
         return f"The box of this {part.kind} is not finite."

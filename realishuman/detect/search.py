@@ -9,6 +9,7 @@ from typing import NamedTuple
 from realishuman.detect.anchors import Candidates
 from realishuman.detect.base import Part, Picture
 from realishuman.detect.families import Family
+from realishuman.detect.feet import doubt
 from realishuman.detect.find import LOWEST_SCORE, scan, settle
 from realishuman.detect.landmarks import Reading, read_twice
 from realishuman.detect.recolour import as_skin
@@ -50,15 +51,19 @@ class Search:
     reader: OnnxSession
 
     def everywhere(self, picture: Picture, confidence: float) -> list[Part]:
-        """Return all parts in the picture, best first."""
+        """Return all parts in the picture, best first; one that is doubted is no find alone."""
         scans = self.scanned(picture, confidence)
         tries = [(max(confidence, LOWEST_SCORE), GATE)]
         if SECOND_TRY < confidence <= LOOSEST:
             tries.append((SECOND_TRY, SECOND_GATE))
+        doubted: list[Part] = []
         for threshold, gate in tries:
-            if parts := self.confirmed(picture, scans.settled(threshold), gate):
-                return distinct(parts)
-        return self.recoloured(picture, confidence) if self.family.skin else []
+            parts = distinct(self.confirmed(picture, scans.settled(threshold), gate))
+            if not all(part.doubt for part in parts):
+                return parts
+            doubted = doubted or parts
+        more = self.recoloured(picture, confidence) if self.family.skin else []
+        return distinct([*doubted, *more])
 
     def recoloured(self, picture: Picture, confidence: float) -> list[Part]:
         """Return what is surely a part once the picture has the colours of skin, best first.
@@ -115,7 +120,11 @@ class Search:
             side = "right" if reading.right >= 0.5 else "left"
         box = around(reading.landmarks)
         keypoints, world = reading.landmarks, reading.world
-        return Part(self.kind, side, box, score, keypoints, world, right=reading.right)
+        return Part(
+            *(self.kind, side, box, score, keypoints, world),
+            right=reading.right,
+            doubt=doubt(reading.foot),
+        )
 
 
 def _closer(scans: Scans, confidence: float, share: float) -> Iterator[Window]:

@@ -51,7 +51,7 @@ def one_of_each(parts: Sequence[Part]) -> list[Part]:
     the face is in reach of both. Whose side is the user's word or a body's (no `right`) keeps it.
     """
     faces = [part for part in parts if part.kind == "face"]
-    hands = [at for at, part in enumerate(parts) if part.kind == "hand"]
+    hands = [at for at, part in enumerate(parts) if part.kind == "hand" and not part.doubt]
     if len(faces) != 1 or len(hands) != 2 or not _alike(*(parts[at] for at in hands)):
         return list(parts)
     if not all(_in_reach(parts[at].box, faces[0].box) for at in hands):

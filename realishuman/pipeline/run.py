@@ -123,7 +123,7 @@ def choose_parts(
 ) -> tuple[Found, tuple[str, ...]]:
     """Leave alone what was not chosen.
 
-    only     numbers of the parts that may be refined; None means all.
+    only     numbers of the parts that may be refined, those that are doubted too; None means all.
     boxes    that the user named.
     Returns  the parts, and a sentence for each number and box without one.
     """
@@ -137,7 +137,13 @@ def choose_parts(
         for number in sorted(only)
         if not 1 <= number <= count
     ]
-    return found.give_reasons(dict.fromkeys(rest, NOT_CHOSEN)), tuple(lacking)
+    reasons = dict.fromkeys(rest, NOT_CHOSEN)
+    reasons |= {
+        one.number: ""
+        for one in found.parts
+        if one.number in only and one.part.doubt and one.reason == one.part.doubt
+    }
+    return found.give_reasons(reasons), tuple(lacking)
 
 
 def _report(found: FoundPart) -> PartReport:

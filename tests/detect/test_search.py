@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from realishuman.detect import feet
 from realishuman.detect.anchors import Candidates
 from realishuman.detect.families import FAMILIES
 from realishuman.detect.find import settle
@@ -39,11 +40,21 @@ class Finder:
         return {"regressors": regressors, "scores": scores}
 
 
+def features_like(foot):
+    """Even features (192, 7, 7) of this likeness to a foot."""
+    with np.load(feet.WEIGHTS) as rule:
+        by_value = rule["weights"][: 11 * 192 - 192]  # an even map has no spread
+        slope = by_value[: 9 * 192].reshape(192, 9).sum(axis=1) + by_value[9 * 192 :]
+        values = slope * (foot - rule["bias"]) / (slope @ slope)
+    return np.tile(values[:, None, None], (1, 7, 7)).astype(np.float32)
+
+
 class Reader:
     """Sees a hand in the region's inner half, a right one at first, then a left one."""
 
-    def __init__(self, *presences):
+    def __init__(self, *presences, foot=-1.0):
         self.presences = list(presences)
+        self.features = features_like(foot)
         self.passes = 0
 
     def run(self, image):
@@ -58,11 +69,12 @@ class Reader:
             "presence": np.full((count, 1), presence, np.float32),
             "handedness": np.full((count, 1), 0.9 if self.passes == 1 else 0.2, np.float32),
             "world": np.zeros((count, 63), np.float32),
+            "features": np.tile(self.features, (count, 1, 1, 1)),
         }
 
 
-def search(score, *presences, share=0.1):
-    return Search("hand", FAMILIES["hand"], Finder(score, share), Reader(*presences))
+def search(score, *presences, share=0.1, foot=-1.0):
+    return Search("hand", FAMILIES["hand"], Finder(score, share), Reader(*presences, foot=foot))
 
 
 @pytest.mark.parametrize(
