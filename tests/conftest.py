@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from realishuman.detect.base import Part
 from realishuman.downloads import fetch, inventory, manifest
@@ -15,6 +16,10 @@ from realishuman.packs.random_pack import random_pack
 from realishuman.pipeline.models import Models
 from tests.file_server import FileServer, short_list
 from tests.recorded import SAMPLES, WITHOUT_SAMPLES
+
+# a busy machine is no fault of ours
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 class FixedDetector:

@@ -106,7 +106,10 @@ def _sees_gpu() -> bool:
 def _torch_libraries() -> str:
     import torch
 
-    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    try:
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    except RuntimeError:  # another cuDNN was loaded than torch was built for
+        return f"CUDA {torch.version.cuda or 'none'} and a cuDNN that does not fit it"
     # 90100 is 9.1.0, 8902 is 8.9.2.
     major = None if cudnn is None else cudnn // (10000 if cudnn >= 10000 else 1000)
     return f"CUDA {torch.version.cuda or 'none'} and cuDNN {major or 'none'}"

@@ -122,7 +122,7 @@ def test_the_interval_of_normal_values_is_as_wide_as_theory_says():
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=12))
 def test_the_mean_lies_in_the_values_range_and_the_interval_repeats(values):
     interval = bootstrap(values)

@@ -41,7 +41,7 @@ def smooth(height, width):
 @given(
     st.floats(-60, 120), st.floats(-60, 120), st.floats(5, 150), st.integers(0, 40), st.booleans()
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_pixel_whose_centre_is_outside_m_d_changes(feather, x, y, side, radius, colour):
     picture, crop = noise(100, 90, 3), Crop(Box(x, y, x + side, y + side), 64)
     m_d = disc(64, radius, (24, 40))
@@ -245,7 +245,7 @@ def test_colours_move_little_when_the_background_shows_something_else():
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-1, 1), st.floats(0, 3), st.floats(0, 0.2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_colour_moves_by_more_than_a_tenth(seed, offset, gain, spread):
     rng = np.random.default_rng(seed)
     refined = rng.random((20, 20, 3), dtype=np.float32)

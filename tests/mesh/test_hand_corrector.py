@@ -90,7 +90,7 @@ def echo(tmp_path):
     return HandCorrector(network(tmp_path / "echo.onnx"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @drawn(SEEDS, SIDES, st.floats(5, 4000), st.floats(-300, 300))
 def test_inside_and_outside_are_inverses(seed, side, size, place):
     part = hand(seed, side, (place, -place), size)
@@ -102,7 +102,7 @@ def test_inside_and_outside_are_inverses(seed, side, size, place):
     np.testing.assert_allclose(one.inside(one.outside(points)), points, atol=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @drawn(SEEDS, SIDES)
 def test_every_landmark_lies_within_the_crop_and_the_knuckles_above_the_wrist(seed, side):
     points = seen(hand(seed, side)).inside(hand(seed, side).keypoints)
@@ -167,7 +167,7 @@ def test_depth_is_scaled_as_the_picture_is_and_given_from_its_mean_on():
     np.testing.assert_allclose(given(inside)[:, :2], inside[:, :2], atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @drawn(st.integers(0, 1000), SIDES)
 def test_a_network_that_finds_nothing_wrong_changes_nothing(tmp_path_factory, seed, side):
     path = tmp_path_factory.getbasetemp() / "unchanged.onnx"

@@ -121,6 +121,19 @@ def test_a_wheel_for_cuda_that_runs_on_the_cpu_is_found_out(monkeypatch, stand_i
     assert automatic.note.startswith("There is a GPU but") if gpu else automatic.note == ""
 
 
+def test_a_cudnn_that_torch_refuses_is_said_and_no_fault_of_the_session(monkeypatch, stand_in):
+    def refuse():
+        raise RuntimeError("cuDNN version incompatibility: compiled against 9.1 but found 8.9")
+
+    stand_in(WithoutGpu)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "version", refuse)
+
+    session = open_session(FILE, READER.network, provider="cuda")
+
+    assert "a cuDNN that does not fit it" in session.note
+
+
 def test_the_library_versions_that_torch_brings_are_named(monkeypatch, stand_in):
     stand_in(WithoutGpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -136,7 +136,7 @@ def test_a_header_without_sense_is_refused(tmp_path, index, message):
         TensorFile.open(with_index(tmp_path / "a.safetensors", index))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     content=st.binary(max_size=300), mark=st.sampled_from([b"", b"PK\x03\x04", b"\x10" + bytes(7)])
 )

@@ -81,7 +81,7 @@ def test_of_equal_depths_the_lowest_face_wins(depths):
     assert draw([[[0, 0, 9], [0, 1, 9], [1, 0, 9]], *layers]).face[0].tolist() == [1, 1, 1, -1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.one_of(
