@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {  # as in pyproject.toml; a test compar
     "official": ("onnx>=1.15",),
     "evaluate": ("torch-fidelity>=0.3",),
 }
+KEPT = ("numpy", "protobuf")
 
 
 _named: list[Path] = []  # the models folder that the command at work was given, if any
@@ -55,9 +57,22 @@ def extra(name: str) -> str:
     """The line that installs what an extra of ours needs, with `pip` of the Python we run in.
 
     It names the packages and not us: pip finds no `sd-webui-realishuman`, and inside a WebUI
-    installing us would bring a second OpenCV.
+    installing us would bring a second OpenCV. Packages around us that the newest of them would
+    move are named in the version that is there.
     """
-    return pip("install", *EXTRAS[name])
+    return pip("install", *EXTRAS[name], *_kept())
+
+
+def _kept() -> list[str]:
+    """Requirements that keep what WebUIs pin and newer releases of our extras would replace."""
+    kept = []
+    for name in KEPT:
+        try:
+            major, minor, *_ = version(name).split(".")
+        except (PackageNotFoundError, ValueError):
+            continue
+        kept.append(f"{name}=={major}.{minor}.*")
+    return kept
 
 
 def pip(*words: str) -> str:

@@ -65,8 +65,26 @@ def test_who_called_the_script_is_advised_to_call_it(tmp_path, monkeypatch, on_p
 def test_packages_go_into_the_python_we_run_in(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/web ui/venv/bin/python")
     monkeypatch.setattr(advice, "find_spec", lambda _name: object())
+    monkeypatch.setattr(advice, "KEPT", ())
 
     assert advice.extra("official") == "'/web ui/venv/bin/python' -m pip install 'onnx>=1.15'"
+
+
+def test_no_package_that_a_webui_pins_is_moved(monkeypatch):
+    """The newest onnx wants numpy 2 and protobuf 6; AUTOMATIC1111 has numpy 1.26, protobuf 3.20."""
+    there = {"numpy": "1.26.2", "protobuf": "3.20.0"}
+    monkeypatch.setattr(advice, "version", there.__getitem__)
+
+    assert advice.extra("official").endswith("'onnx>=1.15' 'numpy==1.26.*' 'protobuf==3.20.*'")
+
+
+def test_what_is_not_there_need_not_be_kept(monkeypatch):
+    def version(name):
+        raise advice.PackageNotFoundError(name)
+
+    monkeypatch.setattr(advice, "version", version)
+
+    assert advice.extra("official").endswith("'onnx>=1.15'")
 
 
 def test_a_python_without_pip_is_served_by_uv(monkeypatch):
