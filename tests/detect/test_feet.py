@@ -14,10 +14,10 @@ from realishuman.detect.hints import hints
 from realishuman.pipeline.look import look
 from realishuman.pipeline.refine import refine
 from realishuman.settings import Settings
-from realishuman.train.synthetic.sample import sample
+from realishuman.synthetic.sample import sample
 from tests.conftest import FixedDetector
-from tests.test_detect_search import UNDIVIDED, features_like, search
-from tests.test_detect_sides import person
+from tests.detect.test_search import UNDIVIDED, features_like, search
+from tests.detect.test_sides import person
 
 HANDS = Settings(parts=("hand",))
 PICTURE = np.full((300, 400, 3), 120, np.uint8)
