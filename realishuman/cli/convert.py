@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from realishuman.advice import command
@@ -28,7 +29,7 @@ def add_parser(commands: Any) -> None:
         ("vae", "stabilityai/sd-vae-ft-mse: diffusion_pytorch_model.safetensors"),
         ("vae-stage-two", "VAE of SD 1.5 inpainting (default: the same VAE)"),
         ("dinov2", "facebook/dinov2-large: model.safetensors"),
-        ("prompt", "safetensors with the text embeddings `conditional` and `unconditional`"),
+        ("prompt", "SD 1.5 inpainting: text_encoder/model.safetensors, or embeddings made of it"),
     ):
         command.add_argument(f"--{name}", metavar="FILE", type=Path, help=text)
     command.add_argument(
@@ -42,6 +43,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> int:
+    from realishuman.official.text_encoder import embedded_prompt
     from realishuman.packs.convert import convert
     from realishuman.packs.store import models_folder
     from realishuman.terminal import Bar
@@ -56,7 +58,8 @@ def _convert(options: argparse.Namespace) -> int:
                 "with -o, or another folder in REALISHUMAN_MODELS."
             ) from error
     target = Path(options.output or folder / f"{options.kind}.safetensors")
-    with Bar() as bar:
+    with Bar() as bar, TemporaryDirectory(prefix="realishuman-") as scratch:
+        prompt = options.prompt and embedded_prompt(options.prompt, Path(scratch))
         convert(
             target,
             options.kind,
@@ -65,7 +68,7 @@ def _convert(options: argparse.Namespace) -> int:
             vae=options.vae,
             vae_stage_two=options.vae_stage_two,
             dinov2=options.dinov2,
-            prompt=options.prompt,
+            prompt=prompt,
             dino_positions=options.dino_positions,
             progress=bar,
         )

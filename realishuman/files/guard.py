@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
+import logging
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from realishuman.errors import SettingsError, TrainingError
 
+log = logging.getLogger(__name__)
+LOCK = ".lock"
 SPARE = 64 * 2**20  # bytes that stay free
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What torch and numpy raise instead of the system's error when a write came out short.
@@ -22,29 +25,25 @@ _SHORT = ("file write failed", "failed writing file", "unexpected pos", "request
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """Keep other runs out of a folder, which is made if it is missing.
 
-    doing   what this process does there, as in "process 7 is training in ...".
-    Raises  SettingsError if a living process, or one on another machine, holds the lock.
+    The lock is the system's: it ends with the process, however that ends.
+    doing   what this process does there, as in "training in ...".
+    Raises  SettingsError if another run holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / "lock"
-    while True:
-        try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            break
-        except FileExistsError:
-            owner = _owner(lock)
-            if owner:
-                raise SettingsError(
-                    f"process {owner} is {doing} in {folder}: wait for it, stop it, or choose "
-                    f"another folder. If there is no such run, delete {lock}."
-                ) from None
-            lock.unlink(missing_ok=True)
-    with os.fdopen(handle, "w") as file:
-        file.write(f"{os.getpid()} {socket.gethostname()}")
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(
+            f"another process is {doing} in {folder}: wait for it, stop it, or choose another "
+            "folder."
+        ) from None
+    except NotImplementedError:
+        log.warning("%s is on a drive without file locks: run one command there at a time", folder)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        lock.release()
 
 
 def enough(folder: Path, needed: int, what: str, advice: str) -> None:
@@ -70,17 +69,3 @@ def room(folder: Path) -> Iterator[None]:
                 "from what was saved last."
             ) from error
         raise
-
-
-def _owner(lock: Path) -> str:
-    """The process that holds the lock, empty if it is dead; one elsewhere counts as living."""
-    try:
-        number, _, machine = lock.read_text().partition(" ")
-        if machine and machine != socket.gethostname():
-            return f"{number} on {machine}"
-        os.kill(int(number), 0)
-    except PermissionError:  # another user's
-        return number
-    except (OSError, ValueError):
-        return ""
-    return number

@@ -133,6 +133,18 @@ def embed_prompt(path: Path, target: Path) -> None:
     save_file(embeddings, target)
 
 
+def embedded_prompt(path: Path, scratch: Path) -> Path:
+    """The file of embeddings that `path` is, or one made in `scratch` of the text encoder it is.
+
+    Raises PackError as load_text_encoder.
+    """
+    if "conditional" in open_checkpoint(path, EXPECTED).shapes:
+        return path
+    target = scratch / "prompt.safetensors"
+    embed_prompt(path, target)
+    return target
+
+
 def _sizes(shapes: Mapping[str, Shape]) -> tuple[int, int, int, int]:
     """Vocabulary, places, width and depth; those of CLIP ViT-L/14 where a tensor is missing."""
     words, width = _matrix(shapes, "embeddings.token_embedding.weight", (49408, 768))

@@ -21,8 +21,8 @@ _OFFICIAL = {  # argument of convert -> the file it wants and where that officia
     "stage_two": "checkpoint-stage2-{kind}.ckpt, linked from " + _AUTHORS,
     "vae": "diffusion_pytorch_model.safetensors of huggingface.co/stabilityai/sd-vae-ft-mse",
     "dinov2": "model.safetensors of huggingface.co/facebook/dinov2-large",
-    "prompt": "a safetensors file with `conditional` and `unconditional`, 1x77x768 each: what the "
-    f"text encoder of Stable Diffusion 1.5 inpainting makes of '{PROMPT}' and of ''",
+    "prompt": "text_encoder/model.safetensors of Stable Diffusion 1.5 inpainting, or what it makes "
+    f"of '{PROMPT}' and of '': `conditional` and `unconditional`, 1x77x768 each",
     "vae_stage_two": "vae/diffusion_pytorch_model.safetensors of Stable Diffusion 1.5 inpainting",
 }
 _OPTIONAL = "vae_stage_two"

@@ -108,7 +108,7 @@ class Stage:
     initial       weights to start from: a pack, or a Stable Diffusion 1.x as one file (in names
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
-    prompt        prompt embeddings of stage two, made by tools/make_prompt_embeddings.py.
+    prompt        the text encoder that embeds the prompt of stage two, or these embeddings.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
     cache_tokens  keep the tokens of an encoder that is not trained on disk, for stage one.
     """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from realishuman.errors import SettingsError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
+from realishuman.mesh.hand_corrector import JOINTS, SIDE
 from realishuman.train.config import Corrector, TrainConfig
 from realishuman.train.corrector_data import (
     PER_FILE,
@@ -24,9 +25,9 @@ from realishuman.train.corrector_data import (
     varied,
 )
 from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector
-from realishuman.train.corrector_onnx import corrector_onnx
 from realishuman.train.folder import RunFolder
 from realishuman.train.loop import Trainee, train
+from realishuman.train.small_onnx import small_onnx
 
 NAME = "corrector"
 AT_ONCE = 64
@@ -112,7 +113,8 @@ def _export(
         "licence": config.pack.licence,
     }
     path = folder / f"{NAME}.onnx"
-    content = corrector_onnx(net, note)
+    example = {"crop": torch.zeros(2, 3, SIDE, SIDE), "found": torch.zeros(2, JOINTS, 3)}
+    content = small_onnx(net, example, ["joints"], note)
     with room(folder), whole_file(path) as file:
         file.write(content)
     return path

@@ -18,6 +18,8 @@ from realishuman.train.compute import channels_last
 
 CHANNELS = 7  # crop, pose, m
 FINGERS = (4, 5, 6)  # classes of the count
+# probabilities (N, 1) and (N, 3), and the (N, F) numbers that both are computed from
+OUTPUTS = ("malformed", "fingers", "features")
 IGNORED = -1  # a hand whose fingers nobody can count
 RANKED, PLACED, COUNTED = 0.5, 1.0, 0.3  # weights of the losses besides the verdict's
 
@@ -99,13 +101,42 @@ class CriticNet(nn.Module):
 
     def forward(self, x: Tensor) -> Opinion:
         """(N, 7, R, R) to logits."""
-        x = x.contiguous(memory_format=torch.channels_last)
+        features, places = self._seen(x.contiguous(memory_format=torch.channels_last))
+        return Opinion(self.verdict(features), self.count(features), places)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, 7, R, R) to the (N, F) numbers that verdict and count are computed from."""
+        return self._seen(x)[0]
+
+    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and places."""
         for level in self.levels[:-1]:
             x = level(x)
         places = self.place(x)
         x = self.levels[-1](x)
         features = torch.cat([x.mean((2, 3)), x.amax((2, 3)), places.amax((2, 3))], dim=1)
-        return Opinion(self.verdict(features), self.count(features), places)
+        return features, places
+
+
+class Answering(nn.Module):
+    """The network as its file answers: probabilities, and what they are computed from.
+
+    outputs  some of OUTPUTS, in the order in which they come.
+    """
+
+    def __init__(self, net: CriticNet, outputs: Sequence[str]) -> None:
+        super().__init__()
+        self.net, self.outputs = net, outputs
+
+    def forward(self, crop: Tensor) -> tuple[Tensor, ...]:
+        """(N, 7, R, R) to one (N, k) for each output."""
+        features = self.net.features(crop)
+        answers = {
+            "malformed": torch.sigmoid(self.net.verdict(features)),
+            "fingers": torch.softmax(self.net.count(features), dim=1),
+            "features": features,
+        }
+        return tuple(answers[name] for name in self.outputs)
 
 
 class TrainedCritic(nn.Module):

@@ -12,14 +12,14 @@ from realishuman.errors import SettingsError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
 from realishuman.train.config import Critic, TrainConfig
-from realishuman.train.critic import TrainedCritic
+from realishuman.train.critic import CHANNELS, OUTPUTS, Answering, TrainedCritic
 from realishuman.train.critic_data import CriticData
-from realishuman.train.critic_onnx import OUTPUTS, critic_onnx
 from realishuman.train.data import trained
 from realishuman.train.estimated import Estimated
 from realishuman.train.folder import RunFolder
 from realishuman.train.loop import Trainee, train
 from realishuman.train.shards import Crops
+from realishuman.train.small_onnx import small_onnx
 
 GIVES = {"judge": OUTPUTS[:1], "scorer": OUTPUTS}
 
@@ -63,7 +63,9 @@ def _export(
     }
     path = folder / f"{name}.onnx"
     net = module.net.eval().to("cpu", torch.float32)
-    content = critic_onnx(net, config.pack.resolution, GIVES[name], note)
+    example = {"crop": torch.zeros(2, CHANNELS, config.pack.resolution, config.pack.resolution)}
+    outputs = GIVES[name]
+    content = small_onnx(Answering(net, outputs).eval(), example, outputs, note)
     with room(folder), whole_file(path) as file:
         file.write(content)
     return path

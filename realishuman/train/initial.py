@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
+from realishuman.official.text_encoder import EXPECTED, embedded_prompt
 from realishuman.packs.checkpoint import Checkpoint, open_checkpoint
 from realishuman.packs.convert import resize_positions
 from realishuman.packs.pack import METADATA_KEY, Pack
@@ -45,9 +47,9 @@ def source(stage: Stage, networks: Networks) -> Load:
         if prefix == "image_encoder." and stage.encoder is not None:
             return _encoder(Path(stage.encoder), networks)
         if prefix == "prompt." and stage.prompt is not None:
-            return _all(
-                open_checkpoint(Path(stage.prompt), "the file of tools/make_prompt_embeddings.py")
-            )
+            with TemporaryDirectory(prefix="realishuman-") as scratch:
+                file = embedded_prompt(Path(stage.prompt), Path(scratch))
+                return _all(open_checkpoint(file, EXPECTED))
         if pack is not None:
             if prefix == "image_encoder." and pack.header.encoder_file is not None:
                 raise SettingsError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from realishuman.cli.main import main
 from realishuman.errors import SettingsError, TrainingError
+from realishuman.files.guard import locked
 from realishuman.train import collect as collecting
 from realishuman.train.collect import MANIFEST, collect
 from realishuman.train.shards import Crops
@@ -149,16 +149,16 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(pictures, to, monkeypatch):
 def test_folders_that_cannot_be_used_end_with_code_2(pictures, config_file, tmp_path, capsys):
     (tmp_path / "none").mkdir()
     (tmp_path / "crops").mkdir()
-    (tmp_path / "crops/lock").write_text(str(os.getpid()))
     prepare = ["train", "prepare", "--workers", "1", "--config"]
     config = config_file(tmp_path / "run", {"folder": str(tmp_path / "crops")})
-    for folder, said in (
-        (tmp_path / "none", "holds no picture"),
-        (tmp_path / "missing", "is no folder"),
-        (pictures, "is making crops in"),
-    ):
-        assert main([*prepare, config, str(folder)]) == 2
-        assert said in capsys.readouterr().err
+    with locked(tmp_path / "crops", "making crops"):
+        for folder, said in (
+            (tmp_path / "none", "holds no picture"),
+            (tmp_path / "missing", "is no folder"),
+            (pictures, "is making crops in"),
+        ):
+            assert main([*prepare, config, str(folder)]) == 2
+            assert said in capsys.readouterr().err
     file = config_file(tmp_path / "run", {"folder": str(pictures / "notes.txt")})
     assert main([*prepare, file, str(pictures)]) == 2
     assert "should be a folder" in capsys.readouterr().err

@@ -43,8 +43,8 @@ from realishuman.train.corrector_data import (
     varied,
 )
 from realishuman.train.corrector_net import DEPTH, CorrectorNet, TrainedCorrector
-from realishuman.train.corrector_onnx import corrector_onnx
 from realishuman.train.crops import CONFIDENCE
+from realishuman.train.small_onnx import small_onnx
 
 FIRST, PER_FILE, COUNT = 5_000_000, 4, 8
 PICTURES = (112, 120)  # their sides, pixels
@@ -227,7 +227,8 @@ def test_the_file_answers_as_the_network_does():
         net.head.weight.mul_(5)  # answers that differ from the middle
     crop, found = torch.randn(5, 3, SIDE, SIDE), torch.rand(5, JOINTS, 3)
 
-    content = corrector_onnx(net, {"seed": "3"})
+    example = {"crop": crop[:2], "found": found[:2]}
+    content = small_onnx(net, example, ["joints"], {"seed": "3"})
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"crop": crop.numpy(), "found": found.numpy()})
 

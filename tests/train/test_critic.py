@@ -16,12 +16,20 @@ from realishuman.errors import SettingsError
 from realishuman.synthetic.malform import KINDS
 from realishuman.synthetic.sample import first_kind, sample
 from realishuman.train.config import Critic, critic_stage
-from realishuman.train.critic import FINGERS, IGNORED, CriticBatch, CriticNet, TrainedCritic
+from realishuman.train.critic import (
+    FINGERS,
+    IGNORED,
+    OUTPUTS,
+    Answering,
+    CriticBatch,
+    CriticNet,
+    TrainedCritic,
+)
 from realishuman.train.critic_data import CriticData, softened, varied
-from realishuman.train.critic_onnx import OUTPUTS, critic_onnx
 from realishuman.train.critics import train_critic
 from realishuman.train.crops import mirrored
 from realishuman.train.estimated import Estimated, Shown
+from realishuman.train.small_onnx import small_onnx
 
 WIDTHS = (4, 4, 6, 8)
 FEW = Critic(count=5, widths=WIDTHS, stage=replace(critic_stage(0), steps=3, batch=4))
@@ -146,7 +154,10 @@ def test_the_file_answers_as_the_network_does(outputs):
                 value.copy_(value.half())  # what the file can hold
     x = torch.randn(5, 7, 32, 32)
 
-    session = session_of(critic_onnx(net, 32, outputs, {"seed": "3"}))
+    example = {"crop": torch.zeros(2, 7, 32, 32)}
+    session = session_of(
+        small_onnx(Answering(net, outputs).eval(), example, outputs, {"seed": "3"})
+    )
     found = dict(zip(outputs, session.run(list(outputs), {"crop": x.numpy()}), strict=True))
 
     seen = []

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import csv
-import os
 
 import numpy as np
 import pytest
 import torch
 
 from realishuman.errors import SettingsError, TrainingError
+from realishuman.files.guard import locked
 from realishuman.train.config import Stage
 from realishuman.train.ema import Average
 from realishuman.train.folder import RunFolder
@@ -94,7 +94,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_good(tmp_path
     state = folder.load_checkpoint()
     assert state["step"] == 5
     assert torch.isfinite(state["module"]["weight"]).all()
-    assert not (folder.path / "lock").exists()
+    with locked(folder.path, "training"):
+        pass
 
 
 def test_the_learning_rate_rises_stays_and_falls():
@@ -122,13 +123,11 @@ def test_the_average_follows_slowly_and_is_put_back():
     assert float(early.state()["weight"]) == pytest.approx(1 - 2 / 11)
 
 
-def test_a_folder_in_use_is_refused_and_a_dead_lock_is_not(tmp_path):
+def test_a_folder_in_use_is_refused(tmp_path):
     folder = RunFolder(tmp_path)
-    (tmp_path / "lock").write_text(str(os.getpid()))
-    with pytest.raises(SettingsError, match=f"process {os.getpid()} is training"):
+    with locked(tmp_path, "training"), pytest.raises(SettingsError, match="process is training"):
         train(line(), STAGE, folder)
 
-    (tmp_path / "lock").write_text(str(2**22 + 1))  # more than any pid
     assert train(line(), STAGE, folder) == 12
 
 

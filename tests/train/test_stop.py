@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from realishuman.cli.main import main
+from realishuman.files.guard import locked
 from realishuman.train import loop
 from realishuman.train.config import Stage
 from realishuman.train.data import AutoencoderData
@@ -52,7 +53,8 @@ def test_a_signal_ends_the_step_and_saves_it(tmp_path, sent):
 
     assert folder.load_checkpoint()["step"] == 4
     assert "Stopping after this step" in said[0]
-    assert not (folder.path / "lock").exists()
+    with locked(folder.path, "training"):
+        pass
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     again = number()
     assert train(again, STAGE, folder) == 8
@@ -66,7 +68,8 @@ def test_a_second_signal_stops_at_once(tmp_path):
         train(number(*kills), STAGE, folder)
 
     assert folder.load_checkpoint() is None
-    assert not (tmp_path / "lock").exists()
+    with locked(tmp_path, "training"):
+        pass
 
 
 def test_the_command_says_what_is_saved_and_ends_with_130(

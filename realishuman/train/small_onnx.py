@@ -1,33 +1,34 @@
-"""Writes the trained landmark corrector as one ONNX file, weights as float16 cast when opened."""
+"""Writes a small trained network as one ONNX file, weights as float16 that are cast when opened."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import torch
+from torch import Tensor, nn
 
 from realishuman.advice import extra
 from realishuman.errors import SettingsError
-from realishuman.mesh.hand_corrector import JOINTS, SIDE
 from realishuman.onnx_files.writer import IR_VERSION, traced
-from realishuman.train.corrector_net import CorrectorNet
 
 
-def corrector_onnx(net: CorrectorNet, note: Mapping[str, str]) -> bytes:
-    """The network as an ONNX file with the inputs and the output of mesh.hand_corrector.CORRECTOR.
+def small_onnx(
+    net: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], note: Mapping[str, str]
+) -> bytes:
+    """The network as an ONNX file of opset 17, which onnxruntime 1.17 reads.
 
-    net     evaluating, float32, on the CPU.
-    note    goes into the file's metadata.
-    Raises  SettingsError if the package onnx is missing.
+    net      evaluating, float32, on the CPU.
+    example  its inputs by name; the first axis may have any length.
+    outputs  names of what it returns.
+    note     goes into the file's metadata.
+    Raises   SettingsError if the package onnx is missing.
     """
     try:
         import onnx
     except ImportError as error:
         raise SettingsError(
-            f"onnx is not installed, and writing the trained corrector needs it: `{extra('train')}`"
+            f"onnx is not installed, and writing a trained network needs it: `{extra('train')}`"
         ) from error
-    example = {"crop": torch.zeros(2, 3, SIDE, SIDE), "found": torch.zeros(2, JOINTS, 3)}
-    model = onnx.load_from_string(traced(net, example, ["joints"]))
+    model = onnx.load_from_string(traced(net, example, outputs))
     graph, weights = model.graph, dict(net.named_parameters()) | dict(net.named_buffers())
     for given in [one for one in graph.input if one.name not in example]:
         graph.input.remove(given)
