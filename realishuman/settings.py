@@ -1,4 +1,4 @@
-"""Every setting, declared once: the command line, API and any user interface are derived from it.
+"""Every setting, declared once: the command line, the API and the WebUI are derived from here.
 
 A field's metadata holds its help, range and choices. `None` means "as the preset says". Presets
 hold the constants in which the released code and the paper differ, per part kind.
@@ -40,7 +40,7 @@ def setting(
 
 
 def _own(kind: str, name: str, low: float, high: float) -> Any:
-    return setting(None, f"the same as {name}, for {kind}s only", low=low, high=high)
+    return setting(None, f"{name}, for {kind}s only", low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,24 @@ class Settings:
         "dwpose-released takes, as the released code does, the largest person only and BGR for RGB",
         choices=DETECTORS,
     )
-    confidence: float = setting(0.5, "lowest detection score that counts", low=0.0, high=1.0)
+    confidence: float = setting(0.5, "ignore detections that score below this", low=0.0, high=1.0)
     min_size: int = setting(
         20,
-        "leave parts alone whose longer side is below this many pixels",
+        "skip parts whose longer side is shorter than this, in pixels",
         low=1,
         high=4096,
         usual=512,
     )
     min_area: float = setting(
         0.0,
-        "leave parts alone whose box covers less than this share of the picture",
+        "skip parts whose box covers less than this share of the picture",
         low=0.0,
         high=1.0,
         step=0.001,
     )
     max_area: float = setting(
         1.0,
-        "leave parts alone whose box covers more than this share of the picture",
+        "skip parts whose box covers more than this share of the picture",
         low=0.0,
         high=1.0,
         step=0.001,
@@ -91,7 +91,7 @@ class Settings:
     )
     engine: str = setting(
         AUTO,
-        "what repaints the parts: a pack's two stages; auto takes the best there is for each kind",
+        "what repaints the parts; pack runs a pack's two stages, auto picks the best for each kind",
         choices=(AUTO, PACK),
     )
     preset: str | None = setting(
@@ -102,38 +102,38 @@ class Settings:
     )
     dilate: int | None = setting(
         None,
-        "how far the repainted ring reaches outwards: kernel of m_d, in pixels of the 512 crop",
+        "how far the repainted ring reaches outwards: m_d's kernel, in pixels of the 512 crop",
         low=0,
         high=256,
     )
     erode: int | None = setting(
         None,
-        "how far the ring reaches into the part: kernel of m_e, in pixels of the 512 crop",
+        "how far the ring reaches into the part: m_e's kernel, in pixels of the 512 crop",
         low=0,
         high=256,
     )
-    steps: int | None = setting(None, "DDIM steps of each stage", low=1, high=999, usual=150)
+    steps: int | None = setting(None, "DDIM steps per stage", low=1, high=999, usual=150)
     guidance: float | None = setting(
-        None, "classifier-free guidance scale; 1 switches guidance off", low=1.0, high=20.0
+        None, "classifier-free guidance scale; 1 turns guidance off", low=1.0, high=20.0
     )
-    seed: int = setting(0, "seed of the noise", low=0, high=2**63 - 1)
+    seed: int = setting(0, "random seed", low=0, high=2**63 - 1)
     tries: int = setting(
         1,
-        "paint each part with so many seeds, from seed on, and keep what the judge finds best",
+        "paint each part with this many consecutive seeds and keep the one the judge rates best",
         low=1,
         high=64,
         usual=8,
     )
     reference_every: int = setting(
         1,
-        "compute reference features anew every so many steps; above 1 is an approximation",
+        "recompute the reference features every N steps; above 1 is faster but approximate",
         low=1,
         high=1000,
         usual=20,
     )
     guidance_share: float = setting(
         1.0,
-        "share of the steps, from the first, that use guidance; below 1 is an approximation",
+        "share of the steps, from the first, that use guidance; below 1 is faster but approximate",
         low=0.0,
         high=1.0,
     )
@@ -152,13 +152,13 @@ class Settings:
     )
     mesh: str = setting(
         "auto",
-        "what makes the meshes: built in, or the paper's own HaMeR and 3DDFA-V3; auto: those the "
-        "pack asks for, where they are installed",
+        "where the meshes come from: built in, or the paper's HaMeR and 3DDFA-V3; auto uses what "
+        "the pack asks for, if it is installed",
         choices=("auto", "embedded", "official"),
     )
     judge: bool = setting(True, "keep the original where the repair is not better")
     skip_good: bool = setting(
-        False, "leave alone what the pack's judge network, if it has one, takes for good already"
+        False, "skip parts that already look good to the pack's judge network, if the pack has one"
     )
     hand_confidence: float | None = _own("hand", "confidence", 0.0, 1.0)
     hand_dilate: int | None = _own("hand", "dilate", 0, 256)

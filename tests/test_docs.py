@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+WRAPPED = [ROOT / "README.md", *PAGES]
 
 
 def headings(page):
@@ -30,6 +31,30 @@ def test_links_lead_somewhere(page):
         file = page.parent / path if path else page
         assert file.exists(), target
         assert not anchor or anchor in headings(file), target
+
+
+def long_lines(text, columns=100):
+    """Lines of prose beyond `columns`; targets of links do not count, since they cannot wrap."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"\]\([^)]*\)|https?://\S+", "", prose)
+    return [
+        line
+        for line in prose.splitlines()
+        if len(line) > columns and not line.lstrip().startswith("|")
+    ]
+
+
+@pytest.mark.parametrize("page", WRAPPED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_is_wrapped_at_100_columns(page):
+    assert long_lines(page.read_text(encoding="utf-8")) == []
+
+
+def test_long_lines_are_seen_in_prose_alone():
+    row, code = "| " + "a " * 60 + "|", "```\n" + "b " * 60 + "\n```"
+
+    assert long_lines(f"{row}\n{code}\nshort\n") == []
+    assert long_lines("[a](" + "c" * 120 + ")") == []
+    assert len(long_lines("a " * 60)) == 1
 
 
 def test_the_index_lists_every_page():

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from realishuman.pipeline import standalone
-from realishuman.settings import Settings
+from realishuman.settings import PART_KINDS, Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,12 +21,14 @@ def settings_table():
     for spec in fields(Settings):
         meta, default = spec.metadata, spec.default
         if spec.type == "bool":
-            allowed = f"`--no-{spec.name.replace('_', '-')}` switches it off"
+            allowed = f"`--no-{spec.name.replace('_', '-')}` turns it off"
             shown = "on" if default else "off"
         else:
             allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
             shown = ",".join(default) if isinstance(default, tuple) else default
-        shown = "as the pack says" if shown is None else shown
+        kind, _, rest = spec.name.partition("_")
+        unset = f"that of `--{rest}`" if kind in PART_KINDS else "as the pack says"
+        shown = unset if shown is None else shown
         name = spec.name.replace("_", "-")
         rows.append(f"| `--{name}` | {meta['help']} | {allowed} | {shown} |")
     return "\n".join(rows)
