@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realishuman.hosts.webui.api import Limits, RefusedError, detect, refine, understood
+from realishuman.hosts.webui.api import Limits, RefusedError, detect, read_request, refine
 from realishuman.progress import Interrupted
 
 SMALL = Limits(pictures=2, pixels=200_000, characters=2_000_000, boxes=3)
@@ -32,7 +32,7 @@ def body(picture):
 def test_detect_lists_parts_with_their_boxes_and_can_draw_them(body, picture, engine_of, flat_hand):
     hand = flat_hand(210, 160, 100)
 
-    (result,) = detect(understood({**body, "draw": True}, SMALL), engine_of([hand]))["results"]
+    (result,) = detect(read_request({**body, "draw": True}, SMALL), engine_of([hand]))["results"]
 
     (part,) = result["parts"]
     assert (result["width"], result["height"]) == (420, 300)
@@ -46,7 +46,7 @@ def test_detect_lists_parts_with_their_boxes_and_can_draw_them(body, picture, en
 def test_refine_returns_the_picture_and_a_report(body, picture, engine_of, flat_hand):
     engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
 
-    (result,) = refine(understood({**body, "only": [2]}, SMALL), engine)["results"]
+    (result,) = refine(read_request({**body, "only": [2]}, SMALL), engine)["results"]
 
     assert [part["outcome"] for part in result["report"]["parts"]] == ["kept", "refined"]
     changed = (pixels_of(result["image"]) != picture).any(axis=2)
@@ -62,7 +62,7 @@ def test_a_picture_keeps_its_alpha_and_its_text(picture, engine_of, flat_hand):
     text.add_text("parameters", "a hand\nSteps: 20")
     body = {"image": as_base64(np.dstack([picture, alpha]), pnginfo=text), "settings": QUICK}
 
-    (result,) = refine(understood(body, SMALL), engine_of([flat_hand(210, 160, 100)]))["results"]
+    (result,) = refine(read_request(body, SMALL), engine_of([flat_hand(210, 160, 100)]))["results"]
 
     back = Image.open(BytesIO(base64.b64decode(result["image"])))
     assert back.mode == "RGBA"
@@ -74,7 +74,7 @@ def test_boxes_are_searched_in_place_of_the_picture(body, engine_of, flat_hand):
     engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
     body["boxes"] = [{"kind": "hand", "box": [220, 50, 400, 250]}]
 
-    (result,) = detect(understood(body, SMALL), engine)["results"]
+    (result,) = detect(read_request(body, SMALL), engine)["results"]
 
     assert len(result["parts"]) == 1
     assert result["parts"][0]["box"]["x0"] > 220
@@ -84,7 +84,7 @@ def test_an_exact_box_is_a_part_of_that_place_size_and_side(body, engine_of):
     place = {"kind": "hand", "box": [220, 50, 300, 250]}
     body["boxes"] = [{**place, "side": "left", "exact": True}]
 
-    (result,) = detect(understood(body, SMALL), engine_of([]))["results"]
+    (result,) = detect(read_request(body, SMALL), engine_of([]))["results"]
 
     [part] = result["parts"]
     assert list(part["box"].values()) == place["box"]
@@ -103,7 +103,7 @@ def test_an_interrupt_answers_with_the_unchanged_picture(body, picture, engine_o
 
     engine = engine_of([flat_hand(210, 160, 100)])
 
-    (result,) = refine(understood(body, SMALL), engine, Stop())["results"]
+    (result,) = refine(read_request(body, SMALL), engine, Stop())["results"]
 
     assert result["report"]["message"].startswith("Interrupted")
     np.testing.assert_array_equal(pixels_of(result["image"]), picture)
@@ -112,7 +112,7 @@ def test_an_interrupt_answers_with_the_unchanged_picture(body, picture, engine_o
 def test_a_data_address_is_taken_as_browsers_write_it(body):
     body["image"] = "data:image/png;base64," + body["image"]
 
-    assert understood(body, SMALL).pictures[0].rgb.shape == (300, 420, 3)
+    assert read_request(body, SMALL).pictures[0].rgb.shape == (300, 420, 3)
 
 
 @pytest.mark.parametrize(
@@ -146,25 +146,25 @@ def test_a_data_address_is_taken_as_browsers_write_it(body):
 )
 def test_what_is_wrong_is_named_with_its_field(body, change, status, field):
     with pytest.raises(RefusedError) as caught:
-        understood({**body, **change}, SMALL)
+        read_request({**body, **change}, SMALL)
 
     assert (caught.value.status, caught.value.field) == (status, field)
 
 
 def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded():
     with pytest.raises(RefusedError, match=r"megapixels") as caught:
-        understood({"image": as_base64(np.zeros((500, 401), np.uint8))}, SMALL)
+        read_request({"image": as_base64(np.zeros((500, 401), np.uint8))}, SMALL)
 
     assert caught.value.status == 413
 
 
 def test_more_pictures_than_allowed_are_refused(body):
     with pytest.raises(RefusedError) as caught:
-        understood({"images": [body["image"]] * 3}, SMALL)
+        read_request({"images": [body["image"]] * 3}, SMALL)
 
     assert (caught.value.status, caught.value.field) == (413, "images")
 
 
 def test_the_message_on_a_setting_says_its_range(body):
     with pytest.raises(RefusedError, match=r"from 1 to 999"):
-        understood({**body, "settings": {"steps": 1000}}, SMALL)
+        read_request({**body, "settings": {"steps": 1000}}, SMALL)

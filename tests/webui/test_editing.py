@@ -8,7 +8,7 @@ import pytest
 from realishuman.hosts.webui.bench import paste_kept, refine_parts
 from realishuman.hosts.webui.boxes import as_text, line_of, parse_lines
 from realishuman.hosts.webui.editing import apply_lines
-from realishuman.hosts.webui.views import annotated
+from realishuman.hosts.webui.views import annotate
 from realishuman.imaging.boxes import Box
 from tests.webui.conftest import FAST
 
@@ -21,7 +21,7 @@ def moved(bench, number, box):
 
 
 def drawn(bench):
-    return annotated(bench.rgb, bench.found, bench.prepared, [1, 2])
+    return annotate(bench.rgb, bench.found, bench.prepared, [1, 2])
 
 
 def test_unchanged_lines_keep_their_parts_and_new_ones_are_searched(two):

@@ -8,7 +8,7 @@ import pytest
 
 from realishuman.drawing.sheet import COLOURS, INNER, OUTER
 from realishuman.hosts.webui.bench import open_picture
-from realishuman.hosts.webui.views import GREY, annotated
+from realishuman.hosts.webui.views import GREY, annotate
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
@@ -37,7 +37,7 @@ def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
     picture = np.full((300, 420, 3), 90, np.uint8)
     bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
 
-    view = annotated(picture, bench.found, bench.prepared, [1])
+    view = annotate(picture, bench.found, bench.prepared, [1])
 
     assert view.shape == picture.shape
     for colour in (COLOURS["hand"], OUTER, INNER):
@@ -49,7 +49,7 @@ def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand)
     picture = np.full((300, 420, 3), 90, np.uint8)
     bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
 
-    view = annotated(picture, bench.found, bench.prepared, [])
+    view = annotate(picture, bench.found, bench.prepared, [])
 
     assert share(view, GREY) > 100
     for colour in (COLOURS["hand"], OUTER, INNER):
@@ -61,7 +61,7 @@ def test_the_outer_outline_runs_along_the_edge_of_m_d(engine_of, flat_hand):
     bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
     (one,) = bench.prepared
 
-    view = annotated(picture, bench.found, bench.prepared, [1])
+    view = annotate(picture, bench.found, bench.prepared, [1])
 
     rows, columns = np.nonzero(np.abs(view.astype(int) - OUTER).max(axis=2) < 40)
     inside = one.crop.to_crop(np.column_stack([columns + 0.5, rows + 0.5])).astype(int)
@@ -76,7 +76,7 @@ def test_a_large_picture_is_drawn_smaller_in_its_proportions(flat_hand):
     picture = np.zeros((1000, 3000, 3), np.uint8)
     part = flat_hand(1500, 500, 400)
 
-    view = annotated(picture, found_of(part), longest=600)
+    view = annotate(picture, found_of(part), longest=600)
 
     assert view.shape == (200, 600, 3)
     box = part.box
@@ -88,7 +88,7 @@ def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand
     picture = np.zeros((100, 100, 3), np.uint8)
     parts = flat_hand(-500, -500, 60), flat_hand(float("nan"), 50, 60)
 
-    view = annotated(picture, found_of(*parts).give_reasons({2: "not finite"}))
+    view = annotate(picture, found_of(*parts).give_reasons({2: "not finite"}))
 
     assert view.shape == picture.shape
 
@@ -97,7 +97,7 @@ def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
     picture = np.zeros((100, 50, 3), np.uint8)
     part = flat_hand(25, 50, 40)
 
-    view = annotated(picture, found_of(part), least=640)
+    view = annotate(picture, found_of(part), least=640)
 
     assert view.shape == (640, 320, 3)
     rows, columns = np.nonzero(places(view, COLOURS["hand"]))
@@ -117,7 +117,7 @@ def test_labels_do_not_hide_each_other(picture, flat_hand, monkeypatch, count):
     monkeypatch.setattr(cv2, "rectangle", remembered)
     parts = [flat_hand(200 + 4 * n, 160 + 3 * n, 100) for n in range(count)]
 
-    annotated(picture, found_of(*parts))
+    annotate(picture, found_of(*parts))
 
     assert len(plates) == count
     for one, other in itertools.combinations(plates, 2):

@@ -20,7 +20,7 @@ from realishuman.detect.base import GivenBox
 from realishuman.errors import PictureError, SettingsError
 from realishuman.hosts.webui.boxes import MOST_BOXES, checked_box
 from realishuman.hosts.webui.engine import BoundEngine
-from realishuman.hosts.webui.views import annotated
+from realishuman.hosts.webui.views import annotate
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
 from realishuman.parts.found import Found
@@ -88,7 +88,7 @@ class Request:
     packs: Mapping[str, str]
 
 
-def understood(body: Mapping[str, object], limits: Limits) -> Request:
+def read_request(body: Mapping[str, object], limits: Limits) -> Request:
     """Read a request. Raises RefusedError: 413 for what is too much, 422 for what is wrong."""
     if unknown := [key for key in body if key not in BODY]:
         raise RefusedError(422, str(unknown[0]), f"unknown; known are {', '.join(BODY)}")
@@ -260,7 +260,7 @@ def _listed(found: Found) -> list[dict[str, object]]:
 
 def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: BoundEngine) -> str:
     ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models())
-    view = annotated(picture.rgb, found, ready)
+    view = annotate(picture.rgb, found, ready)
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))
 
 

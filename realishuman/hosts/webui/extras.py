@@ -10,7 +10,7 @@ from realishuman.hosts.webui.fields import FIELDS, choices_from
 from realishuman.hosts.webui.foreign import Component, Extra
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import STAGES, HostProgress, reserve
-from realishuman.hosts.webui.script import STOPPED, TITLE, told
+from realishuman.hosts.webui.script import STOPPED, TITLE, explain
 from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.progress import Interrupted
@@ -38,7 +38,7 @@ class Postprocessing:
         except Interrupted:
             pp.info[f"{PREFIX}result"] = STOPPED
         except Exception as error:  # noqa: BLE001 - nothing of ours may cost the user a picture
-            pp.info[f"{PREFIX}result"] = f"Not refined: {told(error)}"
+            pp.info[f"{PREFIX}result"] = f"Not refined: {explain(error)}"
         finally:
             if not option(KEEP_LOADED):
                 engine().release()

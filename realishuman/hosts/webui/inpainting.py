@@ -35,7 +35,7 @@ def mask_of(p: Processing, size: tuple[int, int]) -> Mask | None:
     return values >= max(SHARE * float(values.max()), 1)
 
 
-def only_touched(found: Found, mask: Mask) -> Found:
+def mark_untouched(found: Found, mask: Mask) -> Found:
     """The same parts; those that lie outside of the mask have that as the reason to stay."""
     apart = [one.number for one in found.chosen if not (_outline(one.mesh, mask) & mask).any()]
     return found.give_reasons(dict.fromkeys(apart, UNTOUCHED))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.hosts.webui.views import LEAST, LONGEST, resized
+from realishuman.hosts.webui.views import LEAST, LONGEST, resize
 from realishuman.parts.found import FoundPart
 from realishuman.pipeline.result import PartReport
 
@@ -36,7 +36,7 @@ QUALITY = 93  # of the JPEG that a browser shows; files are saved by the host, w
 
 def picture_url(pixels: Pixels) -> str:
     """A data address that shows the picture, as JPEG, as large as a preview."""
-    view = resized(np.ascontiguousarray(pixels[..., :3]), LONGEST, LEAST)
+    view = resize(np.ascontiguousarray(pixels[..., :3]), LONGEST, LEAST)
     content = cv2.imencode(
         ".jpg", cv2.cvtColor(view, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     )[1]

@@ -10,7 +10,7 @@ from PIL import Image
 from realishuman.hosts.webui import markup
 from realishuman.hosts.webui.bench import Bench, paste_kept
 from realishuman.hosts.webui.boxes import as_text
-from realishuman.hosts.webui.views import LEAST, annotated
+from realishuman.hosts.webui.views import LEAST, annotate
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def numbers_of(names: Sequence[str]) -> list[int]:
 
 def _draw_stage(bench: Bench, ticked: Collection[int]) -> str:
     """The picture with all that was found drawn on it, and its boxes to move."""
-    view = annotated(bench.rgb, bench.found, bench.prepared, ticked, least=LEAST)
+    view = annotate(bench.rgb, bench.found, bench.prepared, ticked, least=LEAST)
     height, width = bench.rgb.shape[:2]
     return markup.stage(view, (height, width), bench.parts)
 

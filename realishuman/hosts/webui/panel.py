@@ -87,9 +87,9 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
             group = [by_name.pop(name) for name in rest if name in by_name]
             if title:
                 with gradio.Accordion(title, open=False, elem_id=elem_id(_slug(title))):
-                    made.update(laid_out(group, elem_id))
+                    made.update(lay_out(group, elem_id))
             else:
-                made.update(laid_out(group, elem_id))
+                made.update(lay_out(group, elem_id))
         refresh = gradio.Button("Look for packs again", size="sm", elem_id=elem_id("refresh"))
     # outside of the accordion, which ticking its box leaves closed
     said = gradio.HTML(_at_start(), elem_id=elem_id("outlook"))
@@ -115,7 +115,7 @@ def _slug(title: str) -> str:
     return title.lower().replace(",", "").replace(" ", "_")
 
 
-def laid_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Component]:
+def lay_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Component]:
     """Two to a row."""
     import gradio
 

@@ -96,7 +96,7 @@ def _post(name: str, service: Service) -> Callable[[Request], dict[str, object]]
     def endpoint(request: Request) -> dict[str, object]:
         body = request.state.realishuman
         try:
-            understood = api.understood(body, service.limits)  # before waiting for the turn
+            understood = api.read_request(body, service.limits)  # before waiting for the turn
             with service.exclusive():
                 engine = service.engine(understood.packs)
                 if name == "detect":

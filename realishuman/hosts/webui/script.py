@@ -18,7 +18,7 @@ from realishuman.hosts.webui import infotext, saving
 from realishuman.hosts.webui.engine import engine
 from realishuman.hosts.webui.fields import Choices, FieldError, choices_from, values_from
 from realishuman.hosts.webui.foreign import Component, HasImage, Processed, Processing
-from realishuman.hosts.webui.inpainting import ALL, mask_of, only_touched
+from realishuman.hosts.webui.inpainting import ALL, mark_untouched, mask_of
 from realishuman.hosts.webui.job import JOB, Job, is_nested, job_of
 from realishuman.hosts.webui.options import KEEP_LOADED, PREVIEW, option
 from realishuman.hosts.webui.progress import HostProgress, count_sampling, reserve
@@ -164,7 +164,7 @@ class AlwaysOn:
         except Interrupted:
             job.facts[number] = {"result": STOPPED}
         except Exception as error:  # noqa: BLE001 - nothing of ours may cost the user a picture
-            job.facts[number] = {"result": f"Not refined: {_told(p, error)}"}
+            job.facts[number] = {"result": f"Not refined: {_explain(p, error)}"}
 
 
 def _refined(
@@ -178,7 +178,7 @@ def _refined(
     pixels, settings = pixels_of(image), choices.for_seed(_seed(p, number))
     mask, found = None if choices.inpaint_parts == ALL else mask_of(p, image.size), None
     if mask is not None:
-        found = only_touched(bound.find(pixels, settings, progress=progress), mask)
+        found = mark_untouched(bound.find(pixels, settings, progress=progress), mask)
     result = bound.refine(
         pixels,
         settings,
@@ -199,7 +199,7 @@ def _refined(
     return with_pixels(image, result.image)
 
 
-def told(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """The sentence about an error, without folders; the log has more.
 
     It is saved with the picture, and pictures are shared: nobody's folder names belong there.
@@ -218,8 +218,8 @@ def _logged(error: Exception) -> str:
     return sentence
 
 
-def _told(p: Processing, error: Exception) -> str:
-    sentence = told(error)
+def _explain(p: Processing, error: Exception) -> str:
+    sentence = explain(error)
     _tell(p, sentence)
     return sentence
 

@@ -16,7 +16,7 @@ from realishuman.hosts.webui.foreign import Component, Event, Values
 from realishuman.hosts.webui.markup import HINT
 from realishuman.hosts.webui.models_tab import ModelsTab
 from realishuman.hosts.webui.page_update import PageUpdate
-from realishuman.hosts.webui.panel import GROUPS, IMG2IMG_ONLY, PACKS, laid_out
+from realishuman.hosts.webui.panel import GROUPS, IMG2IMG_ONLY, PACKS, lay_out
 from realishuman.hosts.webui.sending import TAB
 from realishuman.hosts.webui.tab_host import TabHost
 
@@ -173,7 +173,7 @@ class Page:
         by_name = {one.name: one for one in FIELDS if one.name not in NOT_HERE}
         ring = [by_name.pop(name) for name in ("dilate", "erode")]
         with gradio.Group(elem_id=name_of("ring")):
-            self.settings |= laid_out(ring, name_of)
+            self.settings |= lay_out(ring, name_of)
         seed = SETTINGS["seed"]
         for title, names in GROUPS:
             rest = tuple(by_name) if title == "More" else names
@@ -181,7 +181,7 @@ class Page:
             if not group:
                 continue
             with gradio.Accordion(title or "Parts and packs", open=False):
-                self.settings |= laid_out(group, name_of)
+                self.settings |= lay_out(group, name_of)
                 if "steps" in names:
                     self.settings["seed"] = gradio.Number(
                         value=seed.default,

@@ -45,10 +45,10 @@ def write_infotext(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
     from modules import images
 
     source = images.read_info_from_image(image)[0] if image is not None else None
-    return added(source or "", pairs)
+    return add_keys(source or "", pairs)
 
 
-def added(source: str, pairs: Mapping[str, str]) -> str:
+def add_keys(source: str, pairs: Mapping[str, str]) -> str:
     """Our keys in a picture's infotext."""
     from modules.infotext_utils import quote
 
@@ -168,7 +168,7 @@ class TabHost:
                 source,
                 target,
                 lambda rgb: bound.refine(rgb, settings, progress=progress),
-                lambda text, result: added(
+                lambda text, result: add_keys(
                     text,
                     {
                         **infotext.settings_of(bound.choices),

@@ -39,7 +39,7 @@ _STEPS = 6  # heights of a label by which it may stand away from its box
 _FAR = 1e5  # pixels; beyond it OpenCV's coordinates overflow
 
 
-def annotated(
+def annotate(
     rgb: Pixels,
     found: Found,
     prepared: Sequence[PreparedPart] = (),
@@ -56,7 +56,7 @@ def annotated(
     """
     if chosen is None:
         chosen = [one.number for one in found.chosen]
-    view = resized(rgb, longest, least)
+    view = resize(rgb, longest, least)
     size = view.shape[1], view.shape[0]
     scales = (size[0] / rgb.shape[1], size[1] / rgb.shape[0])
     width = max(round(max(size) / 700), 1)
@@ -81,7 +81,7 @@ def annotated(
     return view
 
 
-def resized(rgb: Pixels, longest: int, least: int) -> Pixels:
+def resize(rgb: Pixels, longest: int, least: int) -> Pixels:
     """A copy whose longer side is between the two, in pixels."""
     longer = max(rgb.shape[:2])
     scale = min(max(longer, least), longest) / longer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from realishuman.hosts.webui.inpainting import UNTOUCHED, mask_of, only_touched
+from realishuman.hosts.webui.inpainting import UNTOUCHED, mark_untouched, mask_of
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.parts.found import number_parts
 
@@ -36,7 +36,7 @@ def drawn(x0, y0, x1, y1, size=SIZE):
 
 
 def kept(found, mask, size=SIZE):
-    marked = only_touched(found, mask_of(Processing(mask), size))
+    marked = mark_untouched(found, mask_of(Processing(mask), size))
     return [one.reason for one in marked.parts]
 
 
