@@ -1,0 +1,1 @@
+"""The programs that run the pipeline: the command line and the Stable Diffusion WebUIs."""

@@ -1,1 +1,0 @@
-"""The WebUI around us: its networks, its progress bar, and the engine that works beside them."""

@@ -1,1 +1,0 @@
-"""The HTTP routes under /realishuman/v1."""

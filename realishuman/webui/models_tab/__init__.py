@@ -1,1 +1,0 @@
-"""The page Models: which files there are, downloads, packs made of official files."""

@@ -1,1 +1,0 @@
-"""The tab RealisHuman: one picture, its parts and boxes, and what was repainted of them."""
