@@ -18,8 +18,9 @@ ORDER = [  # what stands lower may import what stands higher
     "parts", "paint", "judge", "pipeline",
     "drawing", "batch", "official", "doctor",
     "synthetic", "evaluate", "train",
-    "hosts", "cli",
+    "webui", "cli",
 ]  # fmt: skip
+WEBUI_ORDER = ["", "host", "generation", "models_tab", "tab", "http"]  # "": beside the rooms
 HOST_ONLY = {"gradio", "fastapi", "modules", "modules_forge", "backend", "ldm_patched"}
 NEVER = {"diffusers", "transformers"}  # of tests, tools and benchmarks
 ABOVE_RUNS = {"accelerate", "ray"}
@@ -56,7 +57,7 @@ def test_imports_point_downwards(file):
     names = imported(file)
     outside = {name.split(".")[0] for name in names}
 
-    if room != "hosts":
+    if room != "webui":
         assert not outside & HOST_ONLY
     assert not outside & NEVER
     if room not in MAY_USE_THEM:
@@ -66,6 +67,29 @@ def test_imports_point_downwards(file):
     ours = {name.split(".")[1] for name in names if name.startswith("realishuman.")}
     above = {one for one in ours - {"__version__"} if ORDER.index(one) > ORDER.index(room)}
     assert not above
+
+
+IN_WEBUI = [file for file in FILES if room_of(file) == "webui"]
+
+
+def webui_place(path):
+    """How high the room of a module stands in webui/; `path` is its path from there, in parts."""
+    return WEBUI_ORDER.index(path[0] if path[0] in WEBUI_ORDER else "")
+
+
+@pytest.mark.parametrize("file", IN_WEBUI, ids=lambda f: str(f.relative_to(ROOT)))
+def test_rooms_of_the_webui_import_downwards(file):
+    own = webui_place(file.relative_to(ROOT / "webui").with_suffix("").parts)
+    names = [name.split(".") for name in imported(file)]
+    above = [n for n in names if n[:2] == ["realishuman", "webui"] and webui_place(n[2:]) > own]
+
+    assert not above
+
+
+def test_every_folder_of_the_webui_is_a_room():
+    folders = {file.parent.name for file in IN_WEBUI} - {"webui"}
+
+    assert folders == set(WEBUI_ORDER) - {""}
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from realishuman.advice import extra
-from realishuman.hosts.webui.background import Background
-from realishuman.hosts.webui.making import REPLACE, STOPPED, TRUST, make_official
-from realishuman.hosts.webui.models_tab import progress_html
 from realishuman.official import setup
 from realishuman.packs.convert import Assumed
 from realishuman.packs.pack import Pack
+from realishuman.webui.models_tab.background import Background
+from realishuman.webui.models_tab.making import REPLACE, STOPPED, TRUST, make_official
+from realishuman.webui.models_tab.tab import progress_html
 
 
 @pytest.fixture

@@ -1,60 +1,32 @@
-"""An engine that needs no WebUI: the pipeline on small random packs."""
+"""The scripts file loaded as the hosts load it, engines that need no host, and a picture."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+import importlib.util
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from realishuman.hosts.webui.bench import open_picture
-from realishuman.hosts.webui.engine import BoundEngine
-from realishuman.hosts.webui.fields import choices_from
 from realishuman.settings import Settings
+from realishuman.webui.generation import extras, script, xyz
+from realishuman.webui.host.program import program
+from realishuman.webui.tab.bench import open_picture
+from tests.webui.painting_engine import PaintingEngine
+from tests.webui.plain_engine import FAST, PlacedDetector, engine_with
 
-FAST = Settings(parts=("hand",), steps=1, seed=3)
-
-
-@dataclass(frozen=True)
-class PlainEngine(BoundEngine):
-    """A bound engine without a host; remembers what it is asked."""
-
-    searches: list = field(default_factory=list)
-    runs: list = field(default_factory=list)
-
-    def find(self, *arguments, **named):
-        self.searches.append(arguments)
-        return super().find(*arguments, **named)
-
-    def refine(self, *arguments, **named):
-        self.runs.append(arguments)
-        return super().refine(*arguments, **named)
+ROOT = Path(__file__).parents[2]
 
 
-def engine_with(models):
-    """An engine in the place of the WebUI's, on models that are there."""
-    source = SimpleNamespace(models=lambda *_chosen: models, working=nullcontext)
-    return PlainEngine(source, choices_from({"parts": ["hand"], "steps": 1}))
+def load(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-class PlacedDetector:
-    """Finds the parts it was given; in named boxes, those whose centre lies in one."""
-
-    provider = "CPUExecutionProvider"
-    note = ""
-
-    def __init__(self, parts):
-        self.parts = list(parts)
-
-    def detect(self, picture, kinds, *, confidence, given=()):
-        def wanted(part):
-            boxes = [one.box for one in given if one.kind == part.kind]
-            (x, y) = part.box.centre
-            return not boxes or any(b.x0 <= x < b.x1 and b.y0 <= y < b.y1 for b in boxes)
-
-        return [part for part in self.parts if part.kind in kinds and wanted(part)]
+stand_in = load("stand_in", Path(__file__).with_name("stand_in.py"))
 
 
 @pytest.fixture
@@ -80,3 +52,68 @@ def two(picture, engine_of, flat_hand):
     """An engine, and the bench of a picture with two hands."""
     engine = engine_of([flat_hand(110, 160, 100), flat_hand(310, 160, 100)])
     return engine, open_picture(picture, engine, FAST)
+
+
+@pytest.fixture
+def host(monkeypatch):
+    """The stand-ins, in place of a WebUI."""
+    for name, module in stand_in.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    program.cache_clear()
+    yield stand_in
+    program.cache_clear()
+
+
+@pytest.fixture
+def shared(host):
+    return sys.modules["modules.shared"]
+
+
+@pytest.fixture
+def painting(monkeypatch):
+    made = PaintingEngine()
+    for place in (script, extras, xyz):
+        monkeypatch.setattr(place, "engine", lambda: made)
+    monkeypatch.setattr("realishuman.webui.host.engine.engine", lambda: made)
+    return made
+
+
+@pytest.fixture
+def loaded(host):
+    """The scripts file as a module that is not in sys.modules."""
+    return load("realishuman_webui.py", ROOT / "scripts" / "realishuman_webui.py")
+
+
+@pytest.fixture
+def ours(loaded, painting):
+    """Our script, with its components made."""
+    made = loaded.RealisHumanScript()
+    made.components = made.ui(False)
+    return made
+
+
+@pytest.fixture
+def generation(host, ours):
+    """A function: a generation with our script's arguments changed by name."""
+
+    def make(*arguments, enabled=True, **options):
+        given = list(arguments) or [enabled, *[one.value for one in ours.components[1:]]]
+        return host.P(ours, given, **options)
+
+    return make
+
+
+@pytest.fixture
+def plain():
+    return Settings()
+
+
+@pytest.fixture
+def square():
+    """Where pictures differ: a function of two pictures."""
+
+    def place(one, other):
+        changed = (np.asarray(one) != np.asarray(other)).any(axis=2)
+        return changed.sum(), changed[8:16, 8:16].sum()
+
+    return place

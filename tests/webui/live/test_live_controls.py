@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from realishuman.hosts.webui.fields import FIELDS
-from realishuman.hosts.webui.tab import NOT_HERE
+from realishuman.webui.fields import FIELDS
+from realishuman.webui.tab.tab import NOT_HERE
 from tests.webui.live.pages import (
     WAIT,
     choose,

@@ -1,1 +1,0 @@
-"""The programs that run the pipeline: the command line and the Stable Diffusion WebUIs."""

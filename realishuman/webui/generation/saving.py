@@ -1,0 +1,75 @@
+"""Intermediate pictures saved beside the one the host saves, under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from realishuman.files.whole import fitting_name
+from realishuman.imaging.formats import HOLDS
+from realishuman.imaging.handed import pixels_of
+from realishuman.packs.store import TRAINED
+from realishuman.webui.foreign import SavedImage
+from realishuman.webui.generation.job import JOB
+from realishuman.webui.options import SAVE, option
+
+if TYPE_CHECKING:
+    from realishuman.pipeline.result import Result
+
+FOLDER = "realishuman"
+BEFORE = "before"
+STEPS = {  # what the user may choose -> the name of the step in Result.steps
+    "crop": "1-crop",
+    "pose": "2-pose",
+    "ring": "3-ring",
+    "stage one": "4-stage-one",
+    "stage two": "5-stage-two",
+}
+
+
+def wanted() -> Collection[str]:
+    """What the user chose to have saved."""
+    return list(option(SAVE) or ())
+
+
+def needs_steps(names: Collection[str]) -> bool:
+    """Whether the pipeline must keep its steps for this."""
+    return any(name in STEPS for name in names)
+
+
+def also_before(names: Collection[str], result: Result) -> Collection[str]:
+    """What to save of this result: the picture as it was, too, where the weights may spoil it."""
+    return names if set(result.weights.values()) <= {TRAINED} else {BEFORE, *names}
+
+
+def pictures(before: Image.Image, result: Result, names: Collection[str]) -> dict[str, Image.Image]:
+    """The pictures to save, by what is added to the file's name."""
+    found: dict[str, Image.Image] = {}
+    if BEFORE in names:
+        is_png = before.mode in HOLDS["PNG"]
+        found[BEFORE] = before if is_png else Image.fromarray(pixels_of(before))
+    ends = {STEPS[name] for name in names if name in STEPS}
+    for step, pixels in result.steps.items():
+        if step.split("/")[1] in ends:
+            found[step.replace("/", "-")] = Image.fromarray(pixels)
+    return found
+
+
+def save_beside(file: str | Path, steps: Mapping[str, Image.Image]) -> None:
+    """Write each as PNG into a folder beside `file`, named after it."""
+    file = Path(file)
+    if steps:
+        (file.parent / FOLDER).mkdir(exist_ok=True)
+    for name, picture in steps.items():
+        picture.save(file.parent / FOLDER / fitting_name(file.stem, f"-{name}.png"))
+
+
+def on_image_saved(parameters: SavedImage) -> None:
+    """What the host calls after each file it has saved; only the one after our hook is ours."""
+    job = getattr(parameters.p, JOB, None)
+    if job is not None and job.steps:
+        steps, job.steps = job.steps, {}
+        save_beside(parameters.filename, steps)

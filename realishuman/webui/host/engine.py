@@ -1,0 +1,248 @@
+"""The one place of a WebUI process where parts are found and refined; keeps models for next time.
+
+Script, tab, routes and Extras all come here: they bind the engine to the packs and the device that
+were chosen, and work with the BoundEngine. A lock lets one of them work at a time: detector and
+networks are shared, and so is the host's device.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.errors import PackError
+from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
+from realishuman.progress import Progress
+from realishuman.settings import AUTO, PART_KINDS, Settings
+
+if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
+    from realishuman.detect.base import Detector, GivenBox
+    from realishuman.packs.pack import Pack
+    from realishuman.parts.found import Found
+    from realishuman.pipeline.models import Models
+    from realishuman.pipeline.result import Result
+    from realishuman.webui.fields import Choices
+    from realishuman.webui.host.host import Host
+
+Pixels = NDArray[np.uint8]
+HOW = "the Models page says how to get them"
+BY_NAME = 'the pack choice "demo"'
+_WARNING = {  # weights -> what to know before they repaint a kind of part
+    DEMO: "The demo pack repaints {}: small networks that show the method on rendered ones and "
+    "spoil real ones.",
+    RANDOM: "A pack of RANDOM weights repaints {}: it paints noise.",
+}
+
+
+class Engine:
+    """Finds and refines; opens everything on first use.
+
+    host  gives the WebUI; asked at the first use, because only then it is complete.
+    """
+
+    def __init__(self, host: Callable[[], Host]) -> None:
+        self._host = host
+        self._lock = RLock()
+        self._detectors: dict[str, Detector] = {}
+        self._key: tuple[object, ...] = ()
+        self._models: Models | None = None
+
+    def bind(self, choices: Choices) -> BoundEngine:
+        """The engine for these packs, this device and these kinds of part."""
+        return BoundEngine(self, choices)
+
+    def models(
+        self,
+        packs: Mapping[str, str] | None = None,
+        detector_device: str = AUTO,
+        kinds: Sequence[str] = PART_KINDS,
+    ) -> Models:
+        """The models for these packs; those of other packs are let go of.
+
+        packs   per part kind the name of a pack file, or AUTO; kinds left out have AUTO.
+        detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
+        kinds   of part that are wanted: only their packs must be sound.
+        Raises  PackError if one is damaged, or there is none of the name.
+        """
+        from realishuman.pipeline.models import Models
+
+        with self._lock:
+            there = installed(self._host().models_folder())
+            chosen = _chosen(there, packs or {}, kinds)
+            key = (detector_device, *((pack.path, pack.stamp) for pack in chosen))
+            if self._models is None or key != self._key:
+                self.release()
+                host = self._host()
+                self._models = Models(
+                    [pack.path for pack in chosen],
+                    host.open_backbone,
+                    self._detector(detector_device),
+                    folder=host.models_folder(),
+                    provider=detector_device,
+                )
+                self._key = key
+            self._models.remarks = _remarks(there, packs or {}, kinds)
+            return self._models
+
+    def provider(self) -> str:
+        """What really runs the detectors' networks, and why if it is not what was asked for.
+
+        Empty before the first picture.
+        """
+        models = self._models.detectors if self._models is not None else ()
+        opened = {
+            f"{one.provider} ({one.note})" if one.note else one.provider
+            for one in (*self._detectors.values(), *models)
+            if one.provider
+        }
+        return ", ".join(sorted(opened))
+
+    def release(self) -> None:
+        """Let go of all networks, in RAM and on the device; they load again when needed."""
+        with self._lock:
+            for detector in self._detectors.values():
+                detector.release()
+            if self._models is not None:
+                self._models, self._key = None, ()
+                self._host().release()
+
+    def pack_files(self) -> list[str]:
+        """Names that may be chosen as packs: of files, and of the sets that packs belong to."""
+        folder = self._host().models_folder()
+        sets = (set_of(pack) for pack in installed(folder).packs)
+        return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
+
+    def outlook(self, kinds: Sequence[str], packs: Mapping[str, str] | None = None) -> list[str]:
+        """What a run will do that its user may not expect, a sentence each; opens no network.
+
+        kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
+        """
+        packs, there = packs or {}, installed(self._host().models_folder())
+        lines = []
+        for kind in kinds:
+            try:
+                pack = there.pick(kind, packs.get(kind, AUTO))
+            except PackError as error:
+                lines.append(f"Pictures stay as they are: {error}")
+                continue
+            if pack is not None and pack.header.weights in _WARNING:
+                lines.append(_WARNING[pack.header.weights].format(f"{kind}s"))
+        return [*_remarks(there, packs, kinds), *lines]
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Alone, with the host undisturbed, and in no other grad mode than everywhere else.
+
+        Forge calls hooks in inference mode; tensors that we keep must not be made in it.
+        """
+        import torch
+
+        with self._lock, self._host().undisturbed(), torch.inference_mode(False), torch.no_grad():
+            yield
+
+    def _detector(self, device: str) -> Detector:
+        from realishuman.detect.embedded import EmbeddedDetector
+
+        if device not in self._detectors:
+            self._detectors[device] = EmbeddedDetector(device)
+        return self._detectors[device]
+
+
+@dataclass(frozen=True)
+class BoundEngine:
+    """The engine with packs and device chosen: what a picture is looked at and refined with."""
+
+    engine: Engine
+    choices: Choices
+
+    def find(
+        self,
+        image: Pixels,
+        settings: Settings,
+        boxes: Sequence[GivenBox] = (),
+        progress: Progress | None = None,
+    ) -> Found:
+        """Parts and meshes of a picture (H, W, 3) uint8; nothing is sampled."""
+        from realishuman.pipeline.look import look
+
+        with self.engine.working():
+            return look(image, self._models(settings.parts), settings, boxes, progress)
+
+    def refine(
+        self,
+        image: Pixels | NDArray[np.uint16],
+        settings: Settings,
+        *,
+        boxes: Sequence[GivenBox] = (),
+        found: Found | None = None,
+        only: Collection[int] | None = None,
+        progress: Progress | None = None,
+        keep_steps: bool = False,
+    ) -> Result:
+        """Refine a picture and leave the host as it was; arguments as pipeline.refine's.
+
+        Raises    RealisHumanError with a sentence for the user; Interrupted from progress.
+        """
+        from realishuman.pipeline.refine import refine
+
+        with self.engine.working():
+            return refine(
+                image,
+                self._models(settings.parts),
+                settings,
+                boxes=boxes,
+                found=found,
+                only=only,
+                progress=progress,
+                keep_steps=keep_steps,
+            )
+
+    def models(self) -> Models:
+        """The networks of these packs. Raises PackError as Engine.models."""
+        return self._models(self.choices.settings.parts)
+
+    def kinds_without_pack(self) -> list[str]:
+        """Kinds of part that are left alone because there is no pack for them."""
+        packs = self.models().packs
+        return [kind for kind in PART_KINDS if kind not in packs]
+
+    def _models(self, kinds: Sequence[str]) -> Models:
+        return self.engine.models(self.choices.packs, self.choices.detector_device, kinds)
+
+
+def _chosen(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:
+    """One pack per kind of part, where there is one."""
+    chosen = []
+    for kind in PART_KINDS:
+        try:
+            pack = there.pick(kind, packs.get(kind, AUTO))
+        except PackError:
+            if kind in kinds:
+                raise
+            continue
+        if pack is not None:
+            chosen.append(pack)
+    return chosen
+
+
+def _remarks(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """What is lacking of the packs that nobody named, and what is passed over."""
+    automatic = [kind for kind in kinds if packs.get(kind, AUTO) == AUTO]
+    sound = [kind for kind in automatic if not there.in_the_way(kind)]
+    lacking = there.without(sound, HOW, BY_NAME)
+    return tuple(filter(None, (lacking, *(there.passed_over() if automatic else ()))))
+
+
+@functools.cache
+def engine() -> Engine:
+    """The engine of this process."""
+    from realishuman.webui.host.host import current
+
+    return Engine(current)

@@ -1,0 +1,99 @@
+"""Forge (version 2), Forge Neo and what else is built on either, around us.
+
+A loaded Stable Diffusion 1.x model lends us its classes, and with them Forge's attention; its
+modules, patchers and tensors are only looked at (see backbones.twin). Our UNets are given to
+the memory manager as models of their own: it makes room for them, streams them layer by layer
+where room is short, and loads the user's model again when that samples next. Networks that are not
+of the host's classes cannot be streamed: they get the room and, where it is too small, take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+
+import torch
+from backend import memory_management
+from torch import nn
+
+from realishuman.backbones.loading import Place
+from realishuman.backbones.moving import Home, Turns, size, visiting
+from realishuman.webui.host import forge_memory
+from realishuman.webui.host.surroundings import Template, loaded_model
+
+_FULL = (torch.float16, torch.bfloat16, torch.float32)
+
+
+class Forge:
+    """See surroundings.Surroundings."""
+
+    name = "Forge"
+
+    def place(self) -> Place:
+        """See Surroundings."""
+        device = torch.device(memory_management.get_torch_device())
+        return Place(device, forge_memory.computation_dtype(device))
+
+    def autoencoder_dtype(self) -> torch.dtype:
+        """See Surroundings."""
+        single = memory_management.vae_dtype() is torch.float32
+        return torch.float32 if single else self.place().dtype
+
+    def template(self) -> Template:
+        """See Surroundings."""
+        # as loaded: what LoRA, ControlNet and others make of it are clones of this
+        patcher = getattr(getattr(loaded_model(), "forge_objects_original", None), "unet", None)
+        if patcher is None:
+            return Template(None, "no model is loaded")
+        if not getattr(loaded_model(), "is_sd1", False):
+            return Template(None, "the loaded model is not Stable Diffusion 1.x")
+        if (stored := patcher.model.storage_dtype) not in _FULL:
+            return Template(None, f"the loaded model is stored as {stored}")
+        return Template(patcher.model.diffusion_model)
+
+    def computing(self) -> AbstractContextManager[object]:
+        """See Surroundings."""
+        return nullcontext()
+
+    @contextmanager
+    def resident(
+        self, unets: Sequence[nn.Module], others: Sequence[nn.Module], activations: int
+    ) -> Iterator[Turns | None]:
+        """See Surroundings."""
+        device = self.place().device
+        streamed = [each for each in unets if forge_memory.can_stream(each)]
+        whole = [*others, *(each for each in unets if each not in streamed)]
+        try:
+            with ExitStack() as stack:
+                if streamed:
+                    stack.enter_context(_loaded(streamed, activations, size(whole)))
+                elif not forge_memory.make_room(size(whole) + activations, device):
+                    yield stack.enter_context(Turns(device))
+                    return
+                stack.enter_context(visiting(whole, device))
+                yield None
+        finally:
+            memory_management.soft_empty_cache()
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See Surroundings; nothing but memory is touched, and resident takes care of that."""
+        return nullcontext()
+
+    def empty_cache(self) -> None:
+        """See Surroundings."""
+        memory_management.soft_empty_cache()
+
+
+@contextmanager
+def _loaded(modules: Sequence[nn.Module], activations: int, others: int) -> Iterator[None]:
+    """Modules in the memory manager's care inside; as and where they were after."""
+    home = Home(modules)
+    patchers = [forge_memory.patcher_for(each) for each in modules]
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            forge_memory.load(patchers, activations, others)
+        yield
+    finally:
+        home.restore()  # first: then nothing is copied back from the device
+        for patcher in patchers:
+            forge_memory.unload(patcher)

@@ -1,0 +1,1 @@
+"""The HTTP routes under /realishuman/v1."""

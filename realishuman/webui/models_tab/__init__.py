@@ -1,0 +1,1 @@
+"""The page Models: which files there are, downloads, packs made of official files."""

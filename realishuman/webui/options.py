@@ -1,0 +1,107 @@
+"""Our section of the WebUI's Settings page: start values of the accordion, folder, memory, files.
+
+The start values are derived from fields.FIELDS. They are what components begin with and what an
+API request gets for arguments it leaves out; infotext is about the declared defaults instead, so
+that it reads the same on every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from realishuman.webui.components import component_of, leftmost
+from realishuman.webui.fields import FIELDS, Field, FieldError, Shown
+
+SECTION = ("realishuman", "RealisHuman")
+MODELS_DIR = "realishuman_models_dir"  # on the command line it has this name as well
+KEEP_LOADED = "realishuman_keep_loaded"
+PREVIEW = "realishuman_preview"
+SAVE = "realishuman_save"
+SAVED = ("before", "crop", "pose", "ring", "stage one", "stage two")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting that is no argument of the script."""
+
+    default: object
+    label: str
+    component: str = "Checkbox"
+    choices: tuple[str, ...] = ()
+    local: bool = False  # may not be changed through the API
+
+
+OPTIONS = {
+    MODELS_DIR: Option(
+        "",
+        "Folder of packs and other model files (empty: models/realishuman; "
+        "--realishuman-models-dir comes first)",
+        "Textbox",
+        local=True,
+    ),
+    KEEP_LOADED: Option(
+        True,
+        "Keep networks in RAM after a job (off: the next job reads them from the disk again)",
+    ),
+    PREVIEW: Option(True, "Show finished stages in the live preview"),
+    SAVE: Option(
+        [],
+        "Save intermediate pictures in a folder realishuman beside the picture, under its name",
+        "CheckboxGroup",
+        choices=SAVED,
+    ),
+}
+
+
+def option(key: str) -> Any:
+    """What the user set, or the default before the Settings page exists."""
+    from modules import shared
+
+    return shared.opts.data.get(key, OPTIONS[key].default)
+
+
+def start_key(one: Field) -> str:
+    """The option that holds a field's start value."""
+    return f"realishuman_start_{one.name}"
+
+
+def start_value(one: Field) -> Shown:
+    """What a field's component begins with; the declared default if the option cannot be read."""
+    from modules import shared
+
+    given = shared.opts.data.get(start_key(one), one.shown(one.default))
+    try:
+        return one.shown(one.read(one.from_component(given)))
+    except FieldError:
+        return one.shown(one.default)
+
+
+def register() -> None:
+    """Add the section; a callback for on_ui_settings."""
+    import gradio
+    from modules import shared
+
+    for key, one in OPTIONS.items():
+        choices = {"choices": list(one.choices)} if one.choices else {}
+        component = getattr(gradio, one.component)
+        info = shared.OptionInfo(
+            one.default,
+            one.label,
+            component,
+            choices,
+            section=SECTION,
+            restrict_api=one.local,
+        )
+        shared.opts.add_option(key, info)
+    for field in FIELDS:
+        name, arguments = component_of(field)
+        arguments.pop("info", None)
+        label = f"At start: {arguments.pop('label')}"
+        if meaning := leftmost(field):
+            label += f" ({meaning})"
+        component = getattr(gradio, name)
+        info = shared.OptionInfo(
+            field.shown(field.default), label, component, arguments, section=SECTION
+        )
+        shared.opts.add_option(start_key(field), info.needs_reload_ui())

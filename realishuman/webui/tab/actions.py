@@ -1,0 +1,165 @@
+"""What the tab's buttons do: plain values in, plain values out; gradio is only in tab.
+
+Each action reads what the page holds, takes one step on the tab's bench and shows what became of
+it. Every browser tab has a token, under which its bench lies.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import ParamSpec
+
+import numpy as np
+from PIL import Image
+
+from realishuman.errors import RealisHumanError
+from realishuman.progress import Interrupted, Progress
+from realishuman.settings import Settings
+from realishuman.webui.foreign import Values
+from realishuman.webui.host.engine import BoundEngine
+from realishuman.webui.notes import note
+from realishuman.webui.tab.bench import (
+    Bench,
+    describe_kept,
+    digest_of,
+    open_picture,
+    redraw_ring,
+    refine_parts,
+)
+from realishuman.webui.tab.benches import Benches
+from realishuman.webui.tab.boxes import parse_lines
+from realishuman.webui.tab.editing import apply_lines, carry_ticks
+from realishuman.webui.tab.page_update import (
+    PageUpdate,
+    add_outcome,
+    numbers_of,
+    show_nothing,
+    show_parts,
+    show_ring,
+)
+
+GONE = "The picture is no longer in memory or was changed: press Find parts."
+NO_PICTURE = "Load a picture first, or send one from another tab."
+NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
+STOPPED = "Interrupted: nothing was changed."
+Given = ParamSpec("Given")
+
+
+def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpdate]:
+    """An action that is stopped or refused changes nothing but the note."""
+
+    @functools.wraps(action)
+    def answer(*given: Given.args, **named: Given.kwargs) -> PageUpdate:
+        try:
+            return action(*given, **named)
+        except Interrupted:
+            return PageUpdate(note=note(STOPPED))
+        except RealisHumanError as error:
+            return PageUpdate(note=note(str(error), "error"))
+
+    return answer
+
+
+@dataclass
+class Actions:
+    """The tab's actions over one engine.
+
+    bind    the engine and the picture's settings, as the values of the components say.
+    turn    the host's queue lock: nothing else runs inside.
+    write_infotext  makes the infotext of a picture from the one it came with and our keys and
+            values.
+    """
+
+    bind: Callable[[Values], tuple[BoundEngine, Settings]]
+    turn: Callable[[], AbstractContextManager[None]]
+    write_infotext: Callable[[Image.Image | None, Mapping[str, str]], str]
+    benches: Benches = field(default_factory=Benches)
+
+    @_say_why_not
+    def find(self, token: str | None, image: Image.Image | None, values: Values) -> PageUpdate:
+        """Look for parts everywhere."""
+        if image is None:
+            return self.forget(token, NO_PICTURE)
+        engine, settings = self.bind(values)
+        with self.turn():
+            bench = open_picture(np.asarray(image), engine, settings)
+        token = self.benches.put(token, bench)
+        text = " ".join(bench.found.hints) if bench.parts else NOTHING
+        return show_parts(token, bench, bench.fit, note(text))
+
+    @_say_why_not
+    def apply_boxes(
+        self, token: str | None, text: str, ticked: Sequence[str], values: Values
+    ) -> PageUpdate:
+        """Take the boxes as they were edited; new ones are ticked if what is in them is sure."""
+        engine, settings = self.bind(values)
+        with self.turn():
+            bench = self.benches.get(token)  # a run before us may have changed it
+            if bench is None:
+                return PageUpdate(note=note(GONE, "error"))
+            changed, refused = apply_lines(bench, parse_lines(text), engine, settings)
+            token = self.benches.put(token, changed)
+        now_ticked, remarks = carry_ticks(bench, numbers_of(ticked), changed)
+        said = note(" ".join(refused), "error") + note(" ".join(remarks))
+        return show_parts(token, changed, now_ticked, said)
+
+    @_say_why_not
+    def redraw(self, token: str | None, ticked: Sequence[str], values: Values) -> PageUpdate:
+        """Draw the ring for these settings and ticks; nothing is searched.
+
+        It does not wait for its turn, so a run may end meanwhile: then its bench is drawn.
+        """
+        engine, settings = self.bind(values)
+        while (bench := self.benches.get(token)) is not None:
+            changed = redraw_ring(bench, engine, settings)
+            if self.benches.swap(token, bench, changed):
+                return show_ring(changed, numbers_of(ticked))
+        return PageUpdate()
+
+    @_say_why_not
+    def refine(
+        self,
+        token: str | None,
+        image: Image.Image | None,
+        ticked: Sequence[str],
+        values: Values,
+        progress: Progress | None = None,
+    ) -> PageUpdate:
+        """Repaint the ticked parts; without a search before, search first and take all that fit.
+
+        The caller holds the host's turn.
+        """
+        if image is None:
+            return self.forget(token, NO_PICTURE)
+        engine, settings = self.bind(values)
+        bench, chosen = self.benches.get(token), numbers_of(ticked)
+        if bench is None or bench.digest != digest_of(np.asarray(image)):
+            bench = open_picture(np.asarray(image), engine, settings, progress)
+            chosen = bench.fit
+        bench = refine_parts(bench, engine, settings, chosen, progress)
+        token = self.benches.put(token, bench)
+        said = (bench.result.message, *bench.result.notes) if bench.result else ()
+        update = show_parts(token, bench, chosen, note(" ".join(said)))
+        return self._add_outcome(update, bench, bench.refined, image)
+
+    @_say_why_not
+    def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> PageUpdate:
+        """Paste the refined parts that are to be kept; nothing is sampled."""
+        bench = self.benches.get(token)
+        if bench is None:
+            return PageUpdate(note=note(GONE, "error"))
+        return self._add_outcome(PageUpdate(), bench, numbers_of(kept), image)
+
+    def forget(self, token: str | None, text: str = "") -> PageUpdate:
+        """Another picture came: nothing of the old one may stay on the page."""
+        self.benches.drop(token)
+        return show_nothing(note(text))
+
+    def _add_outcome(
+        self, update: PageUpdate, bench: Bench, kept: Collection[int], image: Image.Image | None
+    ) -> PageUpdate:
+        text = self.write_infotext(image, describe_kept(bench, kept))
+        return add_outcome(update, bench, kept, text)

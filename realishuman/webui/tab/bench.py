@@ -1,0 +1,192 @@
+"""What one open tab works on: a picture, its parts, and what was repainted so far.
+
+A Bench never changes; each step returns a new one, so two tabs cannot disturb each other. Refined
+parts stay on the bench as patches: keeping or discarding one pastes anew and samples nothing.
+
+    open_picture -> redraw_ring, replace_parts -> refine_parts -> paste_kept
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.detect.base import Part
+from realishuman.imaging.paste import Patch, compose
+from realishuman.imaging.picture import as_rgb
+from realishuman.parts.found import Found
+from realishuman.parts.prepare import PreparedPart, with_ring
+from realishuman.pipeline.infotext import PREFIX, facts_of
+from realishuman.pipeline.look import prepare_parts
+from realishuman.pipeline.result import Result
+from realishuman.progress import Progress
+from realishuman.settings import Settings
+from realishuman.webui.generation.infotext import settings_of
+from realishuman.webui.host.engine import BoundEngine
+
+Pixels = NDArray[np.uint8]
+RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A picture on which parts were looked for.
+
+    digest    of the pixels, to notice another picture.
+    rgb       (H, W, 3) uint8; alpha (H, W) uint8 or None.
+    settings  what the parts were prepared with.
+    without_pack  kinds of part that are left alone, because no pack was chosen or is there.
+    prepared  every part, ticked or not, in the order of their numbers.
+    patches   refined parts, oldest first, at most one per number.
+    result    of the latest run, None before it.
+    facts     infotext keys and values of that run.
+    """
+
+    digest: str
+    rgb: Pixels
+    alpha: Pixels | None
+    settings: Settings
+    found: Found
+    prepared: tuple[PreparedPart, ...]
+    without_pack: tuple[str, ...]
+    patches: tuple[Patch, ...] = ()
+    result: Result | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts in the order of their numbers."""
+        return [one.part for one in self.found.parts]
+
+    @property
+    def fit(self) -> list[int]:
+        """Numbers of the parts that nothing speaks against."""
+        return [one.number for one in self.found.chosen]
+
+    @property
+    def refined(self) -> list[int]:
+        """Numbers of the parts that have been refined."""
+        return sorted(patch.index for patch in self.patches)
+
+
+def digest_of(image: NDArray[np.generic]) -> str:
+    """A short name of these pixels."""
+    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def open_picture(
+    image: NDArray[np.generic],
+    engine: BoundEngine,
+    settings: Settings,
+    progress: Progress | None = None,
+) -> Bench:
+    """Look for parts everywhere. `image` is whatever imaging.picture.as_rgb takes."""
+    rgb, alpha = as_rgb(image)
+    if alpha is not None and (alpha == 255).all():
+        alpha = None
+    found = engine.find(rgb, settings, progress=progress)
+    ready = _prepare_all(rgb, found, settings, engine)
+    without = tuple(engine.kinds_without_pack())
+    return Bench(digest_of(image), rgb, alpha, settings, found, ready, without)
+
+
+def redraw_ring(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
+    """The bench with masks for these settings; renders only if more than the ring changed."""
+    ring = {
+        spec.name: getattr(settings, spec.name)
+        for spec in fields(settings)
+        if spec.name.endswith(("dilate", "erode"))
+    }
+    if replace(bench.settings, **ring) == settings:
+        ready = tuple(with_ring(one, settings) for one in bench.prepared)
+    else:
+        ready = _prepare_all(bench.rgb, bench.found, settings, engine)
+    without = tuple(engine.kinds_without_pack())
+    return replace(bench, settings=settings, prepared=ready, without_pack=without)
+
+
+def refine_parts(
+    bench: Bench,
+    engine: BoundEngine,
+    settings: Settings,
+    chosen: Collection[int],
+    progress: Progress | None = None,
+) -> Bench:
+    """Repaint the ticked parts, also those that would have been left alone; others keep theirs."""
+    kinds = bench.found.kinds or settings.parts
+    result = engine.refine(
+        bench.rgb,
+        replace(settings, parts=kinds),
+        found=bench.found.give_reasons(dict.fromkeys(chosen, "")),
+        only=chosen,
+        progress=progress,
+    )
+    new = {patch.index for patch in result.patches}
+    older = tuple(patch for patch in bench.patches if patch.index not in new)
+    return replace(
+        bench,
+        settings=settings,
+        without_pack=tuple(engine.kinds_without_pack()),
+        patches=older + result.patches,
+        result=result,
+        facts=_state_facts(result, engine, settings),
+    )
+
+
+def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
+    """The picture (H, W, 3 or 4) with the kept ones of the refined parts; nothing is sampled."""
+    patches = [patch for patch in bench.patches if patch.index in kept]
+    settings = bench.settings
+    output = compose(bench.rgb, patches, feather=settings.paste, colour_match=settings.colour_match)
+    return output if bench.alpha is None else np.dstack([output, bench.alpha])
+
+
+def replace_parts(bench: Bench, found: Found, engine: BoundEngine, settings: Settings) -> Bench:
+    """The bench with other parts; of what was refined nothing is kept."""
+    ready = _prepare_all(bench.rgb, found, settings, engine)
+    without = tuple(engine.kinds_without_pack())
+    return replace(
+        bench,
+        settings=settings,
+        found=found,
+        prepared=ready,
+        without_pack=without,
+        patches=(),
+        result=None,
+    )
+
+
+def describe_kept(bench: Bench, kept: Collection[int]) -> dict[str, str]:
+    """The infotext of the latest run when only these refined parts are kept."""
+    reports = {one.index: one for one in (bench.result.parts if bench.result else ())}
+    fates = []
+    for number, part in enumerate(bench.parts, start=1):
+        reason = reports[number].reason if number in reports else ""
+        fate = f"kept: {reason}" if reason else "kept"
+        if number in bench.refined:
+            fate = "refined" if number in kept else "discarded"
+        fates.append(f"{number} {part.name} {fate}")
+    count = f"{len(kept)} of {len(fates)} parts refined."
+    result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
+    return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
+
+
+def _state_facts(result: Result, engine: BoundEngine, settings: Settings) -> dict[str, str]:
+    """Infotext of a run: settings that are not the default, seed, packs, provider."""
+    pairs = {**settings_of(engine.choices), f"{PREFIX}seed": str(settings.seed)}
+    facts = facts_of(result, engine.models())
+    return {**pairs, **{PREFIX + name: value for name, value in facts.items() if value}}
+
+
+def _prepare_all(
+    rgb: Pixels, found: Found, settings: Settings, engine: BoundEngine
+) -> tuple[PreparedPart, ...]:
+    """All parts, ticked or not, in the order of their numbers."""
+    return tuple(prepare_parts(rgb, found, found.parts, settings, engine.models()))
