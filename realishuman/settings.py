@@ -16,6 +16,7 @@ PART_KINDS = ("hand", "face")
 AUTO = "auto"  # the value by which a choice is left to us
 PACK = "pack"  # the engine that is a pack's two stages
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
+RELEASED_DETECTOR = DETECTORS[2]
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 
 
@@ -44,6 +45,21 @@ def _own(kind: str, name: str, low: float, high: float) -> Any:
 
 
 @dataclass(frozen=True)
+class Ways:
+    """How parts are cut out, shown to the networks, pasted and judged.
+
+    Each is the setting of the same name. What stands here holds where neither the user nor a
+    preset that the user names says otherwise.
+    """
+
+    crop: str = "part"
+    inputs: str = "crop"
+    paste: str = "silhouette"
+    colour_match: bool = True
+    judge: bool = True
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the user may choose. Change a copy with dataclasses.replace.
 
@@ -54,7 +70,8 @@ class Settings:
     detector: str = setting(
         "embedded",
         "what finds the parts: built in, or the paper's DWPose, whose files must be downloaded; "
-        "dwpose-released takes, as the released code does, the largest person only and BGR for RGB",
+        "dwpose-released does as the released code: the largest person only, BGR for RGB, its own "
+        "thresholds in place of confidence, and its crops",
         choices=DETECTORS,
     )
     confidence: float = setting(0.5, "ignore detections that score below this", low=0.0, high=1.0)
@@ -86,8 +103,15 @@ class Settings:
         high=1000,
         usual=20,
     )
+    crop: str | None = setting(
+        None,
+        "what is cut out around a part: a square that follows the part's size, mirrored at the "
+        "picture's border; or, as released, 100 pixels more than the keypoints on every side, "
+        "black outside the picture",
+        choices=("part", "released"),
+    )
     margin: float | None = setting(
-        None, "side of the square crop, in longer sides of the part", low=1.2, high=6.0
+        None, "side of crop part's square, in longer sides of the part", low=1.2, high=6.0
     )
     engine: str = setting(
         AUTO,
@@ -97,7 +121,8 @@ class Settings:
     preset: str | None = setting(
         None,
         "constants to use; the pack's own if not given. Both are made for the released weights; "
-        "the demo pack fails with them",
+        "the demo pack fails with them. Named, released also crops, cuts out and pastes as "
+        "released, and does not judge",
         choices=("released", "paper"),
     )
     dilate: int | None = setting(
@@ -140,13 +165,20 @@ class Settings:
     max_batch: int = setting(
         4, "parts that go through the networks together; fewer take less memory", low=1, high=64
     )
-    paste: str = setting(
-        "silhouette",
-        "how the crop returns: along the part's outline, or the released radial fade",
-        choices=("silhouette", "radial"),
+    inputs: str | None = setting(
+        None,
+        "where the pose is drawn and the reference cut out: in the crop as the networks see it; "
+        "or, as released, in the picture's own pixels, by the pose's brightness, and then resized",
+        choices=("crop", "picture"),
     )
-    colour_match: bool = setting(
-        True,
+    paste: str | None = setting(
+        None,
+        "how the crop returns: along the part's outline; by a radial fade within the ring; or by "
+        "that fade over the whole crop, as released",
+        choices=("silhouette", "radial", "released"),
+    )
+    colour_match: bool | None = setting(
+        None,
         "match colours: of the repaired part to the bad part's, of the refined crop to the "
         "picture's around it",
     )
@@ -156,7 +188,7 @@ class Settings:
         "the pack asks for, if it is installed",
         choices=("auto", "embedded", "official"),
     )
-    judge: bool = setting(True, "keep the original where the repair is not better")
+    judge: bool | None = setting(None, "keep the original where the repair is not better")
     skip_good: bool = setting(
         False, "skip parts that already look good to the pack's judge network, if the pack has one"
     )
@@ -176,6 +208,20 @@ class Settings:
         """These settings for parts of one kind: what is set for that kind alone comes first."""
         own = {name: getattr(self, f"{kind}_{name}", None) for name in PER_KIND}
         return replace(self, **{name: value for name, value in own.items() if value is not None})
+
+    @property
+    def ways(self) -> Ways:
+        """What the user says, then a preset the user names, then what Ways says.
+
+        Who names a margin, crops by it; the released detector crops as released.
+        """
+        ways = PRESETS[self.preset].ways if self.preset else Ways()
+        if self.margin is not None:
+            ways = replace(ways, crop="part")
+        elif self.detector == RELEASED_DETECTOR:
+            ways = replace(ways, crop="released")
+        own = {spec.name: getattr(self, spec.name) for spec in fields(Ways)}
+        return replace(ways, **{name: value for name, value in own.items() if value is not None})
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Settings:
@@ -206,7 +252,7 @@ def check(spec: Field[Any], value: Any) -> None:
         if not isinstance(value, str) or (meta["choices"] and value not in meta["choices"]):
             wanted = f"one of {_listed(meta)}" if meta["choices"] else "text"
             raise SettingsError(f"{spec.name} must be {wanted}, not {value!r}")
-    elif kind == "bool":
+    elif kind.startswith("bool"):
         if not isinstance(value, bool):
             raise SettingsError(f"{spec.name} must be true or false, not {value!r}")
     else:
@@ -217,6 +263,15 @@ def check(spec: Field[Any], value: Any) -> None:
             raise SettingsError(
                 f"{spec.name} must be {what} from {meta['low']} to {meta['high']}, not {value!r}"
             )
+
+
+def usual_way(spec: Field[Any]) -> str:
+    """The default, in words, of a setting that Ways has; empty for others."""
+    if not hasattr(Ways, spec.name):
+        return ""
+    value = getattr(Ways, spec.name)
+    shown = {True: "on", False: "off"}.get(value, value)
+    return f"{shown}, unless the preset says otherwise"
 
 
 def _listed(meta: Mapping[str, Any]) -> str:
@@ -233,12 +288,15 @@ class MaskRule:
     erode       side of the kernel that makes m_e, as a share of `erode_of`.
     erode_of    "side": longest side of the largest contour's box; "perimeter": of that contour;
                 "kernel": `erode` is the side itself, in pixels.
+    cut         like threshold, at the picture's pixels: what belongs to the reference where it is
+                cut out there.
     """
 
     threshold: float | None
     dilate: int
     erode: float
     erode_of: str
+    cut: float | None = None
 
 
 @dataclass(frozen=True)
@@ -249,16 +307,18 @@ class Preset:
     steps: int
     guidance: float
     margin: float = 2.0
+    ways: Ways = Ways()
 
 
 PRESETS: Mapping[str, Preset] = {
     "released": Preset(
         masks={
-            "hand": MaskRule(threshold=0.4, dilate=100, erode=0.06, erode_of="side"),
-            "face": MaskRule(threshold=0.2, dilate=30, erode=0.06, erode_of="side"),
+            "hand": MaskRule(0.4, dilate=100, erode=0.06, erode_of="side", cut=100 / 255),
+            "face": MaskRule(0.2, dilate=30, erode=0.06, erode_of="side", cut=50 / 255),
         },
         steps=50,
         guidance=3.0,
+        ways=Ways("released", "picture", "released", colour_match=False, judge=False),
     ),
     # The paper names no unit for its dilation of 5 and no guidance scale: read as pixels of the
     # 512 crop, and the released scale.

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from realishuman.pipeline import standalone
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import PART_KINDS, Settings, usual_way
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,15 +20,16 @@ def settings_table():
     rows = ["| option | what | allowed | default |", "|---|---|---|---|"]
     for spec in fields(Settings):
         meta, default = spec.metadata, spec.default
-        if spec.type == "bool":
+        if spec.type.startswith("bool"):
             allowed = f"`--no-{spec.name.replace('_', '-')}` turns it off"
-            shown = "on" if default else "off"
+            shown = None if default is None else "on" if default else "off"
         else:
             allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
             shown = ",".join(default) if isinstance(default, tuple) else default
         kind, _, rest = spec.name.partition("_")
-        unset = f"that of `--{rest}`" if kind in PART_KINDS else "as the pack says"
-        shown = unset if shown is None else shown
+        if default is None:
+            own = f"that of `--{rest}`" if kind in PART_KINDS else "as the pack says"
+            shown = usual_way(spec) or own
         name = spec.name.replace("_", "-")
         rows.append(f"| `--{name}` | {meta['help']} | {allowed} | {shown} |")
     return "\n".join(rows)

@@ -6,7 +6,7 @@ import pytest
 
 from realishuman.errors import SettingsError
 from realishuman.parts.kinds import KINDS
-from realishuman.settings import PART_KINDS, PRESETS, Settings
+from realishuman.settings import PART_KINDS, PRESETS, Settings, Ways
 
 
 def test_the_defaults_are_allowed_and_none_means_as_the_preset_says():
@@ -21,7 +21,7 @@ def test_every_setting_says_what_it_does_and_what_is_allowed(spec):
     meta = spec.metadata
 
     assert meta["help"]
-    assert spec.type == "bool" or meta["choices"] or meta["low"] < meta["high"]
+    assert spec.type.startswith("bool") or meta["choices"] or meta["low"] < meta["high"]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,36 @@ def test_every_setting_says_what_it_does_and_what_is_allowed(spec):
         ("seed", -1),
         ("colour_match", 1),
         ("dilate", -5),
-        ("paste", None),
+        ("engine", None),
+        ("paste", "feathered"),
+        ("judge", "on"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(SettingsError, match=name):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wanted"),
+    [
+        ({}, Ways()),
+        ({"preset": "paper"}, Ways()),
+        ({"preset": "released"}, Ways("released", "picture", "released", False, False)),
+        (
+            {"preset": "released", "crop": "part", "judge": True},
+            Ways("part", "picture", "released", False, True),
+        ),
+        ({"preset": "released", "margin": 2.0}, Ways("part", "picture", "released", False, False)),
+        ({"detector": "dwpose-released"}, Ways(crop="released")),
+        ({"detector": "dwpose-released", "crop": "part"}, Ways()),
+        ({"detector": "dwpose"}, Ways()),
+        ({"paste": "radial", "colour_match": False}, Ways(paste="radial", colour_match=False)),
+    ],
+    ids=repr,
+)
+def test_the_user_comes_first_then_a_preset_that_is_named(chosen, wanted):
+    assert Settings(**chosen).ways == wanted
 
 
 def test_an_unknown_key_is_refused_and_the_known_ones_are_listed():

@@ -163,7 +163,7 @@ def _chosen(settings: Settings, header: PackHeader) -> str:
     guidance = preset.guidance if header.guidance is None else header.guidance
     if settings.guidance is not None:
         guidance = settings.guidance
-    judge = "judge on" if settings.judge else "judge off, every repair is kept"
+    judge = "judge on" if settings.ways.judge else "judge off, every repair is kept"
     return (
         f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}, "
         f"{judge}"

@@ -9,7 +9,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from realishuman.errors import SettingsError
-from realishuman.settings import PART_KINDS, Settings
+from realishuman.settings import PART_KINDS, Settings, usual_way
 
 PICTURES = (
     "files, globs, or folders with all below them; write ./-name where a name starts with a dash"
@@ -43,12 +43,12 @@ def add_settings(command: argparse.ArgumentParser, names: Sequence[str]) -> None
     for spec in fields(Settings):
         if spec.name in names:
             flag = "--" + spec.name.replace("_", "-")
-            if spec.type == "bool":
+            if str(spec.type).startswith("bool"):
                 command.add_argument(
                     flag,
                     action=argparse.BooleanOptionalAction,
                     default=spec.default,
-                    help=spec.metadata["help"],
+                    help=_switch_help(spec),
                 )
             else:
                 metavar = "NAME" if spec.metadata["choices"] else "N"
@@ -59,8 +59,14 @@ def _help(spec: Field[Any]) -> str:
     meta, default = spec.metadata, spec.default
     shown = ",".join(default) if isinstance(default, tuple) else default
     limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
-    shown = "as the pack and its preset say" if shown is None else shown
+    if shown is None:
+        shown = usual_way(spec) or "as the pack and its preset say"
     return f"{meta['help']}; {limits} (default: {shown})"
+
+
+def _switch_help(spec: Field[Any]) -> str:
+    way = usual_way(spec)
+    return f"{spec.metadata['help']} (default: {way})" if way else str(spec.metadata["help"])
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
@@ -76,7 +82,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 def _value(spec: Field[Any], given: Any) -> Any:
     kind = str(spec.type)
-    if kind == "bool" or kind.startswith("str"):
+    if kind.startswith(("bool", "str")):
         return given
     if kind.startswith("tuple"):
         return tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.detect.released import ReleasedBox
 from realishuman.imaging.boxes import Box
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -30,6 +31,8 @@ class Part:
                there is no such estimate, as for a face.
     person     number of the person, from 0, where the detector tells people apart, else None.
     note       a sentence if the keypoints are not what a detector saw, else empty.
+    square     the crop that the released code makes of it, where the detector works as released;
+               two hands that share one have the same.
     right      0..1, how surely it is the person's right hand, where a detector says so.
     doubt      a sentence if it seems to be something else after all, else empty: such a part is
                refined only if the user names it.
@@ -45,6 +48,7 @@ class Part:
     note: str = ""
     right: float | None = None
     doubt: str = ""
+    square: ReleasedBox | None = None
 
     @property
     def name(self) -> str:

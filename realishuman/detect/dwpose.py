@@ -18,7 +18,7 @@ from realishuman.detect.base import GivenBox, Part, Picture
 from realishuman.detect.completed import complete
 from realishuman.detect.embedded import EmbeddedDetector, check_picture
 from realishuman.detect.named import FITTING
-from realishuman.detect.people import PLACES, sightings
+from realishuman.detect.people import PLACES, released_sightings, sightings
 from realishuman.detect.suppress import distinct
 from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
@@ -36,8 +36,9 @@ class DWPoseDetector:
     folder    the models folder.
     provider  "auto", "cpu", "cuda" or "cuda:1".
     threads   per network; as many as there are cores if not given.
-    released  do as the released code does: read the largest person only, and show the pose network
-              blue, green, red, though it was trained on RGB.
+    released  do as the released code does: read the largest person only, show the pose network
+              blue, green, red, though it was trained on RGB, and find the parts that it crops,
+              each with its square.
     Raises    ModelError if a file is missing.
     """
 
@@ -90,7 +91,8 @@ class DWPoseDetector:
         """Return all parts of these kinds, best first within a kind; an empty list if none.
 
         picture     (H, W, 3) uint8 RGB, any size from 1x1.
-        confidence  0..1: more than half of a part's points must score this, and at least 0.3.
+        confidence  0..1: more than half of a part's points must score this, and at least 0.3; the
+                    released way has its own limits instead.
         given       boxes in picture pixels; a kind that has one is searched only there, whatever
                     the confidence, and each box yields at most one part. Where DWPose, which needs
                     to see the person, has none there, the built-in detector is asked.
@@ -107,7 +109,11 @@ class DWPoseDetector:
         parts: list[Part] = []
         for kind in kinds:
             boxes = [one.box for one in given if one.kind == kind]
-            seen = sightings(people, kind, 0.0 if boxes else confidence)
+            if self._released and not boxes:
+                height, width = picture.shape[:2]
+                seen = released_sightings(people, kind, width, height)
+            else:
+                seen = sightings(people, kind, 0.0 if boxes else confidence)
             found = complete(self._built_in.search(kind), picture, seen)
             if boxes:
                 named = [self._in_box(picture, kind, box, found, confidence) for box in boxes]

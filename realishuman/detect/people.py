@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.detect.released import released_boxes
 from realishuman.detect.simcc import Floats
 from realishuman.detect.wholebody import FACE, FOUND, LEFT_HAND, RIGHT_HAND, People
 from realishuman.imaging.boxes import around
 
+ENOUGH = 10  # the released code wants more points than this, of hands and faces alike
 PLACES: Mapping[str, tuple[tuple[str | None, slice], ...]] = {
     "hand": (("left", LEFT_HAND), ("right", RIGHT_HAND)),
     "face": ((None, FACE),),
@@ -40,18 +42,42 @@ def sightings(people: People, kind: str, confidence: float) -> list[Sighting]:
     return [one for one in _all(people, kind) if one.part.score >= confidence]
 
 
+def released_sightings(people: People, kind: str, width: int, height: int) -> list[Sighting]:
+    """Return the hands or the face of one person that the released code crops, with its squares.
+
+    people         of one person.
+    width, height  of the picture.
+    """
+    stored = people.stored(width, height)
+    squares = released_boxes(stored.hands, stored.hands_score, stored.faces, width, height)
+    found = []
+    for side, place in PLACES[kind]:
+        names = (side[0], "merged") if side else ("face",)
+        square = next((squares[name] for name in names if name in squares), None)
+        if square is not None and (one := _sighting(people, 0, kind, side, place, ENOUGH)):
+            found.append(replace(one, part=replace(one.part, square=square)))
+    return found
+
+
 def _all(people: People, kind: str) -> Iterator[Sighting]:
-    for person, (points, scores) in enumerate(zip(people.points, people.scores, strict=True)):
+    for person in range(len(people.points)):
         for side, place in PLACES[kind]:
-            own = scores[place]
-            score = float(np.sort(own)[::-1][len(own) // 2])
-            sure = own >= FOUND
-            if score < FOUND or np.ptp(points[place][sure], axis=0).max() <= 0:
-                continue
-            box = around(points[place][sure])
-            keypoints = _plausible(points[place], own, sure)
-            part = Part(kind, side, box, min(score, 1.0), keypoints, person=person)
-            yield Sighting(part, sure)
+            if one := _sighting(people, person, kind, side, place, (place.stop - place.start) // 2):
+                yield one
+
+
+def _sighting(
+    people: People, person: int, kind: str, side: str | None, place: slice, more_than: int
+) -> Sighting | None:
+    """One part of one person; its score is what more than so many of its points reach."""
+    points, own = people.points[person, place], people.scores[person, place]
+    score = float(np.sort(own)[::-1][more_than])
+    sure = own >= FOUND
+    if score < FOUND or np.ptp(points[sure], axis=0).max() <= 0:
+        return None
+    keypoints = _plausible(points, own, sure)
+    part = Part(kind, side, around(points[sure]), min(score, 1.0), keypoints, person=person)
+    return Sighting(part, sure)
 
 
 def _plausible(points: Floats, scores: Floats, sure: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -1,9 +1,8 @@
-"""The released rules that turn DWPose's keypoints into hand and face boxes, to the integer.
+"""The released rules that turn keypoints into square crops of hands and faces, to the integer.
 
-They exist to reproduce the released results and to measure against them; the pipeline crops by
-detect.parts. Kept as released: the box covers every keypoint, also those at -1 that were not
-found; the gap is 100 pixels whatever the picture's size; hands merge when their enlarged boxes
-overlap; a box that leaves the picture by more than its own side gives a crop that is not square.
+The detector dwpose-released and the setting `crop` use them. Kept as released: the box covers every
+keypoint, also those at -1 that were not found; the gap is 100 pixels whatever the picture's size;
+hands merge when their enlarged boxes overlap.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realishuman.imaging.crop import gather
+from realishuman.imaging.boxes import Box
 
 GAP = 100  # pixels added on every side, at the picture's full size
 LEAST_AREA = 400  # square pixels of the keypoint box
@@ -67,6 +66,11 @@ def face_box(points: NDArray[np.float64], width: int, height: int) -> tuple[Rele
     return box, "area<400" if box.area < LEAST_AREA else ""
 
 
+def square_around(box: Box) -> ReleasedBox:
+    """The square that the released rules make of keypoints that fill this box."""
+    return _box_around(np.array([[box.x0, box.y0], [box.x1, box.y1]]), 1, 1)
+
+
 def merge(one: ReleasedBox, other: ReleasedBox) -> ReleasedBox | None:
     """Return the common square of two hands, or None if their squares do not overlap."""
     if min(one.right, other.right) <= max(one.left, other.left):
@@ -100,19 +104,6 @@ def released_boxes(
         found = {"merged": both}
     box, reason = face_box(faces[0], width, height)
     return found if reason else {**found, "face": box}
-
-
-def crop_released(picture: NDArray[np.uint8], box: ReleasedBox) -> NDArray[np.uint8]:
-    """Cut a box out of a picture (H, W, 3), black outside.
-
-    The released code pads by the side of the square and slices, so that a box farther out is cut
-    short or wraps around; slicing the indices in place of the pixels gives the same.
-    """
-    pad = 2 * box.extend_side
-    height, width = picture.shape[:2]
-    rows = np.arange(-pad, height + pad)[box.top + pad : box.bottom + pad]
-    columns = np.arange(-pad, width + pad)[box.left + pad : box.right + pad]
-    return gather(picture, rows, columns, "zeros")
 
 
 def _box_around(points: NDArray[np.float64], width: int, height: int) -> ReleasedBox:

@@ -31,10 +31,18 @@ class StageOneInputs:
 
     reference  (P, 3, R, R) in [0, 1]: the picture where m covers it, black elsewhere.
     pose       (P, 3, R, R) in [0, 1]: the render of the mesh.
+    shown      (P, 3, S, S) in [0, 1]: the reference as the image encoder sees it, of any size; None
+               shows it the reference.
     """
 
     reference: Tensor
     pose: Tensor
+    shown: Tensor | None = None
+
+    def rows(self, rows: slice) -> StageOneInputs:
+        """Some of the parts."""
+        shown = None if self.shown is None else self.shown[rows]
+        return StageOneInputs(self.reference[rows], self.pose[rows], shown)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def run(
     with torch.no_grad(), backbone.stage_one() as networks:
 
         def denoise(rows: slice) -> Tensor:
-            some = prepare(networks, StageOneInputs(inputs.reference[rows], inputs.pose[rows]))
+            some = prepare(networks, inputs.rows(rows))
             return sample(networks, some, sampling, noise.rows(rows.start, rows.stop), progress)
 
         return in_chunks(parts, sampling.max_batch, denoise, networks.autoencoder.decode)
@@ -90,11 +98,12 @@ def run(
 def prepare(networks: StageOneNetworks, inputs: StageOneInputs) -> Prepared:
     """Encode the inputs. Reference and target have the same pose, so it is embedded once."""
     pose = networks.pose_guider(inputs.pose)
+    shown = inputs.reference if inputs.shown is None else inputs.shown
     return Prepared(
         reference=networks.autoencoder.encode(inputs.reference * 2 - 1),
         pose=pose,
         reference_pose=pose,
-        context=networks.projector(networks.image_encoder(inputs.reference)),
+        context=networks.projector(networks.image_encoder(shown)),
     )
 
 

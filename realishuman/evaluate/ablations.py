@@ -54,6 +54,7 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         choose = partial(change_painter, change=without) if without else choose_painter
         return Method(name, pose, PipelineRepair(models, chosen, pose, direct_paste, choose))
 
+    judged = settings.ways.judge
     return [
         method("as it is"),
         method("stage one pasted directly", direct_paste=True),
@@ -62,9 +63,7 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         method("without image tokens", without=without_tokens),
         *(method(f"preset {name}", preset=name) for name in PRESETS),
         *(method(f"{count} steps", steps=count) for count in steps),
-        method(
-            "without the judge" if settings.judge else "with the judge", judge=not settings.judge
-        ),
+        method("without the judge" if judged else "with the judge", judge=not judged),
     ]
 
 

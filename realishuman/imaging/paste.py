@@ -1,12 +1,13 @@
 """Put a refined crop back into its picture.
 
-Only pixels whose centre lies inside m_d can change; every other value of the result equals the
-picture's. The crop is resampled to the picture's pixels, never the picture to the crop's.
+Only pixels whose centre lies inside m_d can change, unless the crop is pasted as released; every
+other value of the result equals the picture's. The crop is resampled to the picture's pixels, never
+the picture to the crop's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -31,6 +32,19 @@ FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 
 
 
 @dataclass(frozen=True)
+class Fade:
+    """Where a radial fade begins.
+
+    x, y   its centre, in picture pixels.
+    reach  half the longer side of the keypoints' box around it, in picture pixels.
+    """
+
+    x: float
+    y: float
+    reach: float
+
+
+@dataclass(frozen=True)
 class Patch:
     """One refined part as it is pasted, kept so that it can be pasted again or left out.
 
@@ -39,6 +53,8 @@ class Patch:
     m_d, m   (size, size) bool: what may change, and the part.
     matched  (size, size) bool, where the crop has the picture's colours already; None is nowhere.
     covered  how many parts lie before this one.
+    fades    as paste takes them.
+    joined   numbers of other parts that were refined in the same crop.
     """
 
     index: int
@@ -48,6 +64,13 @@ class Patch:
     m: Mask
     matched: Mask | None = None
     covered: int = 0
+    fades: tuple[Fade, ...] = ()
+    joined: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all parts in it."""
+        return self.index, *self.joined
 
 
 def compose(
@@ -69,6 +92,7 @@ def compose(
             patch.m_d,
             patch.m,
             matched=patch.matched,
+            fades=patch.fades,
             feather=feather,
             colour_match=colour_match,
         )
@@ -86,7 +110,8 @@ def paste(
     m: Mask,
     *,
     matched: Mask | None = None,
-    feather: Literal["silhouette", "radial"] | str = "silhouette",
+    fades: Sequence[Fade] = (),
+    feather: Literal["silhouette", "radial", "released"] | str = "silhouette",
     colour_match: bool = True,
 ) -> NDArray[Depth]:
     """Return a copy of the picture with the refined crop inside m_d.
@@ -95,11 +120,13 @@ def paste(
     refined       (3, size, size) float32 in [0, 1], on any device.
     m_d, m        (size, size) bool: what may change, and the part, which is taken as it is.
     feather       "silhouette" fades along the part's outline; "radial" is the released circle
-                  around the crop's centre, here cut off at m_d, where it may leave a seam.
+                  around the crop's centre, cut off at m_d, where it may leave a seam; "released"
+                  is that of `fades`, and m_d does not bound it.
     colour_match  correct the crop's colours as imaging.colour says, from m_d's edge inwards ever
                   less, and not at all in `matched`.
     matched       (size, size) bool, where the crop has the picture's colours already; None is
                   nowhere: the whole crop is corrected alike.
+    fades         for "released", one per part in the crop; they are joined by their maximum.
     """
     x0, y0, x1, y1 = crop.pixels()
     height, width = picture.shape[:2]
@@ -109,7 +136,11 @@ def paste(
         return result
     allowed = restore_mask(m_d, crop)
     core = restore_mask(m, crop) & allowed
-    weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop, allowed)
+    weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop) * allowed
+    changing = allowed
+    if feather == "released":
+        weight = _released(fades, crop)
+        changing = weight > 0
 
     seen = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
     inside = (slice(top, bottom), slice(left, right))
@@ -124,7 +155,7 @@ def paste(
             share = 1 - _place(restore_mask(matched, crop) & allowed, allowed)[seen]
             patch = patch + share[..., None] * (corrected - patch)
     mixed = original + weight[seen][..., None] * (patch - original)
-    changed = allowed[seen]
+    changed = changing[seen]
     result[inside][changed] = np.rint(mixed[changed] * white).astype(picture.dtype)
     return result
 
@@ -182,13 +213,29 @@ def radial_fade(start: float, centre: tuple[float, float] | None = None) -> Weig
     return blurred
 
 
-def _radial(m: Mask, crop: Crop, allowed: Mask) -> Weight:
-    """The released fade at the picture's resolution; m's box stands for the keypoints' box."""
+def _radial(m: Mask, crop: Crop) -> Weight:
+    """The fade around the crop's centre; m's box stands for the keypoints' box."""
     rows, columns = (np.flatnonzero(m.any(axis=axis)) for axis in (1, 0))
     longest = max(np.ptp(rows), np.ptp(columns)) + 1 if m.any() else 0
-    fade = radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN)
-    restored = restore(torch.from_numpy(fade)[None], Crop(crop.box, RELEASED_SIZE))[0]
-    weight: Weight = restored.clamp(0, 1).numpy() * allowed
+    return _restored(radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN), crop)
+
+
+def _released(fades: Sequence[Fade], crop: Crop) -> Weight:
+    """The fades around the parts of a crop, which merge where they meet."""
+    scale, box = RELEASED_SIZE / crop.box.width, crop.box
+    each = [
+        radial_fade(
+            one.reach * scale + FADE_MARGIN, ((one.x - box.x0) * scale, (one.y - box.y0) * scale)
+        )
+        for one in fades
+    ]
+    return _restored(np.maximum.reduce(each), crop)
+
+
+def _restored(fade: Weight, crop: Crop) -> Weight:
+    """A fade of the 512 crop at the picture's resolution."""
+    image = restore(torch.from_numpy(fade)[None], Crop(crop.box, RELEASED_SIZE))[0]
+    weight: Weight = image.clamp(0, 1).numpy()
     return weight
 
 

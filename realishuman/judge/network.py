@@ -20,7 +20,7 @@ from realishuman.imaging.crop import Crop, extract
 from realishuman.mesh.base import Mesh
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
 from realishuman.packs.header import PackHeader
-from realishuman.parts.prepare import pose_and_mask
+from realishuman.parts.draw import pose_and_mask
 
 FOLDER = Path(__file__).parents[1] / "assets" / "judge"
 SIDE, MARGIN = 128, 1.5  # of the crop: pixels, and longer sides of the part; as trained

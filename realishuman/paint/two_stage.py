@@ -18,6 +18,7 @@ from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.colour import match_parts
+from realishuman.imaging.crop import resize_released
 from realishuman.imaging.masks import with_core
 from realishuman.packs.header import PackHeader
 from realishuman.paint.base import Painted
@@ -73,9 +74,9 @@ class TwoStage:
 
         with clock.timed("stage one"):
             noise = PartNoise(seeds, crops.numbers, "stage one")
-            inputs = stage_one.inputs(crops.image, crops.pose, crops.m)
+            inputs = crops.for_stage_one(self.header.image_encoder.side)
             repaired, good_one = stage_one.run(self.backbone, inputs, sampling, noise, progress)
-        if settings.colour_match:
+        if settings.ways.colour_match:
             repaired = match_parts(repaired, crops.image, crops.m_e)
         _show(repaired, progress)
         with clock.timed("stage two"):
@@ -103,7 +104,10 @@ class TwoStage:
 
 @dataclass(frozen=True)
 class _Crops:
-    """What the stages read of N parts: image and pose (N, 3, R, R), masks (N, 1, R, R) bool."""
+    """What the stages read of N parts: image and pose (N, 3, R, R), masks (N, 1, R, R) bool.
+
+    references  as PreparedPart has them, of any size; empty if they are cut out of the image.
+    """
 
     numbers: list[int]
     image: Tensor
@@ -111,6 +115,7 @@ class _Crops:
     m: Tensor
     m_d: Tensor
     m_e: Tensor
+    references: Sequence[Tensor] = ()
 
     @classmethod
     def of(cls, parts: Sequence[PreparedPart]) -> _Crops:
@@ -121,7 +126,18 @@ class _Crops:
             _stacked([one.masks.m for one in parts]),
             _stacked([one.masks.m_d for one in parts]),
             _stacked([one.masks.m_e for one in parts]),
+            [one.reference for one in parts if one.reference is not None],
         )
+
+    def for_stage_one(self, encoder_side: int) -> stage_one.StageOneInputs:
+        """A reference of the picture's size is resized once to each size it is wanted in."""
+        if not self.references:
+            return stage_one.inputs(self.image, self.pose, self.m)
+        reference, shown = (
+            torch.stack([resize_released(one, side) for one in self.references])
+            for side in (self.image.shape[-1], encoder_side)
+        )
+        return stage_one.StageOneInputs(reference, self.pose, shown)
 
 
 def _stacked(masks: Sequence[NDArray[np.bool_]]) -> Tensor:

@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.base import Part
-from realishuman.detect.parts import crop_box
-from realishuman.imaging.boxes import Box, around, hull, intersection
-from realishuman.imaging.crop import Crop, extract
-from realishuman.imaging.masks import Masks, make_masks, mesh_mask
+from realishuman.imaging.crop import Crop, resize_released
+from realishuman.imaging.masks import Masks, make_masks
+from realishuman.imaging.paste import Fade
 from realishuman.mesh.base import Mesh
-from realishuman.mesh.normals import vertex_normals
+from realishuman.parts.cut import Cut, cut_out
+from realishuman.parts.draw import coverage, draw, draw_at_picture, seen
 from realishuman.parts.found import FoundPart
-from realishuman.parts.kinds import KINDS
 from realishuman.parts.layers import find_front
-from realishuman.render.raster import Raster, interpolate, rasterise
-from realishuman.render.shade import depth_image
 from realishuman.settings import PRESETS, MaskRule, Settings
 
 Mask = NDArray[np.bool_]
@@ -40,6 +36,10 @@ class PreparedPart:
     others   (R, R) bool, where other parts lie in the crop.
     front    (R, R) bool, where parts lie that are before this one: they stay untouched.
     covered  how many parts are before this one.
+    fades    around the parts of the crop, for pasting as released.
+    joined   other parts that are repainted in this very crop, and with it.
+    reference  (3, N, N) float32 in [0, 1], the part cut out of the picture at its own size, black
+             around it; None: it is to be cut out of `image`, by m.
     """
 
     found: FoundPart
@@ -52,11 +52,19 @@ class PreparedPart:
     others: Mask
     front: Mask
     covered: int = 0
+    fades: tuple[Fade, ...] = ()
+    joined: tuple[FoundPart, ...] = ()
+    reference: Tensor | None = None
 
     @property
     def number(self) -> int:
         """The part's number in its picture."""
         return self.found.number
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all parts that are repainted in this crop, this one's first."""
+        return tuple(one.number for one in (self.found, *self.joined))
 
     @property
     def part(self) -> Part:
@@ -84,6 +92,7 @@ def prepare(
     """Crop, render and mask each part on its own; parts of one picture do not touch each other.
 
     Where two parts overlap, only the one in front may be repainted; layers.find_front says which.
+    Two hands that share a released crop are rendered and masked together.
 
     picture     (H, W, 3) uint8 RGB.
     parts       every part of the picture, of all kinds: a ring never repaints another part, so all
@@ -99,101 +108,68 @@ def prepare(
     """
     side = settings.margin or margin or PRESETS[preset].margin
     in_front = find_front(picture, parts) if chosen else {}
-    prepared = []
-    for found in chosen:
-        part, mesh = found.part, found.mesh
-        crop = Crop(crop_box(_whole(part, mesh), side), resolution)
-        condition, m = pose_and_mask(mesh, part, crop, preset, pose)
-        rule = PRESETS[preset].masks[part.kind]
+    ready = {}
+    for cut in cut_out(chosen, settings.ways.crop, side):
+        rule = PRESETS[preset].masks[cut.parts[0].part.kind]
         if erode is not None:
             rule = replace(rule, erode=erode, erode_of="kernel")
-        own = settings.of(part.kind)
-        masks = make_masks(m, rule, own.dilate, own.erode, also=_seen(mesh, crop))
-        others = _coverage([one.mesh for one in parts if one.number != found.number], crop)
-        nearer = in_front[found.number]
-        front = _coverage([one.mesh for one in parts if one.number in nearer], crop)
-        prepared.append(
-            PreparedPart(
-                found,
-                picture,
-                crop,
-                extract(picture, crop),
-                condition,
-                _spare(masks, others, front),
-                rule,
-                others,
-                front,
-                covered=len(nearer),
-            )
-        )
-    return prepared
+        numbers = {one.number for one in cut.parts}
+        nearer = frozenset().union(*(in_front[number] for number in numbers)) - numbers
+        others = [one for one in parts if one.number not in numbers]
+        made = _prepare_cut(picture, cut, others, nearer, settings, rule, pose, resolution)
+        for one in cut.parts:
+            rest = tuple(other for other in cut.parts if other is not one)
+            ready[one.number] = replace(made, found=one, joined=rest)
+    return [ready[one.number] for one in chosen]
 
 
-def _whole(part: Part, mesh: Mesh) -> Part:
-    """The part with all of a corrected mesh's joints in its box, which the found ones may miss."""
-    return part if mesh.seen is None else replace(part, box=hull(part.box, around(mesh.joints)))
+def _prepare_cut(
+    picture: NDArray[np.uint8],
+    cut: Cut,
+    others: Sequence[FoundPart],
+    nearer: frozenset[int],
+    settings: Settings,
+    rule: MaskRule,
+    pose: str,
+    resolution: int,
+) -> PreparedPart:
+    """Prepare the parts of one cut, as the first of them.
 
-
-def pose_and_mask(
-    mesh: Mesh, part: Part, crop: Crop, preset: str, pose: str
-) -> tuple[Tensor, Mask]:
-    """Render a mesh in a crop of side R: (3, R, R) float32 in [0, 1], and m, (R, R) bool.
-
-    part, preset, pose  as in prepare; of the part only kind and side are read.
+    others  the other parts of the picture; nearer are the numbers of those that lie before these.
     """
-    raster = _render(mesh, crop)
-    condition = _pose_image(mesh, raster, crop, part, pose)
-    threshold = PRESETS[preset].masks[part.kind].threshold
-    if pose == "shaded" and threshold is not None:
-        return condition, mesh_mask(condition, threshold)
-    return condition, raster.coverage.numpy()
+    crop, pixels = Crop(cut.box, resolution), cut.pixels(picture)
+    reference = None
+    if settings.ways.inputs == "picture":
+        shape = picture.shape[:2]
+        condition, m, reference = draw_at_picture(cut, pixels, shape, rule, pose, resolution)
+    else:
+        condition, m = draw(cut.parts, crop, rule, pose)
+    own = settings.of(cut.parts[0].part.kind)
+    masks = make_masks(m, rule, own.dilate, own.erode, also=seen(cut.parts, crop))
+    elsewhere = coverage([one.mesh for one in others], crop)
+    front = coverage([one.mesh for one in others if one.number in nearer], crop)
+    return PreparedPart(
+        cut.parts[0],
+        picture,
+        crop,
+        resize_released(pixels, resolution),
+        condition,
+        _spare(masks, elsewhere, front),
+        rule,
+        elsewhere,
+        front,
+        covered=len(nearer),
+        fades=cut.fades,
+        reference=reference,
+    )
 
 
 def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
     """The part with masks for other kernels, as prepare would make them; nothing is rendered."""
     own = settings.of(one.part.kind)
-    seen = _seen(one.mesh, one.crop)
-    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=seen)
+    also = seen((one.found, *one.joined), one.crop)
+    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=also)
     return replace(one, masks=_spare(masks, one.others, one.front))
-
-
-def _in_crop(mesh: Mesh, crop: Crop) -> tuple[Tensor, Tensor]:
-    vertices = torch.from_numpy(crop.to_crop(mesh.vertices).astype(np.float32))
-    return vertices, torch.from_numpy(mesh.faces.astype(np.int64))
-
-
-def _render(mesh: Mesh, crop: Crop) -> Raster:
-    return rasterise(*_in_crop(mesh, crop), crop.size, crop.size)
-
-
-def _pose_image(mesh: Mesh, raster: Raster, crop: Crop, part: Part, pose: str) -> Tensor:
-    """The condition of stage one, (3, R, R) float32 in [0, 1]."""
-    if pose == "depth":
-        pixels = depth_image(raster)
-    else:
-        vertices, faces = _in_crop(mesh, crop)
-        if mesh.normals is None:
-            of_vertices = vertex_normals(vertices, faces)
-        else:  # a crop turns nothing
-            of_vertices = torch.from_numpy(mesh.normals)
-        normals = interpolate(raster, faces, of_vertices)
-        pixels = KINDS[part.kind].shade(normals, raster.coverage, part.side)
-    return pixels.permute(2, 0, 1).float() / 255
-
-
-def _coverage(meshes: Sequence[Mesh], crop: Crop) -> Mask:
-    """Where any of these meshes lies in the crop, (R, R) bool."""
-    covered = np.zeros((crop.size, crop.size), dtype=bool)
-    for mesh in meshes:
-        (x0, y0), (x1, y1) = mesh.vertices[:, :2].min(axis=0), mesh.vertices[:, :2].max(axis=0)
-        if intersection(Box(float(x0), float(y0), float(x1), float(y1)), crop.box) > 0:
-            covered |= _render(mesh, crop).coverage.numpy()
-    return covered
-
-
-def _seen(mesh: Mesh, crop: Crop) -> Mask | None:
-    """Where the picture shows the part, if the mesh was corrected; see Mesh.seen."""
-    return None if mesh.seen is None else _coverage([replace(mesh, vertices=mesh.seen)], crop)
 
 
 def _spare(masks: Masks, others: Mask, front: Mask) -> Masks:

@@ -133,8 +133,8 @@ def _check_arguments(image: Any, models: Any, settings: Any, boxes: Any, only: A
 
 def _deepen(deep: NDArray[np.uint16], run: Run) -> NDArray[np.uint16]:
     """The picture (H, W, 3 or 4) with 16 bits per channel, the same parts pasted in."""
-    settings, output = run.settings, deep.copy()
+    ways, output = run.settings.ways, deep.copy()
     output[..., :3] = compose(
-        deep[..., :3], run.patches, feather=settings.paste, colour_match=settings.colour_match
+        deep[..., :3], run.patches, feather=ways.paste, colour_match=ways.colour_match
     )
     return output

@@ -70,9 +70,13 @@ def _prepare(kind: str, run: Run, painter: Painter | None) -> list[PreparedPart]
     network = run.models.judge(kind) if run.settings.skip_good else None
     if network is not None:
         with run.clock.timed("judge"):
-            for ready in made:
-                run.leave(ready.number, good_already(run.rgb, ready, network))
-    return [ready for ready in made if not run.reports[ready.number].reason]
+            good = {ready.number: good_already(run.rgb, ready, network) for ready in made}
+        for ready in made:
+            if all(good[number] for number in ready.numbers):
+                run.leave(ready.number, good[ready.number])
+    # parts that share a crop are painted once, as the first of them
+    firsts = [ready for ready in made if ready.number == min(ready.numbers)]
+    return [ready for ready in firsts if not run.reports[ready.number].reason]
 
 
 def _paint(todo: Todo, painter: Painter) -> list[list[Painted]]:
@@ -96,26 +100,29 @@ def _paste_best(
     """Paste the best of the tries at a part into its picture, or note why not."""
     sound = [painted for painted in tries if not painted.fault]
     if not sound:
-        run.leave(one.number, tries[0].fault)
+        for number in one.numbers:
+            run.leave(number, tries[0].fault)
         return
-    judged = run.settings.judge and painter.weights != "random"
+    judged = run.settings.ways.judge and painter.weights != "random"
     asked = judged or len(sound) > 1
     pasted = [_paste(run, one, painted, asked, ask_detector) for painted in sound]
     best = min(pasted, key=lambda each: each.verdict.rank if each.verdict else ())
     for name, image in best.painted.steps.items():
         run.keep(name, image, one)
     verdict = best.verdict
-    report = replace(
-        run.reports[one.number],
-        seed=best.painted.seed,
-        malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
-    )
-    if judged and verdict and verdict.reason:
-        run.reports[one.number] = replace(report, reason=verdict.reason)
+    refused = verdict.reason if judged and verdict else ""
+    for number in one.numbers:
+        report = replace(
+            run.reports[number],
+            seed=best.painted.seed,
+            malformed=Malformed(*verdict.malformed) if verdict and verdict.malformed else None,
+            reason=refused,
+        )
+        if not refused:
+            report = replace(report, outcome="refined", crop=one.crop.box, engine=painter.engine)
+        run.reports[number] = report
+    if refused:
         return
-    run.reports[one.number] = replace(
-        report, outcome="refined", crop=one.crop.box, engine=painter.engine
-    )
     run.output = best.output
     run.patches.append(best.patch)
     run.painters[one.part.kind] = painter
@@ -125,16 +132,30 @@ def _paste(
     run: Run, one: PreparedPart, painted: Painted, asked: bool, ask_detector: bool
 ) -> _Pasted:
     """Paste one try at a part into its picture, and ask the judge about it where `asked`."""
-    settings, masks, models = run.settings, one.masks, run.models
-    image = painted.image.cpu()
-    patch = Patch(one.number, image, one.crop, masks.m_d, masks.m, painted.matched, one.covered)
+    ways, masks, models = run.settings.ways, one.masks, run.models
+    patch = Patch(
+        one.number,
+        painted.image.cpu(),
+        one.crop,
+        masks.m_d,
+        masks.m,
+        painted.matched,
+        one.covered,
+        one.fades,
+        one.numbers[1:],
+    )
     last = all(other.covered >= patch.covered for other in run.patches)
     below, patches = (run.output, [patch]) if last else (run.rgb, [*run.patches, patch])
     with run.clock.timed("paste"):
-        output = compose(below, patches, feather=settings.paste, colour_match=settings.colour_match)
+        output = compose(below, patches, feather=ways.paste, colour_match=ways.colour_match)
     if not asked:
         return _Pasted(painted, patch, output, None)
-    detector = models.detector_for(settings.detector) if ask_detector else None
+    detector = models.detector_for(run.settings.detector) if ask_detector else None
+    network = models.judge(one.part.kind)
     with run.clock.timed("judge"):
-        verdict = compare(run.output, output, one, detector, models.judge(one.part.kind))
+        verdicts = [
+            compare(run.output, output, replace(one, found=found), detector, network)
+            for found in (one.found, *one.joined)
+        ]
+    verdict = max(verdicts, key=lambda each: each.rank)  # the worst, where a crop has two parts
     return _Pasted(painted, patch, output, verdict)

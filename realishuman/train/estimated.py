@@ -20,7 +20,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import Crop
 from realishuman.mesh.base import MeshRegressor
 from realishuman.packs.store import models_folder
-from realishuman.parts.prepare import pose_and_mask
+from realishuman.parts.draw import pose_and_mask
 from realishuman.pipeline.regressors import AUTO, choose, open_regressor
 from realishuman.train.config import Critic, PackConfig, TrainConfig
 from realishuman.train.crops import CONFIDENCE, Mask, Pixels, pixels

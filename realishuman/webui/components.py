@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realishuman.settings import AUTO
-from realishuman.webui.fields import Field, Shown
+from realishuman.webui.fields import SWITCH, Field, Shown
 
 
 def component_of(one: Field, value: Shown = None) -> tuple[str, dict[str, object]]:
@@ -12,6 +12,8 @@ def component_of(one: Field, value: Shown = None) -> tuple[str, dict[str, object
     value  what it holds; a list of choices offers that as well.
     """
     arguments: dict[str, object] = {"label": one.label, "info": _info(one)}
+    if one.kind == "bool" and one.automatic:
+        return "Dropdown", {**arguments, "choices": [AUTO, *SWITCH.values()]}
     if one.kind == "bool":
         return "Checkbox", arguments
     if one.kind == "names":

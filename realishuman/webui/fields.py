@@ -19,6 +19,7 @@ from realishuman.settings import AUTO, PART_KINDS, Settings, check, setting
 Value = bool | int | float | str | tuple[str, ...] | None  # of a setting
 Shown = Value | list[str]  # of its component
 _Kind = TypeVar("_Kind", bool, int, str)
+SWITCH = {True: "on", False: "off"}  # what the component of an automatic "bool" holds
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Field:
     """One choice.
 
     kind       "bool", "int", "float", "name" (one of choices, or any text) or "names" (several).
-    automatic  None is allowed and means "as the pack and its preset say".
+    automatic  None is allowed and means "as the pack and its preset say"; AUTO to components.
     step       how finely a slider moves; in the slider of an automatic number, one step below `low`
                stands for None.
     """
@@ -119,6 +120,8 @@ class Field:
         """A value as its component holds it: no None, no tuple."""
         if value is None:
             return self.below if self.is_number else AUTO
+        if isinstance(value, bool) and self.automatic:
+            return SWITCH[value]
         return list(value) if isinstance(value, tuple) else value
 
     def from_component(self, value: object) -> object:
@@ -145,7 +148,8 @@ class Field:
         if given is None or (self.automatic and given in ("", AUTO)):
             return None if self.automatic else self.default
         if self.kind == "bool":
-            return {"true": True, "false": False}.get(str(given).lower(), given)
+            words = {"true": True, "false": False, **{word: on for on, word in SWITCH.items()}}
+            return words.get(str(given).lower(), given)
         if self.kind == "names":
             if isinstance(given, str):
                 given = given.replace(",", " ").split()

@@ -12,13 +12,13 @@ import pytest
 from realishuman.detect.base import Part
 from realishuman.detect.parts import crop_box, select
 from realishuman.detect.released import (
-    crop_released,
     face_box,
     hand_box,
     merge,
     released_boxes,
 )
 from realishuman.imaging.boxes import Box
+from realishuman.parts.cut import crop_released
 from realishuman.settings import Settings
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging" / "localisation.json.gz"

@@ -252,6 +252,25 @@ def test_a_part_that_leaves_the_range_of_numbers_is_flagged_and_spares_the_other
     assert images[1].abs().max() == 0
 
 
+def test_the_image_encoder_may_be_shown_another_picture_than_the_reference(one):
+    seen = []
+
+    def encoder(images):
+        seen.append(images)
+        return one.image_encoder(images)
+
+    watched = replace(one, image_encoder=encoder)
+    image, pose, _, m, _ = pictures(3)
+    cut = stage_one.inputs(image, pose, m)
+    shown = torch.rand(3, 3, 40, 40)
+
+    stage_one.prepare(watched, cut)
+    stage_one.prepare(watched, replace(cut, shown=shown).rows(slice(1, 3)))
+
+    assert torch.equal(seen[0], cut.reference)
+    assert torch.equal(seen[1], shown[1:])
+
+
 def test_the_reference_is_black_outside_m():
     image, pose, _, m, _ = pictures(1)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour, match_parts
 from realishuman.imaging.crop import Crop, extract
-from realishuman.imaging.paste import paste, radial_fade, silhouette
+from realishuman.imaging.paste import Fade, paste, radial_fade, silhouette
 from tests.recorded import GOLDEN, SAMPLES, needs_golden, needs_samples
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging"
@@ -55,6 +55,25 @@ def test_no_pixel_whose_centre_is_outside_m_d_changes(feather, x, y, side, radiu
     column, row = np.floor(centres).astype(int).T
     assert ((column >= 0) & (column < 64) & (row >= 0) & (row < 64)).all()
     assert m_d[row, column].all()
+
+
+def test_the_released_fade_goes_beyond_m_d_and_joins_the_circles_of_two_parts():
+    picture, crop = np.zeros((520, 520, 3), np.uint8), Crop(Box(4, 4, 516, 516))
+    few, white = disc(512, 10), torch.ones(3, 512, 512)
+
+    def pasted(*fades):
+        result = paste(
+            picture, white, crop, few, few, fades=fades, feather="released", colour_match=False
+        )
+        return result[..., 0].astype(int)
+
+    left, right = Fade(154, 260, 20), Fade(366, 260, 20)
+    one, other, both = pasted(left), pasted(right), pasted(left, right)
+
+    assert one[260, 154] == both[260, 154] == 255
+    assert one[260, 420] < 100
+    assert (one[:40] == 0).all()  # nothing within 50 pixels of the crop's border
+    assert np.abs(both - np.maximum(one, other)).max() <= 1
 
 
 def test_the_part_is_taken_as_it_is_and_the_argument_stays():
@@ -347,9 +366,16 @@ def test_the_patch_paste_is_close_to_the_official_whole_picture_paste(name):
     result = smooth(512, 512)
     oracle = official_paste(picture, result, box, radial_fade(start))[y0:y1, x0:x1].astype(int)
     tensor = torch.from_numpy(result).permute(2, 0, 1).float() / 255
-    ours = paste(
-        picture, tensor, crop, np.ones((512, 512), bool), m, feather="radial", colour_match=False
-    )[y0:y1, x0:x1]
+    everywhere, nothing = np.ones((512, 512), bool), np.zeros((512, 512), bool)
+    ours = paste(picture, tensor, crop, everywhere, m, feather="radial", colour_match=False)[
+        y0:y1, x0:x1
+    ]
+    centre = box["left"] + box["extend_side"], box["top"] + box["extend_side"]
+    unbounded = paste(
+        picture, tensor, crop, nothing, nothing,
+        fades=[Fade(*centre, (start - 70) / ratio)], feather="released", colour_match=False,
+    )[y0:y1, x0:x1]  # fmt: skip
+    assert np.abs(unbounded.astype(int) - ours).max() <= 1
     difference = np.abs(oracle - ours)
     assert difference.mean() < 1.2
     middle = slice(len(difference) // 3, -(len(difference) // 3))

@@ -16,7 +16,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import Crop
 from realishuman.mesh.hamer import AT_ONCE, HamerHand
 from realishuman.mesh.hamer_frame import hand_crop, hand_frame, in_picture
-from realishuman.parts.prepare import pose_and_mask
+from realishuman.parts.draw import pose_and_mask
 
 GOLDEN = Path(__file__).parents[1] / "golden/official/hamer.npz"
 HEIGHT, WIDTH = 640, 800

@@ -8,11 +8,12 @@ import torch
 import trimesh
 
 from realishuman.detect.base import Part
-from realishuman.imaging.boxes import around
+from realishuman.detect.released import square_around
+from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.paste import paste
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import FoundPart, number_parts
-from realishuman.parts.prepare import prepare
+from realishuman.parts.prepare import prepare, with_ring
 from realishuman.pipeline.look import reconstruct
 from realishuman.settings import Settings
 
@@ -111,6 +112,72 @@ def test_clasped_hands_keep_their_own_mesh_in_their_mask(ready, flat_hand):
         assert (masks.m & one.others).sum() > 100  # the meshes do overlap
         assert not (masks.m & ~masks.m_d).any()
         np.testing.assert_array_equal(masks.m_f, masks.m_d & ~masks.m_e)
+
+
+def test_the_pose_at_the_pictures_pixels_is_resized_and_the_reference_is_cut_there(
+    ready, flat_hand
+):
+    hand = flat_hand(200, 150, 120)
+    (crop,), (picture,) = (ready([hand], inputs=where) for where in ("crop", "picture"))
+
+    side = int(crop.crop.box.width)
+    assert crop.reference is None
+    assert picture.reference.shape == (3, side, side)
+    kept = (picture.reference > 0).any(0).numpy()
+    assert 0.1 < kept.mean() < 0.6
+    assert torch.equal(picture.reference[:, kept].unique(), torch.tensor([100 / 255]))
+    # an enlarged render has soft edges, one made at the crop's size has none
+    shades = [len(one.pose[1].unique()) for one in (crop, picture)]
+    assert shades[1] > 2 * shades[0]
+    assert (crop.masks.m != picture.masks.m).mean() < 0.02
+    np.testing.assert_array_equal(picture.masks.m, (picture.pose >= 0.4).any(0).numpy())
+
+
+def test_a_depth_pose_at_the_pictures_pixels_is_cut_by_what_the_mesh_covers(ready, flat_hand):
+    hand = flat_hand(200, 150, 120)
+    (crop,), (picture,) = (
+        ready([hand], pose="depth", inputs=where) for where in ("crop", "picture")
+    )
+
+    assert (crop.masks.m != picture.masks.m).mean() < 0.02
+    assert (picture.reference > 0).any(0).float().mean() > 0.1
+
+
+def test_a_released_crop_shows_black_outside_the_picture_and_draws_nothing_there(ready, flat_hand):
+    hand = flat_hand(40, 150, 120)
+    (ours,) = ready([hand], inputs="picture")
+    (released,) = ready([hand], inputs="picture", crop="released")
+
+    assert released.crop.box.x0 < ours.crop.box.x0 < 0
+    edge = int(-released.crop.box.x0 * released.crop.scale) - 2
+    assert released.image[..., :edge].max() == 0
+    assert released.pose[..., :edge].max() == 0
+    assert released.reference[..., : int(-released.crop.box.x0)].max() == 0
+    assert ours.image.min() > 0
+
+
+@pytest.mark.parametrize("inputs", ["crop", "picture"])
+def test_hands_with_one_square_are_drawn_and_masked_together(ready, flat_hand, inputs):
+    square = square_around(Box(100, 80, 300, 220))
+    square = replace(square, width=None, height=None)
+    hands = [replace(flat_hand(x, 150, 110), square=square) for x in (140, 270)]
+    hands[0] = replace(hands[0], side="left")
+
+    first, second = ready(hands, inputs=inputs, crop="released")
+    (alone, _) = ready([hands[0], replace(hands[1], square=None)], crop="released")
+
+    assert (first.numbers, second.numbers) == ((1, 2), (2, 1))
+    assert first.crop == second.crop
+    assert first.pose is second.pose
+    red, green = first.pose[0] > first.pose[1], first.pose[1] > first.pose[0]
+    assert green[:, :128].any()
+    assert not green[:, 128:].any()
+    assert red[:, 128:].any()
+    assert not red[:, :128].any()
+    assert first.masks.m.sum() > 1.7 * alone.masks.m.sum()
+    assert not first.others.any()
+    grown = with_ring(first, Settings(dilate=0))
+    np.testing.assert_array_equal(grown.masks.m_d, first.masks.m)
 
 
 def test_parts_keep_their_numbers(ready, flat_hand):

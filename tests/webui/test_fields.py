@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from realishuman.pipeline.infotext import FACTS, PREFIX
 from realishuman.settings import Settings
+from realishuman.webui.components import component_of
 from realishuman.webui.fields import (
     FIELDS,
     FieldError,
@@ -77,6 +78,24 @@ def test_a_wrong_value_is_refused_with_field_and_range(values, name, allowed):
         choices_from(values, ["mine.safetensors"])
 
     assert (caught.value.name, caught.value.allowed) == (name, allowed)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [(None, None), ("auto", None), ("on", True), ("off", False), (True, True), ("False", False)],
+)
+def test_a_switch_that_a_preset_may_turn_has_three_places(given, wanted):
+    """Components hold words; API clients of earlier versions send true and false by position."""
+    judge = next(one for one in FIELDS if one.name == "judge")
+
+    choices = choices_from(values_from([{"judge": given}]))
+
+    assert choices.settings.judge is wanted
+    assert judge.read(judge.from_component(judge.shown(wanted))) is wanted
+    name, arguments = component_of(judge)
+    assert name == "Dropdown"
+    assert judge.shown(wanted) in arguments["choices"]
+    assert schema()["properties"]["judge"]["type"] == ["boolean", "null"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "max_parts",
         ),
     ),
-    ("Mask", ("margin", "dilate", "erode", "paste", "colour_match")),
+    ("Mask", ("crop", "margin", "dilate", "erode", "inputs", "paste", "colour_match")),
     ("Sampling", ("steps", "guidance", "seed_offset")),
     (
         "Only for hands, only for faces",

@@ -50,7 +50,7 @@ def _choices(one: Field) -> Callable[[], list[str]] | None:
     if one.is_number:
         return None
     if one.kind == "bool":
-        return lambda: ["True", "False"]
+        return lambda: ([AUTO] if one.automatic else []) + ["True", "False"]
     if one.name.endswith("_pack"):
         return lambda: [AUTO, *engine().pack_files()]
     if one.kind == "names":

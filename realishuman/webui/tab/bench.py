@@ -71,7 +71,7 @@ class Bench:
     @property
     def refined(self) -> list[int]:
         """Numbers of the parts that have been refined."""
-        return sorted(patch.index for patch in self.patches)
+        return sorted(number for patch in self.patches for number in patch.numbers)
 
 
 def digest_of(image: NDArray[np.generic]) -> str:
@@ -128,8 +128,8 @@ def refine_parts(
         only=chosen,
         progress=progress,
     )
-    new = {patch.index for patch in result.patches}
-    older = tuple(patch for patch in bench.patches if patch.index not in new)
+    new = {number for patch in result.patches for number in patch.numbers}
+    older = tuple(patch for patch in bench.patches if new.isdisjoint(patch.numbers))
     return replace(
         bench,
         settings=settings,
@@ -142,9 +142,9 @@ def refine_parts(
 
 def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
     """The picture (H, W, 3 or 4) with the kept ones of the refined parts; nothing is sampled."""
-    patches = [patch for patch in bench.patches if patch.index in kept]
-    settings = bench.settings
-    output = compose(bench.rgb, patches, feather=settings.paste, colour_match=settings.colour_match)
+    patches = [patch for patch in bench.patches if not set(patch.numbers).isdisjoint(kept)]
+    ways = bench.settings.ways
+    output = compose(bench.rgb, patches, feather=ways.paste, colour_match=ways.colour_match)
     return output if bench.alpha is None else np.dstack([output, bench.alpha])
 
 

@@ -97,7 +97,9 @@ def _rebuilt(
     found = number_parts(chosen, [place.mesh for place in places])
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
     patches = tuple(
-        replace(patch, index=now[patch.index]) for patch in bench.patches if patch.index in now
+        replace(patch, index=now[patch.index], joined=tuple(now[one] for one in patch.joined))
+        for patch in bench.patches
+        if now.keys() >= set(patch.numbers)
     )
     return replace(replace_parts(bench, found, engine, settings), patches=patches)
 

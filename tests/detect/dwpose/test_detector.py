@@ -75,11 +75,56 @@ def test_the_hands_and_faces_of_all_people_are_found_where_they_are(detector):
 def test_the_released_way_reads_the_largest_person_only_and_shows_it_blue_for_red(folder):
     released = DWPoseDetector(folder, "cpu", threads=1, released=True)
 
-    assert released.detect(PICTURE, ("hand", "face"), confidence=0.5) == []
+    assert released.detect(PICTURE, ("hand",), confidence=0.5) == []
     swapped = np.ascontiguousarray(PICTURE[..., ::-1])
     parts = released.detect(swapped, ("hand", "face"), confidence=0.5)
 
     assert [(part.kind, part.side) for part in parts] == [("hand", "left"), ("face", None)]
+
+
+def released_way(folder, person, *drawn):
+    """What the released way finds in a picture of one person with all points of these parts."""
+    save_people(folder / FILES["people"], cells_of([person]))
+    detector = DWPoseDetector(folder, "cpu", threads=1, released=True)
+    swapped = np.ascontiguousarray(painted(400, 640, *drawn)[..., ::-1])
+    return detector.detect(swapped, ("hand", "face"), confidence=0.99)
+
+
+@pytest.mark.parametrize(("apart", "shared"), [(250, True), (420, False)])
+def test_the_released_way_gives_hands_whose_squares_overlap_one_square(folder, apart, shared):
+    left, right = place((40, 200), LEFT), place((40 + apart, 210), RIGHT)
+
+    parts = released_way(folder, (5, 5, 635, 395), left, right)
+
+    squares = [part.square for part in parts]
+    assert sorted(part.side for part in parts) == ["left", "right"]
+    assert (squares[0] == squares[1]) == shared
+    for part in parts:
+        x = np.array(list({"left": left, "right": right}[part.side].values()))[:, 0]
+        square = part.square
+        assert square.left <= x.min() - 90
+        assert x.max() + 90 <= square.right
+        if not shared:
+            assert square.extend_side == pytest.approx(np.ptp(x) / 2 + 100, abs=6)
+
+
+@pytest.mark.parametrize(("shown", "count"), [(10, 0), (11, 1)])
+def test_the_released_way_wants_eleven_points_of_a_face_too(folder, shown, count):
+    some = dict(list(ANN_FACE.items())[:shown])
+
+    parts = [part for part in released_way(folder, ANN, some) if part.kind == "face"]
+
+    assert len(parts) == count
+
+
+def test_in_a_box_the_released_way_leaves_the_square_to_the_box(folder):
+    released = DWPoseDetector(folder, "cpu", threads=1, released=True)
+    swapped = np.ascontiguousarray(PICTURE[..., ::-1])
+    box = GivenBox("hand", Box(50, 190, 160, 250))
+
+    (part,) = released.detect(swapped, ("hand",), confidence=0.5, given=[box])
+
+    assert part.square is None
 
 
 @pytest.mark.parametrize(("shown", "count"), [(10, 0), (11, 1)])
