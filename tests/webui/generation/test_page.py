@@ -223,7 +223,7 @@ def test_axes_without_numbers_offer_their_choices_as_text(grid):
 
     assert choices["[RealisHuman] Hand pack"] == ["auto", "mine.safetensors"]
     assert choices["[RealisHuman] Preset"] == ["auto", "released", "paper"]
-    assert choices["[RealisHuman] Colour match"] == ["True", "False"]
+    assert choices["[RealisHuman] Colour match"] == ["auto", "True", "False"]
     for one in FIELDS:
         for choice in choices.get(f"[RealisHuman] {one.label}", []):
             one.read(choice)
