@@ -35,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(refine.with_suffix_joined(given))
     try:
         with _terminated_like_ctrl_c(), _models_in(options.models_dir):
-            return int(options.run(options))
+            code = int(options.run(options))
+            sys.stdout.flush()  # a closed pipe shows here, not when Python has ended
+            return code
+    except BrokenPipeError:  # `realishuman doctor | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept.", file=sys.stderr)
         return STOPPED

@@ -403,6 +403,18 @@ def test_what_cannot_be_is_refused_without_opening_torch(arguments, picture, tmp
     assert done.returncode == cli.BAD_OPTION
 
 
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in `realishuman models list | head -1`."""
+    command = [sys.executable, "-m", "realishuman", "models", "list"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+
+    assert (running.returncode, said) == (cli.OK, b"")
+
+
 def test_an_exact_box_is_repainted_where_nothing_is_recognised(
     picture, tmp_path, hand_pack, capsys
 ):
