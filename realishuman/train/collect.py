@@ -139,6 +139,18 @@ def _say_outcome(outcome: Outcome, say: Say) -> None:
         say(f"{outcome.path}: {'; '.join(outcome.left)}")
 
 
+def read_manifest(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of the manifest of a folder of crops; none if it has no manifest."""
+    path, lines = folder / MANIFEST, []
+    if path.exists():
+        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                continue  # cut off
+    return lines
+
+
 class _Manifest:
     """The file of lines, and outcomes that wait until there are enough crops for a file."""
 
@@ -213,17 +225,10 @@ class _Manifest:
 
     def _whole_lines(self) -> list[dict[str, Any]]:
         """The lines that are whole; a last one that was cut off is taken away."""
-        if not self._path.exists():
-            return []
-        whole, lines = [], []
-        for text in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                continue
-            whole.append(text + "\n")
-        with room(self._folder), whole_file(self._path) as file:
-            file.write("".join(whole).encode())
+        lines = read_manifest(self._folder)
+        if self._path.exists():
+            with room(self._folder), whole_file(self._path) as file:
+                file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         return lines
 
     def _drop_orphans(self) -> None:

@@ -63,7 +63,8 @@ def channels_last(module: torch.nn.Module) -> None:
 
 
 def moved(data: Any, device: torch.device) -> Any:
-    """A batch's tensors on the device; a batch is a dataclass or a tuple of tensors."""
+    """A batch's tensors on the device; a batch is a tuple or a dataclass of tensors."""
     if isinstance(data, tuple):
         return tuple(each.to(device) for each in data)
-    return type(data)(**{name: value.to(device) for name, value in vars(data).items()})
+    given = {name: value for name, value in vars(data).items() if value is not None}
+    return type(data)(**{name: value.to(device) for name, value in given.items()})

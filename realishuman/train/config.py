@@ -108,9 +108,16 @@ class Stage:
     initial       weights to start from: a pack, or a Stable Diffusion 1.x as one file (in names
                   of ldm, or one network in diffusers') or as a diffusers folder; else random ones.
     encoder       DINOv2's model.safetensors, for stage one's image encoder.
+    dino_positions  how that file's position table is brought to the encoder's side, "new" or "old",
+                  as packs.convert.resize_positions takes it.
     prompt        the text encoder that embeds the prompt of stage two, or these embeddings.
     train_encoder  train the image encoder too; the paper keeps a pretrained one as it is.
-    cache_tokens  keep the tokens of an encoder that is not trained on disk, for stage one.
+    cache_tokens  keep the tokens of an encoder that is not trained on disk, for stage one; never
+                  with `groups`.
+    groups        show stage one another picture of the same folder, well-formed, with its own pose,
+                  as the released training does; crops without one see themselves malformed.
+    exact_core    show stage two the good part in m_e as it is, as in equation 4; otherwise two of
+                  three samples are slightly recoloured or softened.
     """
 
     steps: int
@@ -130,9 +137,12 @@ class Stage:
     shard: bool = False
     initial: str | None = None
     encoder: str | None = None
+    dino_positions: str = "new"
     prompt: str | None = None
     train_encoder: bool = False
     cache_tokens: bool = True
+    groups: bool = False
+    exact_core: bool = False
     seed: int = 0
     save_every: int = 1000
     sample_every: int = 1000

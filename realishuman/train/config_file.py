@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realishuman.errors import SettingsError
+from realishuman.packs.convert import DINO_POSITIONS
 from realishuman.packs.header import MESHES
 from realishuman.settings import PART_KINDS
 from realishuman.tables import build
@@ -70,6 +71,11 @@ def _check(config: TrainConfig, where: str) -> None:
             "prediction v_prediction or spacing leading",
         ),
         (config.data.variants < 1, "data.variants must be at least 1"),
+        (
+            config.stage_one.groups and config.data.variants > 2,
+            "data.variants must be at most 2 with stage_one.groups: two pictures of a group must "
+            "not be recoloured differently",
+        ),
     ]
     for name, stage in stages(config).items():
         problems += [
@@ -84,6 +90,10 @@ def _check(config: TrainConfig, where: str) -> None:
                 and config.schedule.prediction == "v_prediction",
                 f"{name}.min_snr gives v_prediction no weight where zero SNR starts sampling, so "
                 "that step would not be trained; leave it out",
+            ),
+            (
+                stage.dino_positions not in DINO_POSITIONS,
+                f"{name}.dino_positions: one of {DINO_POSITIONS}",
             ),
             (not 0 <= stage.drop < 1, f"{name}.drop must be in [0, 1)"),
             (not 0 <= stage.ema < 1, f"{name}.ema must be in [0, 1)"),

@@ -8,8 +8,8 @@ interrupted, into how many parts it is split, or on how many processes share it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,8 +25,9 @@ from realishuman.train.kept import Kept
 from realishuman.train.latents import Latents
 from realishuman.train.losses import StageOneBatch, StageTwoBatch
 from realishuman.train.shards import Crops
-from realishuman.train.views import AUTOENCODED, autoencoded, reference, tensor, view
+from realishuman.train.views import AUTOENCODED, autoencoded, part, reference, tensor, view
 
+Groups = Mapping[int, tuple[int, ...]]  # by a crop's index, the others of its group
 SHARES = (0.3, 0.15, 0.25, 0.15, 0.15)  # of AUTOENCODED among the autoencoder's samples
 
 
@@ -88,10 +89,12 @@ class StageOneData:
         config: TrainConfig,
         stage: Stage,
         tokens: Kept | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self._crops, self._latents, self._stage, self._tokens = crops, latents, stage, tokens
         self._timesteps = _timesteps(config, stage)
         self._order = Order(trained(crops, config), config.data.variants, stage.seed)
+        self._groups = groups
 
     def batch(self, numbers: Sequence[int]) -> StageOneBatch:
         """Samples of these numbers."""
@@ -105,9 +108,21 @@ class StageOneData:
         clean, reference_latents = self._latents[index, variant]
         noise, timestep, keep = _random(clean, self._timesteps, self._stage.drop, generator)
         seen = reference(crop) if self._tokens is None else self._tokens[index, variant]
-        return StageOneBatch(
-            clean, reference_latents, seen, tensor(crop.pose), noise, timestep, keep
-        )
+        pose = tensor(crop.pose)
+        row = StageOneBatch(clean, reference_latents, seen, pose, noise, timestep, keep)
+        return row if self._groups is None else self._beside(row, index, variant, generator)
+
+    def _beside(
+        self, row: StageOneBatch, index: int, variant: int, generator: torch.Generator
+    ) -> StageOneBatch:
+        """The sample with another crop of its group as the reference, if there is one."""
+        others = (self._groups or {}).get(index, ())
+        if not others:
+            return replace(row, reference_pose=row.pose)
+        other = others[int(torch.randint(len(others), (), generator=generator))]
+        crop = view(self._crops[other], other, variant)
+        latents, _ = self._latents[other, variant]
+        return replace(row, reference=latents, seen=part(crop), reference_pose=tensor(crop.pose))
 
 
 class StageTwoData:
@@ -156,4 +171,5 @@ def _random(
 
 
 def _stacked(kind: Any, rows: Sequence[Any]) -> Any:
-    return kind(**{name: torch.stack([vars(row)[name] for row in rows]) for name in vars(rows[0])})
+    given = [name for name, value in vars(rows[0]).items() if value is not None]
+    return kind(**{name: torch.stack([vars(row)[name] for row in rows]) for name in given})

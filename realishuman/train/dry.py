@@ -132,6 +132,9 @@ def random_batch(config: TrainConfig, task: str, rows: int, device: torch.device
         if are_kept(config.stage_one):
             tokens = token_shape(config.networks.image_encoder)
             picture = torch.randn(rows, *tokens, device=device)
-        return StageOneBatch(latents[0], latents[1], picture, pose, latents[2], timesteps, keep)
+        theirs = torch.rand_like(pose) if config.stage_one.groups else None
+        return StageOneBatch(
+            latents[0], latents[1], picture, pose, latents[2], timesteps, keep, theirs
+        )
     m_f = torch.ones(rows, 1, place, place, device=device)
     return StageTwoBatch(latents[0], latents[1], m_f, latents[2], timesteps, keep)

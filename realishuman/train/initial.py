@@ -45,7 +45,7 @@ def source(stage: Stage, networks: Networks) -> Load:
 
     def load(prefix: str) -> Mapping[str, Tensor] | None:
         if prefix == "image_encoder." and stage.encoder is not None:
-            return _encoder(Path(stage.encoder), networks)
+            return _encoder(Path(stage.encoder), networks, stage.dino_positions)
         if prefix == "prompt." and stage.prompt is not None:
             with TemporaryDirectory(prefix="realishuman-") as scratch:
                 file = embedded_prompt(Path(stage.prompt), Path(scratch))
@@ -169,13 +169,13 @@ def _stable_diffusion(
     raise PackError(f"{path} holds no {wanted}, but {few}. Expected: {expected}")
 
 
-def _encoder(path: Path, networks: Networks) -> dict[str, Tensor]:
-    """DINOv2, its position table brought to the encoder's side as transformers does today."""
+def _encoder(path: Path, networks: Networks, positions: str) -> dict[str, Tensor]:
+    """DINOv2, its position table brought to the encoder's side as resize_positions does."""
     tensors = _all(open_checkpoint(path, "model.safetensors of a DINOv2 as transformers has it"))
     shape = networks.image_encoder
     if _POSITIONS in tensors:
         side = shape.side // shape.patch
-        tensors[_POSITIONS] = resize_positions(tensors[_POSITIONS], side, "new")
+        tensors[_POSITIONS] = resize_positions(tensors[_POSITIONS], side, positions)
     return tensors
 
 

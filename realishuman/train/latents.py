@@ -31,7 +31,8 @@ class Latents:
         shape = (2, config.networks.vae.latent_channels, side, side)
 
         def make(views: Sequence[TrainingCrop], places: Sequence[Place]) -> Tensor:
-            latents = encoded(_pictures(views, places, stage), autoencoder.encode)
+            exact = config.stage_two.exact_core
+            latents = encoded(_pictures(views, places, stage, exact), autoencoder.encode)
             return latents.reshape(len(views), *shape)
 
         advice = "free some space, or choose another output"
@@ -43,12 +44,20 @@ class Latents:
         return target, shown
 
 
-def _pictures(views: Sequence[TrainingCrop], places: Sequence[Place], stage: str) -> list[Tensor]:
-    """Of each view what is painted and what is shown, (3, R, R) in [-1, 1], one after the other."""
+def _pictures(
+    views: Sequence[TrainingCrop], places: Sequence[Place], stage: str, exact: bool
+) -> list[Tensor]:
+    """Of each view what is painted and what is shown, (3, R, R) in [-1, 1], one after the other.
+
+    exact  as views.i_f takes it.
+    """
     if stage == "stage-one":
         return [one for crop in views for one in (part(crop) * 2 - 1, reference(crop) * 2 - 1)]
     return [
         one
         for crop, place in zip(views, places, strict=True)
-        for one in (repaired(crop) * 2 - 1, i_f(crop, np.random.default_rng((*place, 2))))
+        for one in (
+            repaired(crop) * 2 - 1,
+            i_f(crop, np.random.default_rng((*place, 2)), exact=exact),
+        )
     ]

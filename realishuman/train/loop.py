@@ -255,7 +255,8 @@ class _Run:
             if self.accelerator.is_main_process:
                 self.folder.cut_curve(0)
             return 0
-        now, then = asdict(self.stage), state["stage"]
+        # a setting that is newer than the run had its default
+        now, then = asdict(self.stage), asdict(Stage(steps=0)) | state["stage"]
         if wrong := [k for k in now if k not in MAY_CHANGE and now[k] != then.get(k)]:
             changes = [f"{k} was {then.get(k)!r} and is {now[k]!r}" for k in wrong]
             raise SettingsError(

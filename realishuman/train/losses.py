@@ -88,6 +88,8 @@ class StageOneBatch:
     noise       (B, C, h, w).
     timesteps   (B,) int64.
     keep        (B,) bool; False sees neither reference nor tokens.
+    reference_pose  (B, 3, R, R) float32 in [0, 1], of the picture that is the reference; None is
+                the same as pose.
     """
 
     clean: Tensor
@@ -97,6 +99,7 @@ class StageOneBatch:
     noise: Tensor
     timesteps: Tensor
     keep: Tensor
+    reference_pose: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,20 @@ class StageTwoBatch:
 def stage_one_loss(networks: StageOneNetworks, batch: StageOneBatch, table: NoiseTable) -> Tensor:
     """Equation 3, a scalar. `networks.no_context` must carry gradients if its makers train."""
     order = torch.argsort(batch.keep.int(), stable=True)  # those without a condition first
-    batch = replace(batch, **{name: value[order] for name, value in vars(batch).items()})
+    given = {name: value for name, value in vars(batch).items() if value is not None}
+    batch = replace(batch, **{name: value[order] for name, value in given.items()})
     dropped, count = int((~batch.keep).sum()), len(batch.keep)
     context = networks.projector(image_tokens(networks.image_encoder, batch.seen[dropped:]))
     pose = networks.pose_guider(batch.pose)
     bank = None
     if dropped < count:
+        theirs = pose[dropped:]
+        if batch.reference_pose is not None:
+            theirs = networks.pose_guider(batch.reference_pose[dropped:])
         bank = networks.reference.features(
             batch.reference[dropped:],
             batch.timesteps[dropped:],
-            networks.reference.condition(context, pose[dropped:]),
+            networks.reference.condition(context, theirs),
         )
     tokens = torch.cat([networks.no_context.expand(dropped, -1, -1).to(context), context])
     latents, target = table.noised(batch.clean, batch.noise, batch.timesteps)

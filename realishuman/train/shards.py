@@ -61,6 +61,13 @@ class Crops:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
+    def index_of(self, shard: str, place: int) -> int:
+        """The index of a row of one of the files; KeyError if there is no such file."""
+        for path, array, end in zip(self.shards, self._arrays, self._ends, strict=True):
+            if path.name == shard:
+                return int(end) - len(array) + place
+        raise KeyError(shard)
+
     def __getitem__(self, index: int) -> TrainingCrop:
         if not 0 <= index < len(self):
             raise IndexError(index)

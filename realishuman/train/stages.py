@@ -26,8 +26,9 @@ from realishuman.settings import PRESETS
 from realishuman.train.compute import channels_last
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels
-from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData, trained
+from realishuman.train.data import AutoencoderData, Groups, StageOneData, StageTwoData, trained
 from realishuman.train.folder import RunFolder
+from realishuman.train.groups import groups_of
 from realishuman.train.kept import Kept
 from realishuman.train.latents import Latents
 from realishuman.train.loop import Trainee
@@ -68,7 +69,8 @@ def trainee(
         return _autoencoder(config, crops)
     autoencoder, mark = load_trained_autoencoder(config)
     say(f"{stage}: making latents where they are missing")
-    folder = run_folder(config, stage).path / f"latents-{mark}"
+    exact = stage == "stage-two" and config.stage_two.exact_core
+    folder = run_folder(config, stage).path / f"latents-{mark}{'-exact' if exact else ''}"
     latents = Latents(crops, config, stage, autoencoder, folder)
     if stage == "stage-two":
         return _stage_two(config, crops, latents, autoencoder)
@@ -76,7 +78,8 @@ def trainee(
     if are_kept(config.stage_one):
         say(f"{stage}: making image tokens where they are missing")
         tokens = kept_tokens(crops, config, module.image_encoder, folder.parent)
-    return _stage_one(config, module, crops, latents, tokens, autoencoder)
+    groups = groups_of(crops, config) if config.stage_one.groups else None
+    return _stage_one(config, module, crops, latents, tokens, autoencoder, groups)
 
 
 def load_trained_autoencoder(config: TrainConfig) -> tuple[PlainAutoencoder, str]:
@@ -157,6 +160,7 @@ def _stage_one(
     latents: Latents,
     tokens: Kept | None,
     autoencoder: PlainAutoencoder,
+    groups: Groups | None,
 ) -> Trainee:
     data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0), tokens)
     held = list(range(trained(crops, config), len(crops)))[:SHOWN]
@@ -185,7 +189,7 @@ def _stage_one(
     return Trainee(
         "stage-one",
         module,
-        StageOneData(crops, latents, config, config.stage_one, tokens).batch,
+        StageOneData(crops, latents, config, config.stage_one, tokens, groups).batch,
         module.pack_tensors,
         preview,
     )

@@ -23,8 +23,11 @@ from realishuman.train.views import reference
 
 
 def are_kept(stage: Stage) -> bool:
-    """Whether a stage takes its tokens from files: never where the encoder is trained."""
-    return stage.cache_tokens and not stage.train_encoder
+    """Whether a stage takes its tokens from files.
+
+    Never where the encoder is trained, nor with groups, which grow with every new picture.
+    """
+    return stage.cache_tokens and not stage.train_encoder and not stage.groups
 
 
 def token_shape(shape: EncoderShape) -> tuple[int, int]:

@@ -50,14 +50,16 @@ def repaired(crop: TrainingCrop) -> Tensor:
     return tensor(np.where(crop.m_d[..., None], crop.clean, crop.malformed))
 
 
-def i_f(crop: TrainingCrop, rng: np.random.Generator) -> Tensor:
+def i_f(crop: TrainingCrop, rng: np.random.Generator, *, exact: bool = False) -> Tensor:
     """What stage two is shown, (3, R, R) in [-1, 1].
 
     Inside m_e lies what stage one would have painted: the clean part, mostly with a slight change
     of colour, or softened, as nothing it paints is perfect.
+
+    exact  the clean part as it is, in every sample, as in equation 4 of the paper.
     """
     core = crop.clean.astype(np.float32)
-    kind = rng.integers(3)
+    kind = 0 if exact else rng.integers(3)
     if kind == 1:
         core = core * rng.uniform(0.92, 1.08, 3).astype(np.float32) + np.float32(rng.uniform(-6, 6))
     elif kind == 2:

@@ -16,6 +16,7 @@ from realishuman.errors import SettingsError, TrainingError
 from realishuman.files.guard import locked
 from realishuman.train import collect as collecting
 from realishuman.train.collect import MANIFEST, collect
+from realishuman.train.groups import groups_of
 from realishuman.train.shards import Crops
 
 HAND = Path(__file__).parents[2] / "examples/hand.png"
@@ -82,6 +83,36 @@ def test_every_picture_gives_crops_that_training_reads_or_a_reason(pictures, to)
     places = [(crop["shard"], crop["place"]) for line in lines(config) for crop in line["crops"]]
     assert len(set(places)) == len(crops)
     assert any("1 other files are passed over: .txt" in line for line in said)
+
+
+def test_pictures_of_one_folder_are_a_group_unless_two_hands_of_one_side_are_in_them(pictures, to):
+    image = cv2.imread(str(HAND))
+    cv2.imwrite(str(pictures / "a2.png"), image)
+    cv2.imwrite(str(pictures / "deep/twice.png"), np.hstack([image, image]))
+    config = to("crops")
+    config = replace(config, data=replace(config.data, held_out=0))
+    collect(pictures, config, 1)
+    crops = Crops(Path(config.data.folder), config)
+
+    groups = groups_of(crops, config)
+
+    names = {
+        crops.index_of(crop["shard"], crop["place"]): Path(line["file"]).name
+        for line in lines(config)
+        for crop in line["crops"]
+    }
+    assert len(names) == len(crops) >= 5
+    named = {names[index]: {names[other] for other in others} for index, others in groups.items()}
+    assert named == {"a.png": {"a2.png"}, "a2.png": {"a.png"}}
+
+
+def test_without_groups_it_is_said_how_to_get_some(pictures, to):
+    config = to("crops")
+    collect(pictures, config, 1)
+    crops = Crops(Path(config.data.folder), config)
+
+    with pytest.raises(SettingsError, match="one folder for each person or video"):
+        groups_of(crops, config)
 
 
 def test_a_name_and_a_seed_decide_a_crop_wherever_the_folder_is(pictures, to, tmp_path):

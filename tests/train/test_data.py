@@ -15,7 +15,7 @@ from realishuman.train.crops import cut, mirrored, noisy, pack_crop, synthetic_c
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
 from realishuman.train.latents import Latents
 from realishuman.train.shards import Crops, synthesise
-from realishuman.train.views import i_f, part
+from realishuman.train.views import i_f, part, tensor
 
 
 def equal(one, other):
@@ -109,6 +109,59 @@ def test_i_f_shows_the_malformed_picture_around_the_ring_and_the_clean_part_insi
     assert (part(crop)[:, torch.from_numpy(~(crop.shown | crop.m))] == 0).all()
 
 
+def test_with_an_exact_core_i_f_shows_the_good_part_as_it_is_in_every_sample(
+    crops, make_config, tmp_path
+):
+    crop = crops[1]
+    wanted = tensor(crop.clean)[:, torch.from_numpy(crop.m_e)] * 2 - 1
+
+    def cores(exact):
+        pictures = [i_f(crop, np.random.default_rng(seed), exact=exact) for seed in range(12)]
+        return [torch.equal(one[:, torch.from_numpy(crop.m_e)], wanted) for one in pictures]
+
+    assert all(cores(exact=True))
+    assert not all(cores(exact=False))
+    shown = {}
+    for exact in (True, False):
+        config = make_config(tmp_path, stage_two={"steps": 1, "exact_core": exact})
+        latents = Latents(crops, config, "stage-two", Squeezed(), tmp_path / f"latents-{exact}")
+        shown[exact] = [latents[index, 0][1] for index in range(len(crops))]
+    same = [torch.equal(*pair) for pair in zip(shown[True], shown[False], strict=True)]
+    assert 0 < sum(same) < len(crops)
+
+
+def test_the_reference_of_a_group_is_another_crop_well_formed_with_its_own_pose(
+    crops, make_config, tmp_path
+):
+    config = make_config(tmp_path)
+    latents = Latents(crops, config, "stage-one", Squeezed(), tmp_path / "latents")
+    groups = {0: (3, 4), 3: (0, 4), 4: (0, 3)}
+    stage = Stage(steps=1, drop=0.0, groups=True)
+    data = StageOneData(crops, latents, config, stage, groups=groups)
+    plain = StageOneData(crops, latents, config, stage)
+
+    def row(of, index, variant, seed):
+        return of.row(index, variant, torch.Generator().manual_seed(seed))
+
+    others = set()
+    for seed in range(12):
+        drawn, own = row(data, 0, 1, seed), row(plain, 0, 1, seed)
+        for name in ("clean", "pose", "noise", "timesteps", "keep"):
+            assert torch.equal(getattr(drawn, name), getattr(own, name)), name
+        (other,) = (i for i in (3, 4) if torch.equal(drawn.reference, latents[i, 1][0]))
+        frame = mirrored(crops[other])
+        assert torch.equal(drawn.seen, part(frame))
+        assert torch.equal(drawn.reference_pose, tensor(frame.pose))
+        others.add(other)
+    assert others == {3, 4}
+    alone, own = row(data, 7, 0, 1), row(plain, 7, 0, 1)
+    assert torch.equal(alone.reference, own.reference)
+    assert torch.equal(alone.seen, own.seen)
+    assert torch.equal(alone.reference_pose, own.pose)
+    assert own.reference_pose is None
+    assert data.batch([1, 2, 3]).reference_pose.shape == (3, 3, 32, 32)
+
+
 class Squeezed:
     """An autoencoder that averages blocks of 4 pixels and repeats the channels."""
 
@@ -130,6 +183,8 @@ def test_batches_depend_on_the_sample_numbers_alone(crops, make_config, tmp_path
     whole, again = data.batch(range(40, 48)), data.batch([45, 41])
 
     for name, value in vars(again).items():
+        if value is None:
+            continue
         assert torch.equal(value, vars(whole)[name][[5, 1]]), name
     assert whole.clean.shape == (8, 6, 8, 8)
     assert whole.keep.any()

@@ -10,10 +10,13 @@ from safetensors.torch import load_file, save_file
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
+from realishuman.packs.convert import resize_positions
 from realishuman.packs.shapes import encoder_shapes, prompt_shapes, unet_shapes, vae_shapes
 from realishuman.train.config import Stage
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
 from realishuman.train.stages import keep_autoencoder, load_trained_autoencoder
+
+POSITIONS = "embeddings.position_embeddings"
 
 
 @pytest.fixture
@@ -134,6 +137,20 @@ def test_image_encoder_and_prompt_have_files_of_their_own(start, tmp_path):
     assert one.state_dict()["embeddings.position_embeddings"].shape[1] == 17
     assert not any(p.requires_grad for p in one.parameters())
     assert torch.equal(two.conditional, prompt["conditional"])
+
+
+@pytest.mark.parametrize("positions", ["old", "new"])
+def test_the_position_table_is_resized_as_the_configuration_says(start, tmp_path, positions):
+    networks = start().networks
+    tensors = drawn(encoder_shapes(replace(networks.image_encoder, side=48)))
+    save_file(tensors, tmp_path / "dino.safetensors")
+    given = {"encoder": str(tmp_path / "dino.safetensors"), "dino_positions": positions}
+
+    table = StageOne(start(**given)).image_encoder.state_dict()[POSITIONS]
+
+    both = {name: resize_positions(tensors[POSITIONS], 4, name) for name in ("old", "new")}
+    assert torch.equal(table, both[positions])
+    assert not torch.equal(both["old"], both["new"])
 
 
 def test_weights_that_do_not_fit_are_refused_with_a_sentence(start, tmp_path):

@@ -139,6 +139,21 @@ def test_another_run_is_not_continued_but_more_steps_are(tmp_path):
     assert len(curve(tmp_path)) == 16
 
 
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path, monkeypatch):
+    train(line(), STAGE, RunFolder(tmp_path))
+    load = RunFolder.load_checkpoint
+
+    def older(folder):
+        state = load(folder)
+        del state["stage"]["groups"], state["stage"]["dino_positions"]
+        return state
+
+    monkeypatch.setattr(RunFolder, "load_checkpoint", older)
+    assert train(line(), Stage(**{**vars(STAGE), "steps": 15}), RunFolder(tmp_path)) == 15
+    with pytest.raises(SettingsError, match="groups was False and is True"):
+        train(line(), Stage(**{**vars(STAGE), "groups": True}), RunFolder(tmp_path))
+
+
 def test_a_full_disk_is_said_and_the_last_checkpoint_kept(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     train(line(), STAGE, folder)

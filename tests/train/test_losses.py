@@ -68,8 +68,10 @@ def plain_forward(unet, banks, read, latents, t, tokens, pose):
     return result
 
 
-def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled):
-    module, batch, config = filled("stage-one", train_encoder=True)
+@pytest.mark.parametrize("groups", [False, True])
+def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled, groups):
+    module, batch, config = filled("stage-one", train_encoder=True, groups=groups)
+    assert (batch.reference_pose is not None) == groups
     batch.keep[1] = False
     module(batch).backward()
     found = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
@@ -81,14 +83,15 @@ def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled):
     unet, reference = (library(each, shape) for each in (module.unet, module.reference))
     losses = []
     for i in range(4):  # each sample on its own
-        one = {k: v[i : i + 1] for k, v in vars(batch).items()}
+        one = {k: v[i : i + 1] for k, v in vars(batch).items() if v is not None}
         banks = {}
         picture = module.image_encoder.normalised(one["seen"]) * one["keep"].float()
         tokens = module.projector(module.image_encoder.tokens(picture))
         pose = module.pose_guider(one["pose"])
         t, a = one["timesteps"], alphas[one["timesteps"]]
         if one["keep"]:
-            plain_forward(reference, banks, False, one["reference"], t, tokens, pose)
+            theirs = module.pose_guider(one.get("reference_pose", one["pose"]))
+            plain_forward(reference, banks, False, one["reference"], t, tokens, theirs)
         noised = a.sqrt() * one["clean"] + (1 - a).sqrt() * one["noise"]
         target = a.sqrt() * one["noise"] - (1 - a).sqrt() * one["clean"]
         predicted = plain_forward(unet, banks, True, noised, t, tokens, pose)

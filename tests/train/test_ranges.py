@@ -40,6 +40,7 @@ def test_the_papers_and_the_demos_numbers_are_possible():
         ("data", {"folder": "f", "margin": [0.5, 2]}, "data.margin must be at least 1.2"),
         ("data", {"folder": "f", "erode": [20, 0]}, "from 20 to 0: put the smaller"),
         ("networks", {"pose": [0, 8, 8, 8]}, "networks.pose must be at least 1, not 0"),
+        ("stage_one", {"steps": 1, "dino_positions": "newer"}, "stage_one.dino_positions: one of"),
         ("judge", {"count": 0}, "judge.count must be at least 1"),
         ("scorer", {"stage": {"steps": 1, "save_every": 0}}, "scorer.stage.save_every must be"),
         ("judge", {"stage": {"steps": 1, "batch": 0}}, "judge.stage.batch must be at least 1"),
