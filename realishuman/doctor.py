@@ -99,7 +99,9 @@ def _packs(folder: Path) -> tuple[list[str], bool]:
     lines = [f"BROKEN   {fault.why}" for fault in there.faults]
     for kind in PART_KINDS:
         if there.in_the_way(kind):
-            lines.append(f"BROKEN   {kind}s: none is refined until that pack is mended or removed")
+            lines.append(
+                f"BROKEN   {kind}s: none is refined until that pack is repaired or removed"
+            )
             continue
         if pack := there.pick(kind):
             lines.append(f"ok       {kind}s: {pack.path}")

@@ -15,11 +15,11 @@ BESIDE = Path(__file__).parents[2] / "shared/data"
 SAMPLES = Path(os.environ.get("REALISHUMAN_SAMPLES", BESIDE / "samples"))
 GOLDEN = Path(os.environ.get("REALISHUMAN_GOLDEN", BESIDE / "golden"))
 WITHOUT_SAMPLES = (
-    f"needs the released sample pictures, and {SAMPLES} is no folder: name theirs in "
+    f"needs the released sample pictures, and {SAMPLES} is not a folder: name theirs in "
     "REALISHUMAN_SAMPLES (docs/parity.md)"
 )
 WITHOUT_GOLDEN = (
-    f"needs recordings of the released code, and {GOLDEN} is no folder: name theirs in "
+    f"needs recordings of the released code, and {GOLDEN} is not a folder: name theirs in "
     "REALISHUMAN_GOLDEN (docs/parity.md)"
 )
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason=WITHOUT_SAMPLES)

@@ -76,8 +76,8 @@ class _Taken:
         key = _key(path)
         if key in self.outputs:
             raise SettingsError(
-                f"{path} would be both {self.outputs[key]} and {what}; give them other names or "
-                "folders."
+                f"{path} would be both {self.outputs[key]} and {what}; choose different names "
+                "or folders."
             )
         if key in self.inputs and self.inputs[key] != own:
             raise SettingsError(

@@ -102,8 +102,8 @@ def arrange(
     passed_over = _sentence(search.passed_over)
     if not pairs:
         raise SettingsError(
-            f"{' '.join(names)} holds no picture to work on ({', '.join(sorted(readable()))}). "
-            f"{passed_over}".strip()
+            f"{' '.join(names)} contains no picture that can be read "
+            f"({', '.join(sorted(readable()))}). {passed_over}".strip()
         )
     try_folder(pairs[0][1].parent if len(pairs) == 1 else Path(output))
     return Arranged(tuple(pairs), passed_over)
@@ -173,7 +173,7 @@ def _told_apart(sources: Sequence[_Source]) -> list[_Source]:
         shared = os.path.commonpath([path.parent for path in paths])
     except ValueError as error:
         raise SettingsError(
-            "pictures of one name lie on different drives; refine them one drive after the other."
+            "pictures with the same name are on different drives; refine one drive at a time."
         ) from error
     named = [path.relative_to(shared) for path in paths]
     return [_Source(source.path, name) for source, name in zip(sources, named, strict=True)]
@@ -191,8 +191,8 @@ def _only(pictures: int, path: Path, ending: str | None, suffix: str) -> Path:
     """The name of the only result. Raises SettingsError if it cannot be that."""
     if pictures > 1:
         raise SettingsError(
-            f"{path} names one file, but there are {pictures} pictures; name a folder, or end it "
-            "with / if a folder shall be called so."
+            f"{path} names one file, but there are {pictures} pictures; name a folder, or end "
+            "it with / if it should become one."
         )
     allowed = sorted(writable()) if ending is None else [ending]
     if path.suffix.lower() not in allowed:
@@ -252,7 +252,7 @@ def _sentence(passed_over: Counter[Reason]) -> str:
         for (one, many), count in passed_over.items()
         if count
     ]
-    return f"Passed over: {', '.join(parts)}." if parts else ""
+    return f"Skipped: {', '.join(parts)}." if parts else ""
 
 
 def _absolute(path: Path) -> str:

@@ -77,7 +77,7 @@ def refine_files(
         {
             "input": str(one.source),
             "output": str(one.target),
-            "skipped": "the result was there already",
+            "skipped": "the result already exists",
         }
         for one in skipped
     ]
@@ -138,8 +138,9 @@ def _refine_file(
         if not _is_full_memory(error):
             raise
         raise BackboneError(
-            f"the memory is too small ({str(error).splitlines()[0] if str(error) else 'full'}): "
-            "try --max-batch 1, --precision bfloat16 or --device cpu."
+            "there is not enough memory "
+            f"({str(error).splitlines()[0] if str(error) else 'full'}): try --max-batch 1, "
+            "--precision bfloat16 or --device cpu."
         ) from error
     _make_folder(target.parent)
     same_format = source.suffix.lower() == target.suffix.lower()

@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="also rows for hands repainted with the picture's own skin, without the judge",
     )
-    command = tasks.add_parser("ablations", help="the same with one thing changed each")
+    command = tasks.add_parser("ablations", help="the same, changing one thing at a time")
     _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
     command.add_argument(
         "--steps", default=STEPS, help=f"numbers of DDIM steps to compare (default: {STEPS})"
@@ -59,20 +59,22 @@ def _add_pairs(
     harm: bool,
     judge: bool,
 ) -> None:
-    command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
+    command.add_argument("-o", "--output", required=True, type=Path, help="folder for the report")
     command.add_argument(
         "--pack",
-        help="pack file or name, such as 'demo'; 'random' tries the wiring and measures nothing "
-        "(default: the trained one for hands that is installed)",
+        help="pack file or name, such as 'demo'; 'random' only tests the setup and measures "
+        "nothing (default: the installed trained one for hands)",
     )
     command.add_argument("--count", type=int, default=500, help="pairs (default: 500)")
     command.add_argument(
-        "--first", type=int, help="first seed; training takes its seeds from 0 up (default: 10^9)"
+        "--first", type=int, help="first seed; training uses seeds from 0 up (default: 10^9)"
     )
-    command.add_argument("--side", type=int, default=256, help="of the pictures (default: 256)")
+    command.add_argument(
+        "--side", type=int, default=256, help="side of the pictures, in pixels (default: 256)"
+    )
     command.add_argument("--poses", default=poses, help=f"true, estimated (default: {poses})")
     command.add_argument("--guidance", type=float, help="guidance scale (default: the pack's)")
-    command.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     command.add_argument(
         "--harm", action=argparse.BooleanOptionalAction, default=harm, help="also try clean hands"
     )
@@ -95,7 +97,7 @@ def _add_pairs(
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
     command.set_defaults(run=run)
 
 

@@ -31,13 +31,18 @@ def add_task(tasks: Any) -> None:
     help_place = "folder of pictures, of videos or of folders with a video's frames; or one video"
     command.add_argument("--before", required=True, type=Path, help=f"as generated: {help_place}")
     command.add_argument(
-        "--after", required=True, type=Path, help="as refined, likewise, with the same names"
+        "--after",
+        required=True,
+        type=Path,
+        help="as refined, in the same forms and with the same names",
     )
-    command.add_argument("--real", type=Path, help="real pictures to be compared with, likewise")
     command.add_argument(
-        "--every", type=int, default=1, help="use every so manieth frame of a video (default: 1)"
+        "--real", type=Path, help="real pictures to compare with, in the same forms"
     )
-    command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
+    command.add_argument(
+        "--every", type=int, default=1, help="use every Nth frame of a video (default: 1)"
+    )
+    command.add_argument("-o", "--output", required=True, type=Path, help="folder for the report")
     command.add_argument("--pack", help="pack whose image encoder distances are measured with")
     command.add_argument(
         "--inception", type=Path, help="file of Inception's weights, for FID and KID"
@@ -56,7 +61,7 @@ def add_task(tasks: Any) -> None:
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
     command.set_defaults(run=_folders)
 
 

@@ -14,15 +14,17 @@ OK = 0
 def add_task(tasks: Any) -> None:
     """Add `judge` to evaluate's tasks."""
     command = tasks.add_parser("judge", help="how well malformed hands are told from good ones")
-    command.add_argument("-o", "--output", required=True, type=Path, help="folder of the report")
+    command.add_argument("-o", "--output", required=True, type=Path, help="folder for the report")
     command.add_argument("--judge", type=Path, help="another judge (default: the built-in one)")
     command.add_argument("--scorer", type=Path, help="another scorer (default: the built-in one)")
     command.add_argument("--count", type=int, default=500, help="pairs (default: 500)")
     command.add_argument(
-        "--first", type=int, help="first seed; training takes its seeds from 0 up (default: 10^9)"
+        "--first", type=int, help="first seed; training uses seeds from 0 up (default: 10^9)"
     )
-    command.add_argument("--side", type=int, default=256, help="of the pictures (default: 256)")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument(
+        "--side", type=int, default=256, help="side of the pictures, in pixels (default: 256)"
+    )
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
     command.set_defaults(run=_judge)
 
 

@@ -31,10 +31,10 @@ def add_parser(commands: Any) -> None:
         "--pack",
         action="append",
         default=[],
-        help="draw as this pack wants the crop, pose and masks (default: as the trained ones that "
-        "are installed, or the released ones, want them)",
+        help="draw the crop, pose and masks that this pack uses (default: those of the "
+        "installed trained packs, or of the released ones)",
     )
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
     add_boxes(command)
     names = (
         "parts",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.downloads.manifest import KnownFile, Licence
 
 OK, BAD_MODEL, STOPPED = 0, 3, 130
-NAMES = "a file or feature of the list, for example dwpose"
+NAMES = "a file or feature from the list, for example dwpose"
 
 
 def add_parser(commands: Any) -> None:
@@ -29,9 +29,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.set_defaults(run=_list)
     tasks = parser.add_subparsers(dest="task", metavar="task")
-    task = tasks.add_parser("list", help="what is there, what is missing, what it is for")
+    task = tasks.add_parser("list", help="list what is there, what is missing, and what it is for")
     task.set_defaults(run=_list)
-    task = tasks.add_parser("fetch", help="download files, or go on with a download")
+    task = tasks.add_parser("fetch", help="download files, or resume a download")
     task.add_argument("names", nargs="+", metavar="NAME", help=NAMES)
     task.add_argument(
         "--accept-licence",
@@ -43,14 +43,16 @@ def add_parser(commands: Any) -> None:
     task.add_argument(
         "--offline",
         action="store_true",
-        help="download nothing, say what to do by hand; so does REALISHUMAN_OFFLINE=1",
+        help="download nothing and say what to do by hand, as with REALISHUMAN_OFFLINE=1",
     )
     task.set_defaults(run=_fetch)
-    task = tasks.add_parser("verify", help="compare hashes of all that is there, or of files")
+    task = tasks.add_parser(
+        "verify", help="check the hashes of everything that is there, or of the files named"
+    )
     task.add_argument("names", nargs="*", metavar="NAME", help=NAMES)
     task.set_defaults(run=_verify)
     task = tasks.add_parser(
-        "where", help="print the models folder, or a file's place and how it comes there"
+        "where", help="print the models folder, or where a file belongs and how to get it"
     )
     task.add_argument("name", nargs="?", metavar="NAME", help="a file of the list")
     task.set_defaults(run=_where)
@@ -165,7 +167,7 @@ def _fetch(options: argparse.Namespace) -> int:
             print(f"{fetched.path} {'is downloaded' if fetched.new else 'is there'}.")
             print(fetched.note or "Its SHA-256 is the published one.")
     except KeyboardInterrupt:
-        _say("\nStopped. What came so far is kept; the same command goes on from there.")
+        _say("\nStopped. What has arrived is kept; run the same command to resume.")
         return STOPPED
     _say_what_is_left(options.names, folder)
     return OK

@@ -12,7 +12,7 @@ from realishuman.errors import SettingsError
 from realishuman.settings import PART_KINDS, Settings, usual_way
 
 PICTURES = (
-    "files, globs, or folders with all below them; write ./-name where a name starts with a dash"
+    "files, globs, or folders and everything below them; write ./-name if a name starts with a dash"
 )
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 OK, SOME_FAILED, BAD_OPTION, BAD_MODEL, STOPPED = 0, 1, 2, 3, 130
@@ -33,8 +33,8 @@ def add_boxes(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND:X0,Y0,X1,Y1",
-        help="the same, but there is always a part of exactly this place and size; where nothing "
-        "is recognised in it, a hand at rest or a plain face is assumed",
+        help="the same, but always refine a part of exactly this place and size; if nothing is "
+        "recognised in it, a hand at rest or a plain face is assumed",
     )
 
 

@@ -44,34 +44,35 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         required=True,
-        help="file for one picture, folder for several; a folder that is refined stands there "
-        "again with the folders below it",
+        help="file for one picture, folder for several; the tree of a folder is recreated in it",
     )
     command.add_argument(
-        "--format", metavar="NAME", help="of the results: png, jpg, webp ... (default: as it was)"
+        "--format",
+        metavar="NAME",
+        help="format of the results: png, jpg, webp ... (default: the original's)",
     )
     command.add_argument(
         "--suffix",
         default="",
         metavar="TEXT",
-        help="put this behind the names of results; they may then lie beside the pictures",
+        help="append this to the names of results, which may then go beside the originals",
     )
     command.add_argument(
-        "--skip-existing", action="store_true", help="leave out pictures whose result is there"
+        "--skip-existing", action="store_true", help="skip pictures whose result already exists"
     )
     command.add_argument(
         "--only",
         metavar="NUMBERS",
-        help="refine these parts alone, 1,3 for example; the command inspect shows the numbers",
+        help="refine only these parts, for example 1,3; inspect shows the numbers",
     )
     command.add_argument(
         "--pack",
         action="append",
         default=[],
         help="pack file, one per part kind, or the name of a set of installed packs, such as "
-        "'official'; 'demo' shows the method on rendered hands; 'random' makes packs of random "
-        "weights that paint noise, to try the wiring (default: the trained packs that are "
-        "installed; parts without one are left alone)",
+        "'official'; 'demo' demonstrates the method on rendered hands; 'random' makes "
+        "packs of random weights that paint noise, to test the setup (default: the "
+        "trained packs that are installed; parts without one are left alone)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
@@ -92,9 +93,9 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--no-metadata",
         action="store_true",
-        help="do not write into refined pictures what was done to them",
+        help="do not record in refined pictures what was done to them",
     )
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
     add_boxes(command)
     add_settings(command, [spec.name for spec in fields(Settings)])
     command.set_defaults(run=_refine)
@@ -223,4 +224,4 @@ def _suffix(text: str) -> str:
 def _caveat(weights: str, name: str) -> str:
     if weights == "random":
         return f"{name}: RANDOM weights. They paint noise and only prove that everything runs."
-    return f"{name}: demo weights: small networks that show the method, no more."
+    return f"{name}: demo weights: small networks that only demonstrate the method."

@@ -31,8 +31,9 @@ def add_parser(commands: Any) -> None:
         "official",
         help="convert and export the official files once",
         description="Checks the official files, says what it costs, then makes packs and ONNX "
-        "networks from them in the models folder. Afterwards `--pack official` runs them. A run "
-        "that was stopped goes on where it was. No code in a file is run; nothing is downloaded.",
+        "networks from them in the models folder. Afterwards `--pack official` "
+        "runs them. A run that was stopped resumes. No code in a file is run; "
+        "nothing is downloaded.",
     )
     task.add_argument(
         "--checkpoints",
@@ -101,7 +102,7 @@ def _official(options: argparse.Namespace) -> int:
         try:
             ready = setup_official(models, sources, wishes, bar, bar.say)
         except KeyboardInterrupt:
-            bar.say("\nStopped. What is finished stays; the same command goes on from there.")
+            bar.say("\nStopped. What is finished is kept; run the same command to resume.")
             return STOPPED
         if any(feature.endswith("-pack") for feature in ready) and not options.dry_run:
             bar.say(f"`{command('refine', '--pack', 'official')}` runs it, and so do the WebUIs.")

@@ -30,16 +30,18 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--count", type=int, required=True, help="crops in all")
     _add_workers(command)
     command = _task(tasks, "prepare", "cut training crops out of real pictures", _prepare)
-    command.add_argument("folder", type=Path, help="pictures, also in folders within it")
+    command.add_argument(
+        "folder", type=Path, help="folder of pictures, searched with its subfolders"
+    )
     _add_workers(command)
-    command.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     command.add_argument(
         "--confidence", type=float, default=0.5, help="lowest detection score (default: 0.5)"
     )
     command.add_argument(
         "--min-size",
         type=int,
-        help="leave smaller parts out, in pixels (default: a quarter of the resolution)",
+        help="skip parts smaller than this, in pixels (default: a quarter of the resolution)",
     )
     for name, text in (
         ("autoencoder", "train the autoencoder"),
@@ -47,8 +49,8 @@ def add_parser(commands: Any) -> None:
         ("stage-two", "train the network that blends it in"),
     ):
         command = _task(tasks, name, text, _train)
-        command.add_argument("--steps", type=int, help="in place of the configuration's")
-        command.add_argument("--threads", type=int, help="of the CPU (default: all cores)")
+        command.add_argument("--steps", type=int, help="instead of the configuration's")
+        command.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
         command.add_argument(
             "--dry-run",
             action="store_true",
@@ -58,17 +60,20 @@ def add_parser(commands: Any) -> None:
             "--gpu",
             type=str.upper,
             choices=tuple(gpus()),
-            help="with --dry-run: what this GPU would need, estimated, in place of this machine",
+            help=(
+                "with --dry-run: estimate what this GPU would need, instead of measuring this "
+                "machine"
+            ),
         )
     for name, text in (
         ("judge", "train the network that decides whether a repair is kept"),
         ("scorer", "train evaluation's judge and finger counter"),
     ):
         command = _task(tasks, name, text, _critic)
-        command.add_argument("--steps", type=int, help="in place of the configuration's")
-        command.add_argument("--threads", type=int, help="of the CPU (default: all cores)")
+        command.add_argument("--steps", type=int, help="instead of the configuration's")
+        command.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     command = _task(tasks, "corrector", "train the network that corrects landmarks", _corrector)
-    command.add_argument("--steps", type=int, help="in place of the configuration's")
+    command.add_argument("--steps", type=int, help="instead of the configuration's")
     _add_workers(command)
     command = _task(tasks, "pack", "write a pack of what is trained so far", _pack)
     command.add_argument("-o", "--output", type=Path, required=True, help="the pack's file")
@@ -119,7 +124,9 @@ def _synthesise(options: argparse.Namespace) -> int:
     try:
         made = synthesise(config, options.count, options.workers, _say)
     except KeyboardInterrupt:
-        return _stopped("Stopped; finished files of crops are kept. The same command goes on.")
+        return _stopped(
+            "Stopped; finished files of crops are kept. Run the same command to resume."
+        )
     _say(f"{config.data.folder}: {made} new files, {options.count} crops.")
     return OK
 
@@ -141,7 +148,7 @@ def _prepare(options: argparse.Namespace) -> int:
             say=_say,
         )
     except KeyboardInterrupt:
-        return _stopped("Stopped; what was cut is kept. The same command goes on from there.")
+        return _stopped("Stopped; what was cut is kept. Run the same command to resume.")
     _say(
         f"{config.data.folder}: {done.crops} crops of {done.pictures} pictures; {done.bad} "
         "pictures could not be used. pictures.jsonl says what became of each."
@@ -179,7 +186,7 @@ def _train(options: argparse.Namespace) -> int:
         return _stopped(
             str(stop)
             or f"{options.task}: stopped at once. Checkpoints and latents made so far are "
-            "kept; the same command goes on from the last checkpoint."
+            "kept; run the same command to resume from the last checkpoint."
         )
 
 
@@ -198,7 +205,7 @@ def _critic(options: argparse.Namespace) -> int:
     try:
         path = train_critic(config, options.task, critic, _say)
     except KeyboardInterrupt as stop:
-        return _stopped(str(stop) or f"{options.task}: stopped; the same command goes on.")
+        return _stopped(str(stop) or f"{options.task}: stopped; run the same command to resume.")
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return OK
 
@@ -218,7 +225,7 @@ def _corrector(options: argparse.Namespace) -> int:
     try:
         path = train_corrector(config, corrector, options.workers, _say)
     except KeyboardInterrupt as stop:
-        return _stopped(str(stop) or f"{options.task}: stopped; the same command goes on.")
+        return _stopped(str(stop) or f"{options.task}: stopped; run the same command to resume.")
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return OK
 

@@ -45,8 +45,8 @@ def doubt(foot: float | None) -> str:
     if foot is None or foot < DOUBT:
         return ""
     return (
-        f"This looks like a foot ({foot:.2f}, doubted from {DOUBT:g}); draw a box around it, name "
-        "it with --only, or tick it, if it is a hand."
+        f"This looks like a foot ({foot:.2f}; the limit is {DOUBT:g}). If it is a hand, draw a "
+        "box around it, tick it, or name it with --only."
     )
 
 

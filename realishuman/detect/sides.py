@@ -61,8 +61,8 @@ def one_of_each(parts: Sequence[Part]) -> list[Part]:
     hand = parts[weaker]
     side = OTHER[str(hand.side)]
     note = (
-        f"It looks like a {hand.side} hand, as this person's other hand does more surely, so it is "
-        f"taken for the {side} one; --box {hand.side}-hand:... says otherwise."
+        f"It looks like a {hand.side} hand, but this person's other hand looks more like one, "
+        f"so it is treated as the {side} one. If that is wrong, use --box {hand.side}-hand:..."
     )
     result[weaker] = replace(on_side(hand, side), note=f"{hand.note} {note}".strip())
     return result

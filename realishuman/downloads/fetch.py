@@ -106,8 +106,8 @@ def check_allowed(
     if file.licence.ask and file.licence.name not in agreed:
         raise ModelError(
             f"{file.name} comes under {file.licence.title}: {file.licence.says} "
-            f"({file.licence.url}). Agree to it first; a script does so with "
-            f"--accept-licence {file.licence.name}."
+            f"({file.licence.url}). Agree to it first; scripts can pass --accept-licence "
+            f"{file.licence.name}."
         )
 
 
@@ -197,7 +197,7 @@ def _from(
         part.discard()
         if not resumed:  # otherwise halves of different files may have met: once more
             break
-    raise RefusedError(f"what it gives has SHA-256 {found}, expected {expected}{_why(file)}")
+    raise RefusedError(f"what it sent has SHA-256 {found}, expected {expected}{_why(file)}")
 
 
 def _why(file: KnownFile) -> str:

@@ -156,7 +156,7 @@ def advice(found: State, folder: Path) -> str:
         return f"It is made here by `{maker}` from the other files of {file.features[0]}."
     if file.how == "user":
         return by_hand(file, folder)
-    again = {"partial": " goes on with it", "wrong": " fetches it anew"}.get(found.status, "")
+    again = {"partial": " resumes it", "wrong": " fetches it again"}.get(found.status, "")
     line = _line(folder, "models", "fetch", file.name)
     return f"`{line}`{again}. By hand: {by_hand(file, folder)}"
 

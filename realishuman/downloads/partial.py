@@ -104,8 +104,8 @@ def disk_error(error: OSError, folder: Path) -> ModelError:
     """What a failed write means for the user."""
     if error.errno in _FULL:
         return ModelError(
-            f"no space is left in {folder}: free some, or choose another models folder. What was "
-            "downloaded so far is kept; the next attempt goes on from there."
+            f"no space is left in {folder}: free some, or choose another models folder. What "
+            "was downloaded so far is kept; the next attempt resumes from there."
         )
     return ModelError(
         f"{folder} cannot be written to ({error.strerror or error}): allow it, or choose another "

@@ -185,8 +185,8 @@ def _check_size(total: int | None, wanted: Wanted) -> None:
     if total is None:
         if not wanted.pinned:
             raise RefusedError(
-                "it does not say how long the file is, and no hash is published, so that a cut "
-                "could not be noticed"
+                "it does not say how long the file is, and no hash is published, so a "
+                "truncated download would go unnoticed"
             )
         return
     expected = wanted.size or wanted.about

@@ -100,7 +100,7 @@ def clips(place: Path, every: int = 1) -> dict[str, Clip]:
     if place.is_file() and place.suffix.lower() in VIDEOS:
         return {place.stem: Clip(place.stem, place, every)}
     if not place.is_dir():
-        raise SettingsError(f"{place} is no folder and no video ({', '.join(sorted(VIDEOS))}).")
+        raise SettingsError(f"{place} is not a folder and no video ({', '.join(sorted(VIDEOS))}).")
     found: dict[str, Clip] = {}
     for path in sorted(place.iterdir()):
         if path.is_dir():

@@ -65,7 +65,7 @@ def room(folder: Path) -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in _FULL
         if full or any(words in str(error) for words in _SHORT):
             raise TrainingError(
-                f"{folder} is full: free some space and start the same command again; it goes on "
-                "from what was saved last."
+                f"{folder} is full: free some space and run the same command again; it resumes "
+                "from the last save."
             ) from error
         raise

@@ -53,7 +53,7 @@ def _stored(image: Image.Image) -> Stored:
         return Stored("I;16", np.rint(values).astype(np.uint16))
     kept = stored(image)
     if kept is None:
-        raise PictureError(f"a picture of type {image.mode} cannot be refined; make it RGB.")
+        raise PictureError(f"a picture of type {image.mode} cannot be refined; convert it to RGB.")
     return kept
 
 

@@ -74,19 +74,19 @@ def compare(
         told, limit = told_apart(first, SUSPECT, percent=True)
         reason = (
             f"the judge finds nothing wrong with it as it was (malformed {told}, suspect from "
-            f"{limit}); switch judge off to keep the repair"
+            f"{limit}); turn judge off to keep the repair"
         )
     elif second >= first:
         told, limit = told_apart(second, first, percent=True)
         reason = (
-            f"the judge finds the repair no better: malformed {told}, before {limit}; switch judge "
-            "off to keep it"
+            f"the judge finds the repair no better: malformed {told}, before {limit}; turn "
+            "judge off to keep it"
         )
     elif second >= SUSPECT:
         told, limit = told_apart(second, first, percent=True)
         reason = (
             f"the judge still finds the repair malformed: {told}, before {limit}; try another "
-            "seed, or switch judge off to keep it"
+            "seed, or turn judge off to keep it"
         )
     return Verdict(reason, (first, second), drift, colour)
 
@@ -98,7 +98,7 @@ def good_already(picture: Picture, one: PreparedPart, network: JudgeNetwork) -> 
         return ""
     told, limit = told_apart(malformed, GOOD, percent=True)
     return (
-        f"it looks right already (malformed {told}, good below {limit}); switch skip_good off to "
+        f"it looks right already (malformed {told}, good below {limit}); turn skip_good off to "
         "repair it"
     )
 
@@ -112,8 +112,8 @@ def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, fl
         return "", apart
     told, limit = told_apart(apart, COLOUR_LIMIT)
     return (
-        f"the repair has another colour: Delta E {told}, at most {limit} is credible; switch judge "
-        "off to keep it"
+        f"the repair has a different colour: Delta E {told}, at most {limit} is plausible; "
+        "turn judge off to keep it"
     ), apart
 
 
@@ -133,7 +133,7 @@ def _keypoints(after: Picture, one: PreparedPart, detector: Detector) -> tuple[s
         after, [part.kind], confidence=0.0, given=[GivenBox(part.kind, part.box)]
     )
     if not found:
-        return f"no {part.kind} is found in the repair; switch judge off to keep it", math.inf
+        return f"no {part.kind} is found in the repair; turn judge off to keep it", math.inf
     same = max(found, key=lambda other: iou(other.box, part.box))
     if same.keypoints.shape != joints.shape:
         return "", math.inf  # another set of points than this mesh knows
@@ -147,5 +147,5 @@ def _keypoints(after: Picture, one: PreparedPart, detector: Detector) -> tuple[s
     told, limit = told_apart(now, before + DRIFT_LIMIT, percent=True)
     return (
         f"the repair does not follow the mesh: keypoints are off by {told} of the {part.kind}, "
-        f"at most {limit} is credible here; switch judge off to keep it"
+        f"at most {limit} is plausible here; turn judge off to keep it"
     ), now

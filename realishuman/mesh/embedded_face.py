@@ -98,8 +98,8 @@ def _checked(number: int, part: Part) -> Floats:
         )
     if np.ptp(points[:, :2], axis=0).max() < 1e-3:
         raise ModelError(
-            f"the keypoints of face {number} all lie in one point: leave this part out, or give a "
-            "box around the face"
+            f"the keypoints of face {number} all lie at one point: leave this part out, or "
+            "give a box around the face"
         )
     return points
 

@@ -99,8 +99,8 @@ def metric(number: int, part: Part) -> tuple[Floats, float]:
     unit = _pixels_per_metre(points, shape) if world is not None else 5 * _reach(points)
     if not 1e-3 < unit < 1e9:
         raise ModelError(
-            f"the keypoints of hand {number}, or its metric landmarks, all lie in one point: leave "
-            "this part out, or give a box around the hand"
+            f"the keypoints of hand {number}, or its metric landmarks, all lie at one point: "
+            "leave this part out, or give a box around the hand"
         )
     depth = world[:, 2] if world is not None else points[:, 2] / unit
     return np.column_stack([points[:, :2] / unit, depth]), unit

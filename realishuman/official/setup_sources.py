@@ -93,7 +93,9 @@ def find_sources(models: Path, folder: Path | None, given: Mapping[str, Path]) -
     Raises  ModelError when the folder or a file that was named does not exist.
     """
     if folder is not None and not folder.is_dir():
-        raise ModelError(f"--checkpoints {folder} is no folder: name the one with the checkpoints")
+        raise ModelError(
+            f"--checkpoints {folder} is not a folder: name the one with the checkpoints"
+        )
     for path in given.values():
         if not path.is_file():
             raise ModelError(f"{path} does not exist or is no file")

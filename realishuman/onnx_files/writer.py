@@ -236,7 +236,9 @@ def _reason(target: Path, error: OSError) -> str:
             "written and nothing is left of it: free some space or choose another place"
         )
     if isinstance(error, FileNotFoundError):
-        return f"{target.parent} is no folder: make it or choose another place for {target.name}"
+        return (
+            f"{target.parent} is not a folder: create it or choose another place for {target.name}"
+        )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return f"{target.parent} may not be written to: choose another place ({error})"
     return f"{target} could not be written: {error}"

@@ -94,8 +94,8 @@ def _open_torch(path: Path, expected: str, inside: str, known: Mapping[str, Any]
         file = TorchZip.open(path, known)
     except RefusedError as error:
         raise PackError(
-            f"{path} was refused: it holds more than tensors, and to read that would run code from "
-            f"the file (it asks for {error}). Use the unchanged official file."
+            f"{path} was refused: it contains more than tensors, and reading those would run "
+            f"code from the file (it asks for {error}). Use the unchanged official file."
         ) from error
     around = file.contents if isinstance(file.contents, dict) else {}
     step, random = around.get("global_step", 0), around.get(RANDOM_KEY) == RANDOM
@@ -103,7 +103,7 @@ def _open_torch(path: Path, expected: str, inside: str, known: Mapping[str, Any]
     if not isinstance(tensors, dict) or not all(
         isinstance(one, StoredTensor) for one in tensors.values()
     ):
-        raise PackError(f"{path} holds no table of tensors by name.")
+        raise PackError(f"{path} contains no table of named tensors.")
     table = {str(name): one for name, one in tensors.items()}
     shapes = {name: one.shape for name, one in table.items()}
     return Checkpoint(
@@ -120,8 +120,9 @@ def _unknown(start: bytes) -> str:
         return "is empty: the download did not finish."
     if start.startswith(_PICKLE):
         return (
-            "is in the format torch.save wrote before version 1.6, which cannot be read from disk "
-            "piece by piece. Use the safetensors file, or save it anew with a current torch."
+            "is in the format torch.save wrote before version 1.6, which cannot be read from "
+            "disk piece by piece. Use the safetensors file, or save it again with a current "
+            "torch."
         )
     if start.lstrip().startswith((b"<", b"version h")):  # "version https://git-lfs..."
         return "is a web page or a Git LFS pointer, not the file itself: fetch it again."

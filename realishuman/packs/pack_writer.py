@@ -80,7 +80,7 @@ def write_pack(
 def _check(path: Path, header: PackHeader, entries: Sequence[Entry]) -> None:
     """Refuse, before anything is written, what could not become a pack."""
     if header.kind not in PART_KINDS:
-        raise PackError(f"{header.kind!r} is no part kind; known are {', '.join(PART_KINDS)}")
+        raise PackError(f"{header.kind!r} is not a kind of part; known are {', '.join(PART_KINDS)}")
     read_header(header.to_json(), str(path))
     shapes = {entry.name: entry.shape for entry in entries}
     if len(shapes) < len(entries):
@@ -88,7 +88,9 @@ def _check(path: Path, header: PackHeader, entries: Sequence[Entry]) -> None:
     if wrong := differences(shapes, pack_shapes(header_sizes(header, shapes))):
         raise PackError(f"{path}: the tensors are not those the header promises: {wrong}")
     if not path.parent.is_dir():
-        raise PackError(f"{path.parent} is no folder: make it or choose another place for the pack")
+        raise PackError(
+            f"{path.parent} is not a folder: create it or choose another place for the pack"
+        )
     if path.is_dir():
         raise PackError(f"{path} is a folder: name a file that ends in .safetensors")
     if path.suffix != ".safetensors":  # it might be a picture, or the configuration

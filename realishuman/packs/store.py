@@ -60,7 +60,7 @@ class Installed:
         """
         if name == AUTO:
             for fault in self.in_the_way(kind):
-                raise PackError(f"{fault.why} Mend or remove that file, or name another pack.")
+                raise PackError(f"{fault.why} Repair or remove that file, or name another pack.")
             return next(iter(self._of(kind, TRAINED)), None)
         for pack in self._for(kind):
             if name in (pack.path.name, str(pack.path)):
@@ -103,7 +103,7 @@ class Installed:
 
     def passed_over(self) -> list[str]:
         """A sentence on each damaged file that could be for any kind of part, or for none."""
-        return [f"Passed over: {fault.why}" for fault in self.faults if not fault.kind]
+        return [f"Skipped: {fault.why}" for fault in self.faults if not fault.kind]
 
     def without(self, kinds: Sequence[str], how: str = "", demo: str = "`--pack demo`") -> str:
         """One sentence on those of these kinds that have no trained pack; "" if all have one.
@@ -115,7 +115,7 @@ class Installed:
             return ""
         demos = [kind for kind in lacking if self._of(kind, DEMO)]
         how = how or f"`{command('setup', OFFICIAL)}` makes them from the released checkpoints"
-        shows = f", and {demo} shows the method on rendered {_and(demos)}" if demos else ""
+        shows = f", and {demo} demonstrates the method on rendered {_and(demos)}" if demos else ""
         return (
             f"No trained pack for {_and(lacking)} is installed, so they are left alone: "
             f"{how}{shows}."

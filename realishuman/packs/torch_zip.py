@@ -160,7 +160,7 @@ class TorchZip:
                 raise
             except _DAMAGED as error:
                 raise PackError(
-                    f"{path} cannot be read, it is truncated or damaged ({_line(error)}). "
+                    f"{path} cannot be read: it is truncated or damaged ({_line(error)}). "
                     "Fetch it again."
                 ) from error
         return cls(contents, file, members)

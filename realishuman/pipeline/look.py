@@ -110,7 +110,7 @@ def missed(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[str]:
             place = ",".join(f"{side:g}" for side in (box.x0, box.y0, box.x1, box.y1))
             lines.append(
                 f"No {given.kind} was found in the box {place}: draw it around the whole "
-                f"{given.kind} with a little room, or see whether its kind is right."
+                f"{given.kind} with a little margin, or check that its kind is right."
             )
     return lines
 

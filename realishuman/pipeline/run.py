@@ -114,7 +114,7 @@ class Run:
         if "random" in weights.values():
             text += " The weights are RANDOM: they paint noise and only prove that everything runs."
         elif "demo" in weights.values():
-            text += " Demo weights: small networks that show the method, no more."
+            text += " Demo weights: small networks that only demonstrate the method."
         return text
 
 

@@ -158,9 +158,9 @@ def _set(name: str, kinds: Sequence[str], there: Installed) -> list[Path]:
         )
     sets = ", ".join(dict.fromkeys(map(set_of, there.packs))) or "none"
     raise PackError(
-        f"{name} is no file, and no installed pack for {' or '.join(kinds)} is of a set called "
-        f"so; sets here: {sets}. A pack is made from the released checkpoints with "
-        f"`{command('convert', '-h')}`."
+        f"{name} is neither a file nor the name of a set of installed packs for "
+        f"{' or '.join(kinds)}; installed sets: {sets}. To make a pack from the released "
+        f"checkpoints: `{command('convert', '-h')}`."
     )
 
 

@@ -99,7 +99,7 @@ def collect(
 def _pictures(folder: Path, without: Iterable[Path], say: Say) -> list[Path]:
     """All pictures below a folder, sorted, except those in folders of our own."""
     if not folder.is_dir():
-        raise SettingsError(f"{folder} is no folder: name one with pictures in it")
+        raise SettingsError(f"{folder} is not a folder: name one with pictures in it")
     ours = [path.resolve() for path in without]
     files = [
         path

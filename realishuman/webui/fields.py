@@ -29,29 +29,27 @@ class WebuiSettings:
     enabled: bool = setting(False, "refine every picture before it is saved")
     hand_pack: str = setting(
         AUTO,
-        "pack for hands, a file of the models folder; auto: the trained one, and without one hands "
-        "are left alone; demo: small networks for rendered hands",
+        "pack for hands, a file in the models folder; auto: the trained one, or leave "
+        "hands alone if there is none; demo: small networks for rendered hands",
     )
     face_pack: str = setting(
         AUTO,
-        "pack for faces, a file of the models folder; auto: the trained one, and without one faces "
-        "are left alone",
+        "pack for faces, a file in the models folder; auto: the trained one, or leave "
+        "faces alone if there is none",
     )
-    seed_offset: int = setting(
-        0, "added to the picture's seed for the noise", low=0, high=2**31 - 1, usual=1000
-    )
+    seed_offset: int = setting(0, "added to the picture's seed", low=0, high=2**31 - 1, usual=1000)
     detector_device: str = setting(
         AUTO,
-        "where the networks of detector and meshes run; auto: on the GPU, where that works",
+        "where the detector and mesh networks run; auto: on the GPU, if that works",
         choices=(AUTO, "cpu"),
     )
     inpaint_parts: str = setting(
         "masked",
-        "in inpainting, parts that the mask touches or all parts",
+        "when inpainting, refine only the parts the mask touches, or all parts",
         choices=("masked", "all"),
     )
     skip_img2img: bool = setting(
-        False, "img2img: sample nothing, refine the picture that is there in its own size"
+        False, "img2img: skip sampling and refine your picture at its own size"
     )
 
 

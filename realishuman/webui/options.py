@@ -36,7 +36,7 @@ OPTIONS = {
     MODELS_DIR: Option(
         "",
         "Folder of packs and other model files (empty: models/realishuman; "
-        "--realishuman-models-dir comes first)",
+        "--realishuman-models-dir takes precedence)",
         "Textbox",
         local=True,
     ),
@@ -47,7 +47,7 @@ OPTIONS = {
     PREVIEW: Option(True, "Show finished stages in the live preview"),
     SAVE: Option(
         [],
-        "Save intermediate pictures in a folder realishuman beside the picture, under its name",
+        "Save intermediate pictures under the picture's name, in a folder realishuman beside it",
         "CheckboxGroup",
         choices=SAVED,
     ),
@@ -97,7 +97,7 @@ def register() -> None:
     for field in FIELDS:
         name, arguments = component_of(field)
         arguments.pop("info", None)
-        label = f"At start: {arguments.pop('label')}"
+        label = f"Initial value: {arguments.pop('label')}"
         if meaning := leftmost(field):
             label += f" ({meaning})"
         component = getattr(gradio, name)

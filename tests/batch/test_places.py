@@ -90,7 +90,7 @@ def test_what_is_no_input_is_passed_over_and_said(made):
 
     assert [source.as_posix() for source, _ in arranged.pairs] == ["in/a.png"]
     said = arranged.passed_over
-    assert said.startswith("Passed over: ")
+    assert said.startswith("Skipped: ")
     for part in (
         "1 comparison or sheet made by realishuman",
         "1 file of another kind",
@@ -134,7 +134,7 @@ def test_results_beside_their_pictures_are_no_pictures_of_the_next_run(made):
     for names in (["in"], ["in/*.png"]):
         arranged = arrange(names, "in", suffix="-fixed")
         assert [target.name for _, target in arranged.pairs] == ["a-fixed.png", "b-fixed.png"]
-        assert arranged.passed_over == "Passed over: 1 result of an earlier run."
+        assert arranged.passed_over == "Skipped: 1 result of an earlier run."
 
 
 def test_without_a_suffix_nothing_may_go_over_the_pictures(made):

@@ -65,7 +65,7 @@ def test_without_a_trained_pack_the_picture_is_written_as_it_was_and_a_sentence_
     said = capsys.readouterr().err
     assert said.count("No trained pack for hands and faces is installed") == 1
     assert "setup official`" in said
-    assert "`--pack demo` shows the method" in said
+    assert "`--pack demo` demonstrates the method" in said
     [told] = json.loads(report.read_text())
     assert told["message"] == "0 of 1 parts refined."
     assert told["parts"][0]["outcome"] == "kept"
@@ -181,7 +181,7 @@ def test_a_folder_is_refined_with_all_below_it_and_only_once(
 
     assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
     first = sorted(path.relative_to(tmp_path / "in/out") for path in tmp_path.rglob("out/**/*.png"))
-    assert "Passed over: 1 file of another kind." in capsys.readouterr().err
+    assert "Skipped: 1 file of another kind." in capsys.readouterr().err
     monkeypatch.setattr("realishuman.batch.run.refine", None)  # would be a TypeError
     assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
 
@@ -191,7 +191,7 @@ def test_a_folder_is_refined_with_all_below_it_and_only_once(
     ]  # fmt: skip
     assert "2 of 2 results are there already." in capsys.readouterr().err
     assert [one["skipped"] for one in json.loads(report.read_text())] == [
-        "the result was there already"
+        "the result already exists"
     ] * 2
 
 
@@ -647,7 +647,8 @@ def test_the_shipped_pack_refines_the_example(tmp_path, monkeypatch, capsys):
     arguments = ("--pack", "demo", "--compare", "--quiet")
     assert run("refine", example, "-o", tmp_path / "out.png", *arguments) == cli.OK
 
-    assert "demo weights: small networks that show the method" in capsys.readouterr().err
+    text = "demo weights: small networks that only demonstrate the method"
+    assert text in capsys.readouterr().err
     with Image.open(example) as before, Image.open(tmp_path / "out.png") as after:
         changed = (np.asarray(before) != np.asarray(after)).any(axis=2)
     assert 0.03 < changed.mean() < 0.5

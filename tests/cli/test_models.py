@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_what_came_and_says_so(monkeypatch, capsys):
     monkeypatch.setattr("realishuman.downloads.fetch.fetch", stop)
 
     assert run("fetch", "net") == cli.STOPPED
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command to resume" in capsys.readouterr().err
 
 
 def test_verify_finds_a_changed_file(models, served, capsys):
@@ -129,7 +129,7 @@ def test_verify_finds_a_changed_file(models, served, capsys):
     assert run("verify", "net") == cli.BAD_MODEL
     text = capsys.readouterr().out
     assert "wrong     net/net.onnx: SHA-256" in text
-    assert "fetches it anew" in text
+    assert "fetches it again" in text
 
 
 def test_verify_of_a_missing_file_fails_only_when_it_is_named(capsys):

@@ -47,7 +47,7 @@ def test_a_detection_like_a_foot_is_doubted(foot, doubted):
 
     assert bool(part.doubt) is doubted
     if doubted:
-        assert part.doubt.startswith("This looks like a foot (0.85, doubted from 0.8)")
+        assert part.doubt.startswith("This looks like a foot (0.85; the limit is 0.8)")
 
 
 def test_where_only_feet_are_found_hands_are_looked_for_once_more():

@@ -103,7 +103,7 @@ def test_of_two_right_hands_of_one_person_the_less_certain_is_the_left_one(
     assert [part.side[0] for part in parts[:2]] == list(sides)
     turned = sides.index("l")
     np.testing.assert_array_equal(parts[turned].keypoints, seen[turned].keypoints * [1, 1, -1])
-    assert "taken for the left one" in parts[turned].note
+    assert "treated as the left one" in parts[turned].note
     assert parts[1 - turned] is seen[1 - turned]
 
 

@@ -65,7 +65,7 @@ def test_a_started_download_is_seen(tmp_path):
 
     assert (found.status, found.size) == ("partial", 4)
     assert Partial(found.path).length() == 4
-    assert "goes on with it" in advice(found, tmp_path)
+    assert "resumes it" in advice(found, tmp_path)
 
 
 def test_a_feature_lists_what_is_left_in_order(tmp_path):

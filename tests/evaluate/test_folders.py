@@ -75,7 +75,7 @@ def test_folders_without_a_common_name_an_empty_and_a_missing_one_are_refused(fo
         partners(folders / "before", tmp_path / "others")
     with pytest.raises(SettingsError, match="holds no picture"):
         partners(folders / "before", folders / "empty")
-    with pytest.raises(SettingsError, match="is no folder"):
+    with pytest.raises(SettingsError, match="is not a folder"):
         partners(folders / "before", folders / "missing")
 
 

@@ -35,7 +35,7 @@ def test_a_better_repair_is_refined_and_the_report_has_both_probabilities(
     assert (result.image != picture).any()
     # whatever pack says that it is a demo one, the shipped pack or a user's own
     assert result.message == (
-        "1 of 1 parts refined. Demo weights: small networks that show the method, no more."
+        "1 of 1 parts refined. Demo weights: small networks that only demonstrate the method."
     )
 
 

@@ -82,6 +82,6 @@ def test_parts_of_several_pictures_each_get_their_best(
 def test_without_a_network_the_keypoints_tell_which_is_best():
     kept = verdict.Verdict("", drift=0.05, colour=9.0)
     off = verdict.Verdict("", drift=0.07, colour=1.0)
-    refused = verdict.Verdict("the repair has another colour", drift=0.0, colour=30.0)
+    refused = verdict.Verdict("the repair has a different colour", drift=0.0, colour=30.0)
 
     assert sorted([refused, off, kept], key=lambda one: one.rank) == [kept, off, refused]

@@ -68,7 +68,7 @@ def test_a_repair_in_another_colour_is_not_kept_and_no_network_is_asked(
 
     verdict = compare(picture, green, prepared, detector, network)
 
-    assert "another colour" in verdict.reason
+    assert "different colour" in verdict.reason
     assert network.asked == []
 
 

@@ -55,7 +55,7 @@ def test_a_check_says_what_it_costs_and_makes_nothing(page, tmp_path):
 
     assert status.end == "done", status.lines
     assert any(line.startswith("In all ") for line in status.lines)
-    assert status.lines[-1] == "Nothing was made yet: Make does that."
+    assert status.lines[-1] == "Nothing has been made yet; press Make for that."
     assert not list(tmp_path.glob("*.safetensors"))
 
 

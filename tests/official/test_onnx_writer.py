@@ -144,7 +144,7 @@ def test_a_disk_that_fills_up_is_named(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(ModelError, match="is no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         write(tmp_path / "none" / "small.onnx")
 
 

@@ -114,7 +114,9 @@ def test_a_pack_is_found_by_the_name_of_its_set(installed, monkeypatch):
 
     assert named_packs(["official"], ["hand"]) == [models / "hand.safetensors"]
     assert len(named_packs(["official"], ["hand", "face"])) == 2
-    with pytest.raises(PackError, match="no installed pack for hand is of a set called so"):
+    with pytest.raises(
+        PackError, match="neither a file nor the name of a set of installed packs for hand"
+    ):
         named_packs(["nothing"], ["hand"])
 
 
@@ -273,7 +275,7 @@ def test_files_may_lie_side_by_side_or_be_named(copied, tmp_path):
     assert names.DINOV2 not in found  # another file of the list is called model.safetensors too
     with pytest.raises(ModelError, match="does not exist"):
         find_sources(models, None, {names.MANO: tmp_path / "no.pkl"})
-    with pytest.raises(ModelError, match="is no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         find_sources(models, tmp_path / "no", {})
 
 

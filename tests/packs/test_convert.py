@@ -341,7 +341,7 @@ def test_a_truncated_file_is_refused(files, tmp_path, argument, share):
     path = tmp_path / "cut"
     path.write_bytes(whole[: int(len(whole) * share)])
 
-    message = "cut (cannot be read, it is truncated|is being written or is incomplete)"
+    message = "cut (cannot be read: it is truncated|is being written or is incomplete)"
     refused(files, tmp_path, message, **{argument: path})
 
 
@@ -374,7 +374,7 @@ def test_a_file_without_a_table_of_tensors_is_refused(files, tmp_path, content):
     path = tmp_path / "list.ckpt"
     torch.save(content, path)
 
-    refused(files, tmp_path, "no table of tensors", stage_one=path)
+    refused(files, tmp_path, "no table of named tensors", stage_one=path)
 
 
 def test_a_source_is_never_overwritten(files):

@@ -248,7 +248,7 @@ def test_tensors_the_header_does_not_promise_are_not_written(made, tmp_path):
     refuses(tmp_path, made.header, [*given, Entry("more", (1,), given[0].load)], "unexpected: more")
     refuses(tmp_path, made.header, [*given, given[0]], "same name")
     refuses(tmp_path, wider, given, "misshapen: image_encoder")
-    refuses(tmp_path, replace(made.header, kind="tail"), given, "'tail' is no part kind")
+    refuses(tmp_path, replace(made.header, kind="tail"), given, "'tail' is not a kind of part")
     refuses(tmp_path, replace(made.header, preset="mine"), given, "preset is 'mine'")
 
 
@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_written_to_has_a_sentence(made, tmp_path, monke
     def refuse(*_arguments, **_options):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    with pytest.raises(PackError, match="is no folder"):
+    with pytest.raises(PackError, match="is not a folder"):
         write_pack(tmp_path / "none/p.safetensors", made.header, entries())
     with pytest.raises(PackError, match="is a folder"):
         write_pack(tmp_path, made.header, entries())

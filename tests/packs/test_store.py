@@ -51,7 +51,7 @@ def test_one_sentence_says_what_is_lacking_how_to_get_it_and_what_shows_the_meth
 
     assert text.startswith("No trained pack for hands and faces is installed, so they are left al")
     assert "setup official`" in text
-    assert "`--pack demo` shows the method on rendered hands." in text
+    assert "`--pack demo` demonstrates the method on rendered hands." in text
     assert text.count(". ") == 0
 
 

@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_ends_training_with_code_1(
     monkeypatch.setattr(torch, "save", full)
     code, said = run("autoencoder", "--config", config_file(tmp_path / "run"))
     assert code == 1
-    assert "is full: free some space and start the same command again" in said
+    assert "is full: free some space and run the same command again" in said
     left = {path.name for path in (tmp_path / "run/autoencoder").iterdir()}
     assert left - {LOCK} == {"curve.csv"}
 

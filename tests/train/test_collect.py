@@ -185,7 +185,7 @@ def test_folders_that_cannot_be_used_end_with_code_2(pictures, config_file, tmp_
     with locked(tmp_path / "crops", "making crops"):
         for folder, said in (
             (tmp_path / "none", "holds no picture"),
-            (tmp_path / "missing", "is no folder"),
+            (tmp_path / "missing", "is not a folder"),
             (pictures, "is making crops in"),
         ):
             assert main([*prepare, config, str(folder)]) == 2

@@ -93,4 +93,4 @@ def test_the_command_says_what_is_saved_and_ends_with_130(
 
     monkeypatch.setattr(loop, "train", at_once)
     assert main(options) == 130
-    assert "goes on from the last checkpoint" in capsys.readouterr().err
+    assert "to resume from the last checkpoint" in capsys.readouterr().err

@@ -89,7 +89,7 @@ def test_a_job_in_such_a_forge_keeps_its_picture(strange_forge, host, loaded, sq
     done = host.process_images(host.P(script, [True, *values[1:]], batch_size=1, n_iter=1))
 
     assert square(done.images[0], host.picture(0))[0] == 0
-    assert "This Forge lacks" in done.infotexts[1]["RealisHuman result"]
+    assert "This Forge does not provide" in done.infotexts[1]["RealisHuman result"]
 
 
 def test_a_host_that_fails_when_it_is_asked_makes_no_healthy_doctor(host, monkeypatch):

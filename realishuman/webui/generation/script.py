@@ -31,8 +31,8 @@ from realishuman.webui.options import KEEP_LOADED, PREVIEW, option
 TITLE = "RealisHuman"
 AXES = "_realishuman_axes"  # attribute of p: what an X/Y/Z grid sets, by field name
 NOT_TICKED = (
-    "The [RealisHuman] axes of the grid change nothing: RealisHuman refine is not ticked. Tick it, "
-    "or add the axis [RealisHuman] Enabled."
+    "The grid's [RealisHuman] axes have no effect, because RealisHuman refine is not ticked. "
+    "Tick it, or add the axis [RealisHuman] Enabled."
 )
 STOPPED = "Not refined: Interrupt or Skip was pressed."
 # of a path with a root: all up to its last name; addresses of the web do not begin like this

@@ -130,7 +130,7 @@ class Engine:
             try:
                 pack = there.pick(kind, packs.get(kind, AUTO))
             except PackError as error:
-                lines.append(f"Pictures stay as they are: {error}")
+                lines.append(f"Pictures are left as they are: {error}")
                 continue
             if pack is not None and pack.header.weights in _WARNING:
                 lines.append(_WARNING[pack.header.weights].format(f"{kind}s"))

@@ -54,8 +54,8 @@ class Host:
         checkpoint = getattr(loaded_model(), "sd_checkpoint_info", None)
         title = getattr(checkpoint, "name_for_extra", "A model")
         return (
-            f"{title} is loaded: packs of its sizes run on its UNet's classes, others on their own "
-            "networks."
+            f"{title} is loaded: packs of the same size reuse its UNet classes, others run on "
+            "their own networks."
         )
 
     @contextmanager

@@ -68,7 +68,7 @@ def program() -> Program:
     if not _has("modules.shared"):
         return Program(
             "",
-            "Neither AUTOMATIC1111's WebUI nor Forge runs in this process. Outside of them use the "
+            "This process runs neither AUTOMATIC1111's WebUI nor Forge. Elsewhere, use the "
             f"command line: `{command('refine', '-h')}`.",
         )
     why_not = _lacking("This WebUI", _A1111)
@@ -82,13 +82,13 @@ def _lacking(who: str, needs: Mapping[str, Sequence[str]]) -> str:
         lost = [each for each in names if not any(_has(module, n) for n in each.split(" or "))]
         if lost:
             missing.append(f"{module} ({', '.join(lost)})")
-    return _refusal(f"{who} lacks what is needed of {', '.join(missing)}") if missing else ""
+    return _refusal(f"{who} does not provide {', '.join(missing)}") if missing else ""
 
 
 def _refusal(reason: str) -> str:
     return (
-        f"{reason}, so RealisHuman cannot work in it. {SUPPORTED}; elsewhere use the command line, "
-        f"`{command('refine', '-h')}`."
+        f"{reason}, so RealisHuman cannot work in it. {SUPPORTED}; elsewhere, use the command "
+        f"line: `{command('refine', '-h')}`."
     )
 
 

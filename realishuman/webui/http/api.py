@@ -32,15 +32,16 @@ VERSION = 1
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")  # Pillow knows some that run programs
 BODY = {  # keys of a request, and what they are
     "image": "base64 of a picture file (PNG, JPEG, WebP, TIFF or BMP)",
-    "images": "several of them, in place of `image`",
-    "settings": "object of settings by name; see `settings` of /schema",
+    "images": "several of them, instead of `image`",
+    "settings": "settings by name; /schema lists them under `settings`",
     "boxes": "places to search instead of the whole picture: [{kind, box: [x0, y0, x1, y1]}]; "
-    "with side (left or right) it is that hand, with exact: true always a part of exactly this box",
-    "only": "numbers of the parts that may be refined, counted from 1 as /detect lists them",
-    "draw": "true: /detect also returns the picture with all that was found drawn on it",
+    "side (left or right) says which hand it is, exact: true forces a part in exactly "
+    "this box",
+    "only": "numbers of the parts to refine, from 1, as /detect lists them",
+    "draw": "true: /detect also returns the picture with everything it found drawn on it",
     **{
-        f"{kind}_pack": f"pack for {kind}s, as the script's argument of that name; auto: the "
-        f"trained one, and without one {kind}s are left alone"
+        f"{kind}_pack": f"pack for {kind}s, like the script's argument of that name; auto: the "
+        f"trained one, or leave {kind}s alone if there is none"
         for kind in PART_KINDS
     },
 }
@@ -163,7 +164,7 @@ def _picture(text: object, field: str, limits: Limits) -> LoadedPicture:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise RefusedError(
-            422, field, f"is no base64 ({error}); addresses and paths are not opened"
+            422, field, f"is not base64 ({error}); URLs and paths are not accepted"
         ) from error
     try:
         return picture_from(content, "the picture", limits.pixels, FORMATS)
@@ -183,7 +184,7 @@ def _boxes(given: object, limits: Limits) -> tuple[GivenBox, ...]:
 
 
 def _box(one: object, field: str) -> GivenBox:
-    shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}, maybe with "side" and "exact"'
+    shape = 'must be {"kind": ..., "box": [x0, y0, x1, y1]}, optionally with "side" and "exact"'
     if not isinstance(one, Mapping) or set(one) - {"side", "exact"} != {"kind", "box"}:
         raise RefusedError(422, field, shape)
     side, exact = one.get("side"), one.get("exact", False)

@@ -124,8 +124,8 @@ class Background:
         except RealisHumanError as error:
             self._say(str(error))
         except Exception as error:  # nobody else would hear of it
-            log.exception("what the Models page started has failed")
-            self._say(f"It failed: {type(error).__name__}: {error}. The console says more.")
+            log.exception("a task started from the Models page failed")
+            self._say(f"It failed: {type(error).__name__}: {error}. See the console for details.")
         self._status = replace(self._status, running=False, end=end, advice=work.advice)
 
     def _say(self, line: str) -> None:

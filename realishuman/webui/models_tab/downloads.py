@@ -10,10 +10,10 @@ from realishuman.downloads.manifest import KnownFile
 from realishuman.progress import Progress
 from realishuman.webui.models_tab.background import Say, Work
 
-STOPPED = "Stopped. What came so far is kept; Download goes on from there."
+STOPPED = "Stopped. What has arrived is kept; Download resumes from there."
 PROXIES = (
-    f"Behind a proxy set HTTPS_PROXY, for another address of huggingface.co {ENDPOINT}, both "
-    "before the WebUI starts."
+    "Behind a proxy, set HTTPS_PROXY; to reach huggingface.co at another address, set "
+    f"{ENDPOINT}. Set them before the WebUI starts."
 )
 
 

@@ -9,9 +9,9 @@ from realishuman.progress import Progress
 from realishuman.settings import PART_KINDS
 from realishuman.webui.models_tab.background import Say, Work
 
-STOPPED = "Stopped. What is finished is kept; Make goes on from there."
+STOPPED = "Stopped. What is finished is kept; Make resumes from there."
 FOLDER = "Folder with the official files"
-TRUST = "Take files whose published hash differs, if all names and shapes fit"
+TRUST = "Accept files whose hash is not the published one, if all names and shapes fit"
 REPLACE = "Replace packs that were not made here"
 
 
@@ -27,17 +27,13 @@ def folder_of(text: str | None) -> Path | None:
         folder = Path(named).expanduser()
         there, is_folder = folder.exists(), folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:
-        raise SettingsError(
-            f"{named} cannot be looked at ({error}): name another folder."
-        ) from error
+        raise SettingsError(f"{named} cannot be read ({error}): name another folder.") from error
     if not folder.is_absolute():
-        raise SettingsError(
-            f"{named} is only the end of a path: name the whole path of the folder."
-        )
+        raise SettingsError(f"{named} is a relative path: give the folder's full path.")
     if not there:
         raise SettingsError(f"{named} does not exist on the machine that runs the WebUI.")
     if not is_folder:
-        raise SettingsError(f"{named} is a file: name the folder it lies in, {folder.parent}.")
+        raise SettingsError(f"{named} is a file: name its folder, {folder.parent}.")
     return folder
 
 
@@ -60,7 +56,7 @@ def make_official(
         words = Words(
             folder="in the folder you name", trust=f"tick “{TRUST}”", replace=f"tick “{REPLACE}”"
         )
-        progress.begin("looking at the files", 0)
+        progress.begin("checking the files", 0)
         wishes = Wishes(
             kinds=PART_KINDS,
             accept_unknown=trust,
@@ -70,7 +66,7 @@ def make_official(
         )
         ready = setup_official(models, find_sources(models, folder, {}), wishes, progress, say)
         if only_check:
-            say("Nothing was made yet: Make does that.")
+            say("Nothing has been made yet; press Make for that.")
         elif any(feature.endswith("-pack") for feature in ready):
             say("The packs are used from the next picture on.")
 

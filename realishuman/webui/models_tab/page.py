@@ -36,7 +36,7 @@ _OTHER = "comes with the extension"
 SHIPPED = "Comes with the extension"
 PACKS = tuple(f"{kind}.safetensors" for kind in PART_KINDS)
 _ADDRESS = re.compile(r"https://[^\s&<>\"']*[^\s&<>\"'.,;:)]")
-_STATE = {"unchecked": "there, hash not compared", "partial": "download was interrupted"}
+_STATE = {"unchecked": "present, hash not checked", "partial": "download was interrupted"}
 _MEANING = {
     "trained": "trained weights",
     "demo": "DEMO weights: small, trained on synthetic pictures, for trying out",
@@ -131,12 +131,12 @@ def _heading(one: FeatureState) -> str:
 def _step(one: State, folder: Path) -> str:
     """The next step for one file, on this page."""
     if not one.present and one.file.how == "made":
-        return f"Made of the other files of {one.file.features[0]}: press Make above."
+        return f"Made from the other files of {one.file.features[0]}: press Make above."
     if one.present or one.file.how != "auto":
         return one.note or advice(one, folder)
     step = {
-        "partial": "Choose it above and press Download to go on.",
-        "wrong": f"{one.note}. Choose it above and press Download to fetch it anew.",
+        "partial": "Choose it above and press Download to resume.",
+        "wrong": f"{one.note}. Choose it above and press Download to fetch it again.",
     }
     return step.get(one.status, "Choose it above and press Download.")
 
@@ -151,7 +151,7 @@ def _shipped() -> list[ModelFile]:
             found.append(ModelFile(name, purpose, "missing", 0, licence, step=again))
             continue
         right = digest(path) == expected
-        status, step = ("there", "") if right else ("wrong", f"its content was changed: {again}")
+        status, step = ("there", "") if right else ("wrong", f"its content has changed: {again}")
         found.append(ModelFile(name, purpose, status, path.stat().st_size, licence, step=step))
     return [replace(one, group=SHIPPED) for one in found]
 
@@ -197,10 +197,10 @@ def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
         0,
         "of the RealisHuman authors",
         step=(
-            f"Without it {loss}. It cannot be downloaded for you: fetch checkpoint-stage1-{kind}"
-            f".ckpt and checkpoint-stage2-{kind}.ckpt from the links on "
-            "https://github.com/Wangbenzhi/RealisHuman, name their folder above, and press Check: "
-            "it says what else is needed. Or paste into a terminal: "
+            f"Without it {loss}. It cannot be downloaded for you: fetch "
+            f"checkpoint-stage1-{kind}.ckpt and checkpoint-stage2-{kind}.ckpt from the links "
+            "on https://github.com/Wangbenzhi/RealisHuman, name their folder above, and press "
+            "Check to see what else is needed. Or paste into a terminal: "
             f"{command('setup', 'official', '--checkpoints', 'FOLDER', folder=aimed(folder))}"
         ),
     )

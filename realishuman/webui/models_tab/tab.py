@@ -24,9 +24,9 @@ from realishuman.webui.notes import note
 
 BUSY = "Something is running already: wait for it, or cancel it."
 MAKING = (
-    "<p>With the files that their authors give only to you, packs for hands and faces and the "
-    "paper's own meshes are made here. <i>Check</i> says what is there, what is missing and what "
-    "it costs; <i>Make</i> takes minutes and runs beside generation.</p>"
+    "<p>Make packs for hands and faces, and the paper's own meshes, from files that you must "
+    "get from their authors. <i>Check</i> says what is there, what is missing and what it will "
+    "cost; <i>Make</i> takes minutes and runs alongside generation.</p>"
 )
 
 
@@ -72,7 +72,7 @@ class ModelsTab:
             made["wanted"] = gradio.Dropdown(
                 [],
                 label="Download",
-                info="A feature fetches all of its files that may be fetched.",
+                info="Choose a feature to fetch all of its files that may be downloaded.",
                 elem_id=name_of("wanted"),
             )
             made["licence"] = gradio.HTML("", elem_id=name_of("licence"))
@@ -96,7 +96,7 @@ class ModelsTab:
                     )
             made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
         made["models"] = gradio.HTML(
-            "<p>Looking at the model files ...</p>", elem_id=name_of("models")
+            "<p>Checking the model files ...</p>", elem_id=name_of("models")
         )
         made["doctor_text"] = gradio.Textbox(
             label="Doctor", lines=8, interactive=False, elem_id=name_of("doctor_text")
@@ -111,8 +111,8 @@ class ModelsTab:
         gradio.HTML(MAKING, elem_id=name_of("making"))
         made["folder"] = gradio.Textbox(
             label=FOLDER,
-            info="The whole path, on the machine that runs the WebUI. The models folder is "
-            "searched as well, and will do.",
+            info="Full path on the machine that runs the WebUI. The models folder is searched "
+            "too, and may be all you need.",
             visible=self.host.folders_allowed(),
             elem_id=name_of("making_folder"),
         )

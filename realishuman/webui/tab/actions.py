@@ -43,7 +43,7 @@ from realishuman.webui.tab.page_update import (
 
 GONE = "The picture is no longer in memory or was changed: press Find parts."
 NO_PICTURE = "Load a picture first, or send one from another tab."
-NOTHING = "No part was found. Draw a box around one on the picture: it is taken as you draw it."
+NOTHING = "No part was found. Draw a box around one on the picture; it is used exactly as drawn."
 STOPPED = "Interrupted: nothing was changed."
 Given = ParamSpec("Given")
 

@@ -62,7 +62,7 @@ def parse_lines(text: str) -> list[Line]:
         if raw.strip():
             lines.append(_line(raw, number))
     if len(lines) > MOST_BOXES:
-        raise SettingsError(f"{len(lines)} boxes are too many; at most {MOST_BOXES} are searched.")
+        raise SettingsError(f"{len(lines)} boxes are too many; the limit is {MOST_BOXES}.")
     return lines
 
 

@@ -150,12 +150,12 @@ def _refusal(
     """Why a line was refused, and what can be done."""
     if twin is None:
         height, width = bench.rgb.shape[:2]
-        text = f"The box of line {at + 1} lies outside the picture of {width} x {height} pixels."
+        text = f"The box in line {at + 1} lies outside the picture of {width} x {height} pixels."
     else:
         part, number = places[twin].part, order.index(twin) + 1
         text = (
-            f"The box of line {at + 1} holds part {number}, {part.name}, which is in the list: "
-            "move that part's box instead"
+            f"The box in line {at + 1} contains part {number}, {part.name}, which is already "
+            "listed: move that part's box instead"
         )
         other = {"left": "right", "right": "left"}.get(part.side or "")
         text += f", or write {other} {part.kind} if it is the other one." if other else "."
@@ -170,7 +170,6 @@ def _doubt(number: int, part: Part, settings: Settings) -> str:
     if part.score >= least:
         return ""
     why = part.note or (
-        f"With a score of {part.score:.2f}, below the confidence of {least:g}, what was recognised "
-        "may be wrong."
+        f"Its score of {part.score:.2f} is below the confidence of {least:g}, so this may be wrong."
     )
     return f"Part {number} is not ticked. {why} Tick it to see its mesh."

@@ -28,9 +28,11 @@ def refine_folder(source: str, target: str, refine: Refine, written: Written) ->
     Raises   SettingsError or PackError if no picture can be refined at all.
     """
     if not source.strip() or not target.strip():
-        raise SettingsError("name both folders: where the pictures are and where they go.")
+        raise SettingsError(
+            "name both folders: the one with the pictures and the one for the results."
+        )
     if not Path(source).is_dir():
-        raise SettingsError(f"{source} is no folder on the machine that runs the WebUI.")
+        raise SettingsError(f"{source} is not a folder on the machine that runs the WebUI.")
     arranged = arrange([source], f"{target}/")
     lines, done = [arranged.passed_over] if arranged.passed_over else [], 0
     for picture, to in arranged.pairs:

@@ -60,7 +60,7 @@ def stage(view: Pixels, size: tuple[int, int], parts: Sequence[Part]) -> str:
         f'<div class="rh-stage" data-stamp="{secrets.token_hex(4)}" '
         f'data-width="{width}" data-height="{height}" '
         f"data-boxes='{escape(json.dumps(boxes), quote=True)}'>"
-        f'<img src="{picture_url(view)}" alt="The picture with what was found" draggable="false">'
+        f'<img src="{picture_url(view)}" alt="The picture with the parts found" draggable="false">'
         f"{''.join(_handle(n, part, size) for n, part in enumerate(parts, start=1))}"
         '<button type="button" class="rh-add" aria-describedby="rh-keys">Add a box</button>'
         f'<span class="rh-keys" id="rh-keys">{KEYS}</span></div>'

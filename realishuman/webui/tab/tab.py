@@ -150,8 +150,8 @@ class Page:
         made["table"] = gradio.HTML("", elem_id=name_of("table"))
         made["boxes"] = gradio.Textbox(
             label="Boxes",
-            info="One line per part, in pixels: right hand 120,80,260,240. A changed or new box "
-            "is taken as it is; a deleted line removes the part.",
+            info="One line per part, in pixels: right hand 120,80,260,240. A new or changed "
+            "box is used exactly; deleting a line removes the part.",
             lines=3,
             elem_id=name_of("boxes"),
         )
@@ -160,7 +160,7 @@ class Page:
             made["drawn"] = gradio.Radio(
                 list(SETTINGS["parts"].choices),
                 value="hand",
-                label="A box that is drawn holds a",
+                label="A drawn box contains a",
                 interactive=True,  # gradio 3 takes what no event reads for an output
                 elem_id=name_of("drawn"),
             )
@@ -202,7 +202,7 @@ class Page:
         with gradio.Column(elem_id=name_of("outcome")):
             made["comparison"] = gradio.HTML("", elem_id=name_of("comparison"))
         made["kept"] = gradio.CheckboxGroup(
-            [], label="Keep of the refined parts", visible=False, elem_id=name_of("kept")
+            [], label="Refined parts to keep", visible=False, elem_id=name_of("kept")
         )
         with gradio.Row(elem_classes=["rh-buttons"], elem_id=name_of("send")):
             made["save"] = gradio.Button("Save", elem_id=name_of("save"))
@@ -223,8 +223,8 @@ class Page:
 
         made = self.made
         gradio.HTML(
-            "<p>Refines every picture of a folder with the settings of the Picture tab; only "
-            "pixels of refined parts change, size and metadata stay.</p>"
+            "<p>Refines every picture in a folder with the Picture tab's settings. Only pixels "
+            "of refined parts change; size and metadata stay.</p>"
         )
         for name, label in (("source", "Folder of pictures"), ("target", "Folder for results")):
             made[name] = gradio.Textbox(

@@ -281,13 +281,13 @@ def test_the_picture_as_it_was_is_saved_where_the_weights_may_spoil_it(
 
 
 def test_what_a_result_notes_is_said_once_a_job_without_folders(host, generation, painting, caplog):
-    painting.notes = ("No trained pack.", "Passed over: /home/ann/models/x.safetensors is cut.")
+    painting.notes = ("No trained pack.", "Skipped: /home/ann/models/x.safetensors is cut.")
     p = generation()
     with caplog.at_level(logging.WARNING):
         host.process_images(p)
 
     assert p.comments == [
-        "RealisHuman: No trained pack.", "RealisHuman: Passed over: x.safetensors is cut.",
+        "RealisHuman: No trained pack.", "RealisHuman: Skipped: x.safetensors is cut.",
     ]  # fmt: skip
     assert len(caplog.records) == 2
 

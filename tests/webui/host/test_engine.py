@@ -186,7 +186,7 @@ def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
     with pytest.raises(PackError, match=f"my-{kind}.safetensors"):
         bound(engine).refine(picture, Settings(parts=(kind,)))
     [said] = engine.outlook([kind])
-    assert said.startswith("Pictures stay as they are: ")
+    assert said.startswith("Pictures are left as they are: ")
     assert f"my-{kind}.safetensors" in said
     bound(engine).refine(picture, Settings(parts=(other,), steps=1))
 

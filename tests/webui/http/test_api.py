@@ -89,7 +89,7 @@ def test_an_exact_box_is_a_part_of_that_place_size_and_side(body, engine_of):
     [part] = result["parts"]
     assert list(part["box"].values()) == place["box"]
     assert (part["side"], part["score"]) == ("left", 0)
-    assert "a left hand at rest was laid into it" in part["note"]
+    assert "a left hand at rest was assumed" in part["note"]
 
 
 def test_an_interrupt_answers_with_the_unchanged_picture(body, picture, engine_of, flat_hand):

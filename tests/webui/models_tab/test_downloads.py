@@ -81,7 +81,7 @@ def test_a_mistake_of_ours_does_not_leave_it_running(made, served, tmp_path, mon
 
     assert run(made, tmp_path, "net").end == "failed"
     assert run(made, tmp_path, "net").lines == (
-        "It failed: RuntimeError: . The console says more.",
+        "It failed: RuntimeError: . See the console for details.",
     )
 
 

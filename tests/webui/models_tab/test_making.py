@@ -23,11 +23,11 @@ def test_a_folder_may_be_pasted_with_quotes_and_from_home(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("nothing/here", "only the end of a path"),
+        ("nothing/here", "is a relative path"),
         ("/nothing/here", "does not exist on the machine that runs the WebUI"),
-        (__file__, "is a file: name the folder it lies in"),
-        ("/a\0b", "cannot be looked at|does not exist"),
-        ("/" + "x" * 300, "cannot be looked at|does not exist"),
+        (__file__, "is a file: name its folder"),
+        ("/a\0b", "cannot be read|does not exist"),
+        ("/" + "x" * 300, "cannot be read|does not exist"),
     ],
 )
 def test_what_is_no_folder_is_a_sentence(text, says):

@@ -166,7 +166,7 @@ def test_a_box_in_which_nothing_is_sure_is_not_ticked_and_says_why(actions, plai
 
     assert answer.ticks == (["1 right hand", "2 right hand", "3 right hand"], ["3 right hand"])
     assert "Part 1 is not ticked. No hand was recognised in this box" in answer.note
-    assert "Part 2 is not ticked. With a score of 0.17, below the confidence of 0.5" in answer.note
+    assert "Part 2 is not ticked. Its score of 0.17 is below the confidence of 0.5" in answer.note
     assert "No hand was recognised in this box" in answer.table
 
 

@@ -64,7 +64,7 @@ def test_a_box_beside_a_hand_becomes_a_part_of_its_own_there(two):
     assert refused == []
     part = changed.parts[0]
     assert (part.box, part.score) == (box, 0.0)
-    assert "a right hand at rest was laid into it" in part.note
+    assert "a right hand at rest was assumed" in part.note
     mesh = changed.found.parts[0].mesh.vertices
     assert mesh[:, 0].min() > box.x0 - 20
     assert mesh[:, 0].max() < box.x1 + 20
@@ -111,8 +111,8 @@ def test_a_second_box_around_the_same_hand_is_refused_in_words(two, extra):
 
     assert len(changed.parts) == 2
     assert refused == [
-        "The box of line 3 holds part 1, right hand, which is in the list: move that part's box "
-        "instead, or write left hand if it is the other one."
+        "The box in line 3 contains part 1, right hand, which is already listed: move that part's "
+        "box instead, or write left hand if it is the other one."
     ]
 
 
@@ -135,7 +135,7 @@ def test_a_part_that_is_dragged_onto_another_stays_where_it_was(two):
 
     assert changed.parts == bench.parts
     assert changed.refined == [1, 2]
-    assert "The box of line 1 holds part 2" in refused[0]
+    assert "The box in line 1 contains part 2" in refused[0]
     assert refused[0].endswith("Part 1 stays as it was.")
 
 
@@ -145,4 +145,4 @@ def test_a_box_outside_the_picture_is_refused_in_words(two):
     changed, refused = apply_lines(bench, parse_lines("hand 500,20,600,90"), engine, FAST)
 
     assert changed.parts == []
-    assert refused == ["The box of line 1 lies outside the picture of 420 x 300 pixels."]
+    assert refused == ["The box in line 1 lies outside the picture of 420 x 300 pixels."]
