@@ -69,9 +69,9 @@ class Settings:
     parts: tuple[str, ...] = setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
     detector: str = setting(
         "embedded",
-        "what finds the parts: built in, or the paper's DWPose, whose files must be downloaded; "
-        "dwpose-released does as the released code: the largest person only, BGR for RGB, its own "
-        "thresholds in place of confidence, and its crops",
+        "what finds the parts: the built-in detector, or the paper's DWPose, which you "
+        "download first; dwpose-released repeats the released code: only the largest person, "
+        "channels in BGR order, its own thresholds instead of confidence, and its crops",
         choices=DETECTORS,
     )
     confidence: float = setting(0.5, "ignore detections that score below this", low=0.0, high=1.0)
@@ -105,13 +105,16 @@ class Settings:
     )
     crop: str | None = setting(
         None,
-        "what is cut out around a part: a square that follows the part's size, mirrored at the "
-        "picture's border; or, as released, 100 pixels more than the keypoints on every side, "
-        "black outside the picture",
+        "how parts are cropped: a square sized to the part and mirrored at the picture's "
+        "border; or, as released, 100 pixels beyond the keypoints on every side and black "
+        "outside the picture",
         choices=("part", "released"),
     )
     margin: float | None = setting(
-        None, "side of crop part's square, in longer sides of the part", low=1.2, high=6.0
+        None,
+        "side of the square crop (not of a released one), as a multiple of the part's longer side",
+        low=1.2,
+        high=6.0,
     )
     engine: str = setting(
         AUTO,
@@ -120,9 +123,9 @@ class Settings:
     )
     preset: str | None = setting(
         None,
-        "constants to use; the pack's own if not given. Both are made for the released weights; "
-        "the demo pack fails with them. Named, released also crops, cuts out and pastes as "
-        "released, and does not judge",
+        "constants of the released code or of the paper, instead of the pack's own. Both suit "
+        "the released weights; the demo pack fails with them. released also crops, prepares "
+        "inputs and pastes as released, without the judge",
         choices=("released", "paper"),
     )
     dilate: int | None = setting(
@@ -163,24 +166,25 @@ class Settings:
         high=1.0,
     )
     max_batch: int = setting(
-        4, "parts that go through the networks together; fewer take less memory", low=1, high=64
+        4, "parts to run through the networks at once; fewer use less memory", low=1, high=64
     )
     inputs: str | None = setting(
         None,
-        "where the pose is drawn and the reference cut out: in the crop as the networks see it; "
-        "or, as released, in the picture's own pixels, by the pose's brightness, and then resized",
+        "where the pose is drawn and the reference cut out: in the resized crop; or, as "
+        "released, at the picture's own resolution, by the pose's brightness, and resized "
+        "afterwards",
         choices=("crop", "picture"),
     )
     paste: str | None = setting(
         None,
-        "how the crop returns: along the part's outline; by a radial fade within the ring; or by "
-        "that fade over the whole crop, as released",
+        "how the crop is pasted back: along the part's outline; with a radial fade inside the "
+        "ring; or with that fade over the whole crop, as released",
         choices=("silhouette", "radial", "released"),
     )
     colour_match: bool | None = setting(
         None,
-        "match colours: of the repaired part to the bad part's, of the refined crop to the "
-        "picture's around it",
+        "match colours: the repaired part's to the original's, then the refined crop's to the "
+        "picture around it",
     )
     mesh: str = setting(
         "auto",
@@ -188,7 +192,7 @@ class Settings:
         "the pack asks for, if it is installed",
         choices=("auto", "embedded", "official"),
     )
-    judge: bool | None = setting(None, "keep the original where the repair is not better")
+    judge: bool | None = setting(None, "keep the original wherever the repair is no better")
     skip_good: bool = setting(
         False, "skip parts that already look good to the pack's judge network, if the pack has one"
     )
