@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
@@ -54,6 +54,7 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         choose = partial(change_painter, change=without) if without else choose_painter
         return Method(name, pose, PipelineRepair(models, chosen, pose, direct_paste, choose))
 
+    same = asdict(settings.ways)  # so that a preset changes constants alone
     judged = settings.ways.judge
     return [
         method("as it is"),
@@ -61,7 +62,7 @@ def variants(models: Models, settings: Settings, pose: str, steps: Sequence[int]
         method("without m_e", erode=0),
         method("without reference attention", without=without_reference),
         method("without image tokens", without=without_tokens),
-        *(method(f"preset {name}", preset=name) for name in PRESETS),
+        *(method(f"preset {name}", **{**same, "preset": name}) for name in PRESETS),
         *(method(f"{count} steps", steps=count) for count in steps),
         method("without the judge" if judged else "with the judge", judge=not judged),
     ]

@@ -97,6 +97,8 @@ def test_every_variant_has_its_row_and_its_own_setting(models_of):
     assert list(by_name) == NAMES
     assert by_name["without m_e"].settings.erode == 0
     assert by_name["preset paper"].settings.preset == "paper"
+    assert by_name["preset released"].settings.preset == "released"
+    assert by_name["preset released"].settings.ways == by_name["as it is"].settings.ways
     assert by_name["3 steps"].settings.steps == 3
     assert by_name["stage one pasted directly"].direct_paste
     assert by_name["as it is"].settings == FAST

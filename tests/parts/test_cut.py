@@ -131,6 +131,23 @@ def test_fades_lie_where_the_official_ones_do(case):
         np.testing.assert_allclose(np.maximum.reduce(fades), wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "level"), [("hand", 100), ("face", 50)])
+def test_the_reference_is_kept_from_the_released_brightness_on(kind, level):
+    drawn = torch.zeros(3, 64, 64)
+    drawn[0, :, :20] = level / 255
+    drawn[1, :, 20:40] = (level - 1) / 255
+    drawn[2, :, 40:] = 1.0
+    picture, rule = torch.full((3, 64, 64), 0.5), PRESETS["released"].masks[kind]
+
+    _, m, reference = reduce(drawn, np.ones((64, 64), bool), picture, rule, "shaded", 64)
+
+    assert (reference[:, :, :20] == 0.5).all()
+    assert (reference[:, :, 20:40] == 0).all()
+    assert (reference[:, :, 40:] == 0.5).all()
+    # m's own threshold, of the resized pose, is a little higher
+    assert m.sum() == 64 * 24
+
+
 def read(name, file):
     pixels = np.array(Image.open(CROPS / name / file))
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255

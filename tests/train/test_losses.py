@@ -72,6 +72,8 @@ def plain_forward(unet, banks, read, latents, t, tokens, pose):
 def test_stage_one_is_equation_3_with_gradients_through_the_reference(filled, groups):
     module, batch, config = filled("stage-one", train_encoder=True, groups=groups)
     assert (batch.reference_pose is not None) == groups
+    if groups:
+        batch.reference_pose.mul_(40)  # so that the pose of the wrong picture would be seen
     batch.keep[1] = False
     module(batch).backward()
     found = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
