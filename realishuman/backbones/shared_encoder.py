@@ -13,7 +13,7 @@ from realishuman.errors import ModelError, PackError
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
 from realishuman.packs.header import EncoderShape
 from realishuman.packs.pack import Pack
-from realishuman.packs.store import aimed
+from realishuman.packs.store import models_dir
 
 
 class SharedEncoder(nn.Module):
@@ -88,4 +88,4 @@ def open_shared_encoder(pack: Pack, device: torch.device, dtype: torch.dtype) ->
 
 def _setup(path: Path) -> str:
     """The line that makes the file, which lies in a folder of the models folder."""
-    return command("setup", "official", "--shared-encoder", folder=aimed(path.parents[1]))
+    return command("setup", "official", "--shared-encoder", folder=models_dir(path.parents[1]))

@@ -28,7 +28,7 @@ from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.parts.found import Found
-from realishuman.pipeline.infotext import written
+from realishuman.pipeline.infotext import add_run
 from realishuman.pipeline.look import Pixels, look, missed, prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
@@ -149,7 +149,7 @@ def _refine_file(
         _write(target, source)
     else:
         if describe and result.patches and holds_parameters(target):
-            parameters = written(loaded.metadata.parameters, settings, result, models)
+            parameters = add_run(loaded.metadata.parameters, settings, result, models)
             loaded = loaded.with_parameters(parameters)
         lost = save_picture(target, result.image[..., :3], loaded)
     if steps is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.cli import evaluate_folders, evaluate_judges
-from realishuman.cli.evaluate_report import opened, poses_of, report_pairs
+from realishuman.cli.evaluate_report import open_packs, poses_of, report_pairs
 from realishuman.errors import SettingsError
 from realishuman.settings import Settings
 
@@ -132,7 +132,7 @@ def _ablations(options: argparse.Namespace) -> int:
         )
 
     def methods(models: Models) -> list[Method]:
-        others = [opened([path], options) for path in options.versus]
+        others = [open_packs([path], options) for path in options.versus]
         return [
             method
             for pose in poses_of(options)

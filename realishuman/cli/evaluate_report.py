@@ -181,10 +181,10 @@ def _models(options: argparse.Namespace) -> Iterator[Models]:
                 "no trained pack for hands is installed: name the pack to measure with --pack; "
                 "--pack demo measures the one that is shipped."
             )
-        yield opened(packs, options)
+        yield open_packs(packs, options)
 
 
-def opened(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
+def open_packs(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
     """Models with a pack for hands."""
     from realishuman.pipeline.standalone import open_models
 

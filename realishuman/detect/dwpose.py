@@ -24,7 +24,7 @@ from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
 from realishuman.imaging.boxes import Box, intersection, iou
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
-from realishuman.packs.store import aimed
+from realishuman.packs.store import models_dir
 
 FILES = {"people": "dwpose/yolox_l.onnx", "pose": "dwpose/dw-ll_ucoco_384.onnx"}
 NETWORKS = {"people": yolox.NETWORK, "pose": simcc.NETWORK}
@@ -52,7 +52,7 @@ class DWPoseDetector:
     ) -> None:
         """Remember the choice and see that the files are there; opens nothing."""
         if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
-            line = command("models", "fetch", "dwpose", folder=aimed(folder))
+            line = command("models", "fetch", "dwpose", folder=models_dir(folder))
             raise ModelError(
                 f"DWPose needs {' and '.join(missing)} in {folder}; get them with `{line}`, or "
                 'choose the detector "embedded".'

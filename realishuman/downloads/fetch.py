@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 
 from realishuman.downloads.manifest import KnownFile
 from realishuman.downloads.partial import Partial, disk_error
-from realishuman.downloads.transfer import Patience, RefusedError, Wanted, transfer
+from realishuman.downloads.transfer import DownloadRefusedError, Patience, Wanted, transfer
 from realishuman.errors import ModelError
-from realishuman.files.fingerprint import digest, record, record_path, recorded
+from realishuman.files.fingerprint import digest, read_record, record, record_path
 from realishuman.progress import Progress, Silent
 
 OFFLINE = "REALISHUMAN_OFFLINE"  # environment variable: 1 forbids every download
@@ -122,7 +122,7 @@ def _there(file: KnownFile, folder: Path, progress: Progress) -> Fetched | None:
     path = file.path(folder)
     if not path.is_file() or file.bytes not in (None, path.stat().st_size):
         return None
-    expected, found = file.sha256 or recorded(path), digest(path, progress)
+    expected, found = file.sha256 or read_record(path), digest(path, progress)
     if expected is None:
         record(path, found)
     elif found != expected:
@@ -169,7 +169,7 @@ def _downloaded(
     for url in _addresses(file):
         try:
             return _from(url, file, folder, part, progress, patience)
-        except RefusedError as error:
+        except DownloadRefusedError as error:
             failures.append(f"{url}: {error}")
     raise ModelError(
         f"{file.name} could not be downloaded. {'; '.join(failures)}. Try again later, or by hand: "
@@ -185,7 +185,7 @@ def _from(
     progress: Progress,
     patience: Patience | None,
 ) -> str:
-    expected = file.sha256 or recorded(file.path(folder))
+    expected = file.sha256 or read_record(file.path(folder))
     wanted = Wanted(file.bytes, file.about, pinned=expected is not None)
     for _ in range(2):
         resumed = part.length() > 0
@@ -197,7 +197,7 @@ def _from(
         part.discard()
         if not resumed:  # otherwise halves of different files may have met: once more
             break
-    raise RefusedError(f"what it sent has SHA-256 {found}, expected {expected}{_why(file)}")
+    raise DownloadRefusedError(f"what it sent has SHA-256 {found}, expected {expected}{_why(file)}")
 
 
 def _why(file: KnownFile) -> str:

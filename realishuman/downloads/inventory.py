@@ -12,7 +12,7 @@ from realishuman.downloads.fetch import by_hand
 from realishuman.downloads.manifest import Feature, KnownFile, manifest
 from realishuman.downloads.partial import Partial
 from realishuman.errors import ModelError
-from realishuman.files.fingerprint import digest, recorded
+from realishuman.files.fingerprint import digest, read_record
 from realishuman.progress import Progress
 
 Status = Literal["there", "unchecked", "missing", "partial", "wrong"]
@@ -90,7 +90,7 @@ def state(
         found = digest(path, progress)
     except OSError as error:
         return State(file, path, "wrong", size, note=f"it cannot be read ({error.strerror})")
-    expected = file.sha256 or recorded(path)
+    expected = file.sha256 or read_record(path)
     if expected is None:
         note = "nobody published a hash, and it was not downloaded by us: compare it yourself"
         return State(file, path, "unchecked", size, found, note)
@@ -168,9 +168,9 @@ def total(files: Iterable[KnownFile]) -> int:
 
 def _line(folder: Path, *words: str) -> str:
     """The command line to paste."""
-    from realishuman.packs.store import aimed  # brings torch along, which lists do not need
+    from realishuman.packs.store import models_dir  # needs torch, which lists do not
 
-    return command(*words, folder=aimed(folder))
+    return command(*words, folder=models_dir(folder))
 
 
 def _made_by(feature: Feature, folder: Path) -> str:

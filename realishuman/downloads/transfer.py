@@ -27,7 +27,7 @@ _ROUGH = 0.01  # a rough size was rounded to three digits at least
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)$")
 
 
-class RefusedError(ModelError):
+class DownloadRefusedError(ModelError):
     """This address does not give the file; another one may."""
 
 
@@ -69,7 +69,8 @@ def transfer(
     """Complete the partial file from this address; its folder exists and nobody else writes it.
 
     progress  steps are bytes; what it raises leaves the partial file to be completed later.
-    Raises    RefusedError if this address does not give the file, ModelError if the disk fails.
+    Raises    DownloadRefusedError if this address does not give the file, ModelError if the disk
+              fails.
     """
     patience = patience or Patience()
     fruitless = 0
@@ -80,7 +81,7 @@ def transfer(
         except _PassingError as error:
             fruitless = 0 if part.length() > before else fruitless + 1
             if fruitless >= patience.tries:
-                raise RefusedError(f"{error}, {fruitless} times in a row") from error
+                raise DownloadRefusedError(f"{error}, {fruitless} times in a row") from error
             patience.sleep(patience.pause * 2 ** max(fruitless - 1, 0))
 
 
@@ -139,10 +140,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """As urllib does. Raises RefusedError if the connection would lose its protection."""
+        """As urllib does. Raises DownloadRefusedError if the target is not protected."""
         scheme = urlsplit(newurl).scheme
         if scheme != "https" and not (scheme == "http" and req.type == "http"):
-            raise RefusedError(f"it redirects to {newurl}, which is not protected by https")
+            raise DownloadRefusedError(f"it redirects to {newurl}, which is not protected by https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -154,14 +155,14 @@ def _refusal(error: urllib.error.HTTPError, part: Partial) -> Exception:
         return _PassingError(said)
     if error.code == http.client.TOO_MANY_REQUESTS or error.code >= 500:
         return _PassingError(said)
-    return RefusedError(said)
+    return DownloadRefusedError(said)
 
 
 def _failure(error: Exception) -> Exception:
     """What a broken connection means: to try again, or not."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return RefusedError(f"its certificate is not trusted ({cause.verify_message})")
+        return DownloadRefusedError(f"its certificate is not trusted ({cause.verify_message})")
     if isinstance(cause, TimeoutError):
         return _PassingError("the server went silent")
     said = str(cause) or type(cause).__name__
@@ -181,10 +182,10 @@ def _extent(response: Any, have: int, part: Partial) -> tuple[int, int | None]:
 
 
 def _check_size(total: int | None, wanted: Wanted) -> None:
-    """Raise RefusedError before anything is written if it cannot be this file."""
+    """Raise DownloadRefusedError before anything is written if it cannot be this file."""
     if total is None:
         if not wanted.pinned:
-            raise RefusedError(
+            raise DownloadRefusedError(
                 "it does not say how long the file is, and no hash is published, so a "
                 "truncated download would go unnoticed"
             )
@@ -192,7 +193,7 @@ def _check_size(total: int | None, wanted: Wanted) -> None:
     expected = wanted.size or wanted.about
     slack = 0 if wanted.size else _ROUGH * (wanted.about or 0)
     if expected is not None and abs(total - expected) > slack:
-        raise RefusedError(f"it offers {total} bytes, expected {expected}: another file")
+        raise DownloadRefusedError(f"it offers {total} bytes, expected {expected}: another file")
 
 
 def _blocks(response: Any, most: int | None, progress: Progress) -> Iterator[bytes]:
@@ -207,7 +208,7 @@ def _blocks(response: Any, most: int | None, progress: Progress) -> Iterator[byt
             return
         done += len(block)
         if most is not None and done > most:
-            raise RefusedError("it sends more than it said")
+            raise DownloadRefusedError("it sends more than it said")
         yield block
         progress.step(len(block))
 

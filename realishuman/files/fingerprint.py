@@ -33,7 +33,7 @@ def record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def recorded(path: Path) -> str | None:
+def read_record(path: Path) -> str | None:
     """The hash this file had when it was first downloaded, None if nothing is recorded."""
     try:
         found = _LINE.match(record_path(path).read_text("utf-8"))

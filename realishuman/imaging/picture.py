@@ -35,7 +35,7 @@ from realishuman.imaging.modes import (
     to_rgb,
     with_changes,
 )
-from realishuman.imaging.png_chunks import SIGNATURE, Chunks, taken_out
+from realishuman.imaging.png_chunks import SIGNATURE, Chunks, take_out_chunks
 from realishuman.imaging.sixteen_bits import has_sixteen_bits, read_sixteen_bits
 
 MOST_PIXELS = 300_000_000
@@ -227,7 +227,7 @@ def _decoded(
         raise PictureError(f"{name} has 0 bytes; copy or save it again.")
     chunks: Chunks | None = None
     if content.startswith(SIGNATURE):
-        content, chunks = taken_out(content)
+        content, chunks = take_out_chunks(content)
     try:
         image = _opened(content, formats)
         _check(name, image, most_pixels)

@@ -38,7 +38,7 @@ class Chunks:
     unreadable: list[str] = field(default_factory=list)
 
 
-def taken_out(content: bytes) -> tuple[bytes, Chunks]:
+def take_out_chunks(content: bytes) -> tuple[bytes, Chunks]:
     """Return a PNG file's bytes without its metadata, and the metadata.
 
     What is no PNG, or cut off, passes for the decoder to complain about.

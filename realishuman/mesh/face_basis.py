@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from realishuman.advice import command
 from realishuman.errors import ModelError
-from realishuman.packs.store import aimed
+from realishuman.packs.store import models_dir
 
 Floats = NDArray[np.float64]
 
@@ -170,7 +170,7 @@ def read_basis(path: Path) -> FaceBasis:
 
 def _setup(path: Path) -> str:
     """The line that makes the file, which lies in a folder of the models folder."""
-    return command("setup", "official", folder=aimed(path.parents[1]))
+    return command("setup", "official", folder=models_dir(path.parents[1]))
 
 
 def _unit(vectors: Floats) -> Floats:

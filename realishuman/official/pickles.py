@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from realishuman.errors import ModelError
 from realishuman.official.stand_ins import RENAMED, STAND_INS, Inert
-from realishuman.packs.torch_zip import RefusedError
+from realishuman.packs.torch_zip import PickleRefusedError
 
 _DAMAGED = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),
@@ -27,14 +27,14 @@ class _Reader(pickle.Unpickler):
     """Unpickler that knows the stand-ins and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in of a name, or raise RefusedError."""
+        """Return the stand-in of a name, or raise PickleRefusedError."""
         full = f"{module}.{name}"
         for old, new in RENAMED.items():
             if full.startswith(old):
                 full = new + full.removeprefix(old)
                 break
         if full not in STAND_INS:
-            raise RefusedError(f"{module}.{name}")
+            raise PickleRefusedError(f"{module}.{name}")
         return STAND_INS[full]
 
 
@@ -84,7 +84,7 @@ def unpickle(content: bytes, path: Path, expected: str) -> Any:
     """As read_pickle, of bytes; `path` is named in messages."""
     try:
         return plain(_Reader(io.BytesIO(content), encoding="latin1").load())
-    except RefusedError as error:
+    except PickleRefusedError as error:
         raise ModelError(
             f"{path} was refused: it asks for {error}, and to read that could run code from the "
             f"file. The official file holds arrays of numbers only. Expected: {expected}"

@@ -24,7 +24,7 @@ from realishuman.official.setup_record import done, remember, strangers
 from realishuman.official.setup_sources import ENCODER, Sources, Words, check_hash, features_of
 from realishuman.official.setup_steps import Making, Step, step, variant
 from realishuman.packs.convert import RELEASED, Assumed
-from realishuman.packs.store import aimed
+from realishuman.packs.store import models_dir
 from realishuman.progress import Progress
 
 HASHED, WRITTEN = 300e6, 60e6  # bytes per second of a slow machine: what the estimate assumes
@@ -103,10 +103,9 @@ def _todo(
             continue
         if missing := sources.missing(files):
             listed = ", ".join(file.name for file in missing)
-            say(
-                f"{feature}: left out, {_without(feature)}. Missing: {listed} "
-                f"(`{command('models', 'where', missing[0].name, folder=aimed(making.models))}`)."
-            )
+            folder = models_dir(making.models)
+            line = command("models", "where", missing[0].name, folder=folder)
+            say(f"{feature}: left out, {_without(feature)}. Missing: {listed} (`{line}`).")
             continue
         if feature in EXPORTED and find_spec("onnx") is None:
             say(

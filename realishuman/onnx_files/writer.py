@@ -81,7 +81,7 @@ def write_onnx(
     Raises     ModelError when the package onnx is missing, the disk is too small, or a weight is
                not finite; OSError as writing does.
     """
-    graph = _Graph(traced(net, inputs, outputs), dict(net.state_dict()), half, path)
+    graph = _Graph(trace(net, inputs, outputs), dict(net.state_dict()), half, path)
     for name, values in constants.items():
         graph.add_output(name, values)
     graph.refuse_without_room()
@@ -93,7 +93,7 @@ def write_onnx(
     path.write_bytes(graph.finished(note))
 
 
-def traced(net: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
+def trace(net: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
     """The network's graph as ONNX; its weights are inputs after the others."""
     names = [*inputs, *outputs]
     choose: dict[str, Any] = {}

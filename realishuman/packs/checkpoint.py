@@ -16,7 +16,7 @@ from realishuman.errors import PackError
 from realishuman.files.steady import unreadable
 from realishuman.packs.shapes import Shape
 from realishuman.packs.tensor_file import TensorFile
-from realishuman.packs.torch_zip import RefusedError, StoredTensor, TorchZip
+from realishuman.packs.torch_zip import PickleRefusedError, StoredTensor, TorchZip
 
 RANDOM_KEY, RANDOM = "weights", "random"  # what tools that write such files say beside the tensors
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -92,7 +92,7 @@ def _open_safetensors(path: Path) -> Checkpoint:
 def _open_torch(path: Path, expected: str, inside: str, known: Mapping[str, Any]) -> Checkpoint:
     try:
         file = TorchZip.open(path, known)
-    except RefusedError as error:
+    except PickleRefusedError as error:
         raise PackError(
             f"{path} was refused: it contains more than tensors, and reading those would run "
             f"code from the file (it asks for {error}). Use the unchanged official file."

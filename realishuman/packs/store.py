@@ -136,8 +136,8 @@ def models_folder() -> Path:
     return Path(data).expanduser() / "realishuman"
 
 
-def aimed(folder: Path) -> Path | None:
-    """The folder as an advised command line must name it: not at all where it is its own."""
+def models_dir(folder: Path) -> Path | None:
+    """What an advised command passes as --models-dir: None for the folder it uses anyway."""
     return None if folder == models_folder() else folder
 
 

@@ -45,7 +45,7 @@ _DAMAGED = (
 )
 
 
-class RefusedError(pickle.UnpicklingError):
+class PickleRefusedError(pickle.UnpicklingError):
     """A pickle names something that is not in the table; the message is that name."""
 
 
@@ -120,10 +120,10 @@ class _Reader(pickle.Unpickler):
         self._known = known
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a name stands for, or raise RefusedError."""
+        """Return what a name stands for, or raise PickleRefusedError."""
         full = f"{module}.{name}"
         if full not in self._known:
-            raise RefusedError(full)
+            raise PickleRefusedError(full)
         return self._known[full]
 
     def persistent_load(self, pid: Any) -> _Storage:
@@ -150,13 +150,13 @@ class TorchZip:
         """Read everything but the numbers.
 
         known   names that the pickle may use besides KNOWN, and their inert stand-ins.
-        Raises  PackError when it is damaged; RefusedError when the pickle uses another name.
+        Raises  PackError when it is damaged; PickleRefusedError when the pickle uses another name.
         """
         file = SteadyFile.at(path)
         with file.reading():
             try:
                 contents, members = _unpickled(path, {**KNOWN, **known})
-            except RefusedError:
+            except PickleRefusedError:
                 raise
             except _DAMAGED as error:
                 raise PackError(

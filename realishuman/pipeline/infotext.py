@@ -25,7 +25,7 @@ Facts = Mapping[str, str]
 OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
 
-def written(source: str, settings: Settings, result: Result, models: Models) -> str:
+def add_run(source: str, settings: Settings, result: Result, models: Models) -> str:
     """A refined picture's parameters: those it came with, the settings, and what was done."""
     pairs = {
         PREFIX + spec.name.replace("_", " "): as_text(getattr(settings, spec.name))
@@ -33,7 +33,7 @@ def written(source: str, settings: Settings, result: Result, models: Models) -> 
         if getattr(settings, spec.name) != spec.default
     }
     facts = {PREFIX + name: value for name, value in facts_of(result, models).items() if value}
-    return added(source, {VERSION: __version__, **pairs, **facts}, quoted)
+    return add_pairs(source, {VERSION: __version__, **pairs, **facts}, quoted)
 
 
 def as_text(value: Any) -> str:
@@ -65,7 +65,7 @@ def facts_of(result: Result, models: Models) -> Facts:
     }
 
 
-def added(source: str, pairs: Mapping[str, str], quote: Callable[[str], str]) -> str:
+def add_pairs(source: str, pairs: Mapping[str, str], quote: Callable[[str], str]) -> str:
     """A picture's infotext with our keys in its last line, instead of those of an earlier run.
 
     source  the infotext the picture came with; empty without any.

@@ -17,7 +17,7 @@ from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
 from realishuman.mesh.hand_corrector import HandCorrector
-from realishuman.packs.store import aimed
+from realishuman.packs.store import models_dir
 from realishuman.parts.kinds import KINDS
 
 AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mesh`
@@ -86,7 +86,7 @@ def choose(kind: str, wish: str, trained_with: str, folder: Path) -> Choice:
     what = f"the paper has none for {kind}s"
     if paper:
         what = f"{paper.name} is not installed, {' and '.join(missing)} missing in {folder}"
-    line = command("setup", "official", folder=aimed(folder))
+    line = command("setup", "official", folder=models_dir(folder))
     if wish == OFFICIAL:
         raise ModelError(f"{what}. Run `{line}`, or choose the mesh auto or embedded.")
     return Choice(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from realishuman.advice import extra
 from realishuman.errors import SettingsError
-from realishuman.onnx_files.writer import IR_VERSION, traced
+from realishuman.onnx_files.writer import IR_VERSION, trace
 
 
 def small_onnx(
@@ -28,7 +28,7 @@ def small_onnx(
         raise SettingsError(
             f"onnx is not installed, and writing a trained network needs it: `{extra('train')}`"
         ) from error
-    model = onnx.load_from_string(traced(net, example, outputs))
+    model = onnx.load_from_string(trace(net, example, outputs))
     graph, weights = model.graph, dict(net.named_parameters()) | dict(net.named_buffers())
     for given in [one for one in graph.input if one.name not in example]:
         graph.input.remove(given)

@@ -14,9 +14,9 @@ from realishuman.downloads import partial
 from realishuman.downloads.fetch import ENDPOINT, OFFLINE, fetch
 from realishuman.downloads.manifest import KnownFile, named
 from realishuman.downloads.partial import Partial
-from realishuman.downloads.transfer import Patience, RefusedError, _Redirects
+from realishuman.downloads.transfer import DownloadRefusedError, Patience, _Redirects
 from realishuman.errors import ModelError
-from realishuman.files.fingerprint import record_path, recorded
+from realishuman.files.fingerprint import read_record, record_path
 from realishuman.progress import Interrupted
 from tests.file_server import FileServer
 
@@ -273,7 +273,7 @@ def test_a_circle_of_redirects_ends(file, tmp_path, server):
 def test_https_never_becomes_less(target):
     request = urllib.request.Request("https://example.com/a")
 
-    with pytest.raises(RefusedError, match="not protected by https"):
+    with pytest.raises(DownloadRefusedError, match="not protected by https"):
         _Redirects().redirect_request(request, None, 302, "", HTTPMessage(), target)
 
 
@@ -312,7 +312,7 @@ def test_without_a_published_hash_the_first_one_is_recorded_and_said(unpublished
 
     assert HASH in fetched.note
     assert "Nobody published a hash" in fetched.note
-    assert recorded(fetched.path) == HASH
+    assert read_record(fetched.path) == HASH
     assert record_path(fetched.path).read_text() == f"{HASH}  net.pth\n"
 
 
@@ -331,7 +331,7 @@ def test_a_file_put_there_by_hand_is_taken_and_recorded(unpublished, tmp_path, s
     path.write_bytes(b"by hand")
 
     assert not get(unpublished, tmp_path).new
-    assert recorded(path) == hashlib.sha256(b"by hand").hexdigest()
+    assert read_record(path) == hashlib.sha256(b"by hand").hexdigest()
     assert server.asked == []
 
 
@@ -443,7 +443,7 @@ def test_another_address_may_stand_for_the_hub(tmp_path, monkeypatch):
 
     def refuse(url, *_rest):
         asked.append(url)
-        raise RefusedError("not here")
+        raise DownloadRefusedError("not here")
 
     monkeypatch.setattr("realishuman.downloads.fetch.transfer", refuse)
     monkeypatch.setenv(ENDPOINT, "https://mirror.invalid/")

@@ -18,7 +18,7 @@ from realishuman.errors import PackError
 from realishuman.files import steady
 from realishuman.packs.checkpoint import open_checkpoint
 from realishuman.packs.tensor_file import DTYPES, TensorFile
-from realishuman.packs.torch_zip import RefusedError, TorchZip
+from realishuman.packs.torch_zip import PickleRefusedError, TorchZip
 
 
 def values(dtype):
@@ -197,5 +197,5 @@ class Evil:
 def test_a_name_that_is_not_in_the_table_is_refused(tmp_path):
     torch.save({"a": torch.ones(2), "b": Evil()}, tmp_path / "a.ckpt")
 
-    with pytest.raises(RefusedError, match="getcwd"):
+    with pytest.raises(PickleRefusedError, match="getcwd"):
         TorchZip.open(tmp_path / "a.ckpt", {})

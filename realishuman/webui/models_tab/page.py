@@ -16,7 +16,7 @@ from realishuman.advice import command
 from realishuman.downloads.fetch import by_hand
 from realishuman.downloads.inventory import FeatureState, State, advice, features, states
 from realishuman.files.fingerprint import digest
-from realishuman.packs.store import EMBEDDED, TRAINED, Fault, aimed, installed
+from realishuman.packs.store import EMBEDDED, TRAINED, Fault, installed, models_dir
 from realishuman.settings import PART_KINDS
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -201,7 +201,7 @@ def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
             f"checkpoint-stage1-{kind}.ckpt and checkpoint-stage2-{kind}.ckpt from the links "
             "on https://github.com/Wangbenzhi/RealisHuman, name their folder above, and press "
             "Check to see what else is needed. Or paste into a terminal: "
-            f"{command('setup', 'official', '--checkpoints', 'FOLDER', folder=aimed(folder))}"
+            f"{command('setup', 'official', '--checkpoints', 'FOLDER', folder=models_dir(folder))}"
         ),
     )
 

@@ -53,7 +53,7 @@ def add_keys(source: str, pairs: Mapping[str, str]) -> str:
     """Our keys in a picture's infotext."""
     from modules.infotext_utils import quote
 
-    return common.added(source, pairs, quote)
+    return common.add_pairs(source, pairs, quote)
 
 
 class TabHost:
