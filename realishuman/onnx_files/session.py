@@ -242,7 +242,8 @@ def _errors(ort: Any, names: tuple[str, ...]) -> tuple[type[Exception], ...]:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    text = f"{path} ({path.stat().st_size} bytes) cannot be opened as an ONNX network: {error}; "
+    said = " ".join(str(error).split())  # older onnxruntimes end theirs with a new line
+    text = f"{path} ({path.stat().st_size} bytes) cannot be opened as an ONNX network: {said}; "
     if "external" in str(error).lower():
         return text + "the file of weights beside it is missing or cut short, fetch both again"
     return text + "the file is damaged or cut short, fetch it again"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from realishuman.advice import command
 from realishuman.errors import SettingsError
 from realishuman.train.collect import read_manifest
 from realishuman.train.config import TrainConfig
@@ -38,7 +39,7 @@ def groups_of(crops: Crops, config: TrainConfig) -> Groups:
     if not found:
         raise SettingsError(
             f"stage_one.groups asks for several pictures of one person, and the crops in "
-            f"{config.data.folder} have none: give `realishuman train prepare` a folder with one "
-            "folder for each person or video, or set groups = false."
+            f"{config.data.folder} have none: give `{command('train', 'prepare')}` a folder with "
+            "one folder for each person or video, or set groups = false."
         )
     return found

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from realishuman.errors import SettingsError
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.dry import duration, kept_bytes, random_batch, saved_bytes, untrained
 from realishuman.train.gpus import Gpu, peak
@@ -43,15 +44,24 @@ class Need:
 
 
 def needed(config: TrainConfig, task: str, stage: Stage) -> Need:
-    """Count what a step of a stage needs on a GPU; no weights are read or made."""
+    """Count what a step of a stage needs on a GPU; no weights are read or made.
+
+    Raises SettingsError if this torch cannot compute shapes alone.
+    """
     module = _shapes(config, task, stage)
     rows = stage.batch // stage.accumulate
     batch = random_batch(config, task, rows, torch.device("meta"))
     if task == "stage-one":  # a step counts these, so they need values
         batch = replace(batch, keep=torch.ones(rows, dtype=torch.bool))
     with FlopCounterMode(display=False) as counter, _AsOnGpu(stage.precision):
-        loss, saved = saved_bytes(module, lambda: module(batch))
-        _backward(loss)
+        try:
+            loss, saved = saved_bytes(module, lambda: module(batch))
+            _backward(loss)
+        except NotImplementedError as error:  # older releases lack attention on the meta device
+            raise SettingsError(
+                f"torch {torch.__version__} cannot estimate {task} for another GPU: install a "
+                "newer torch, or leave out --gpu to measure here."
+            ) from error
     every = sum(p.numel() for p in module.parameters())
     live = sum(p.numel() for p in module.parameters() if p.requires_grad)
     operations = counter.get_total_flops() * stage.accumulate

@@ -150,7 +150,7 @@ def test_without_a_suffix_nothing_may_go_over_the_pictures(made):
         (["a.png", "b.png"], "c.png", {}, "c.png names one file, but there are 2 pictures"),
         (["a.png"], "c.png", {"form": "jpg"}, r"ends in .png, not in .jpg"),
         (["a.png"], "c.png", {"suffix": "-x"}, "c.png names the file"),
-        (["notes"], "out", {}, r"notes holds no picture .* 1 file of another kind"),
+        (["notes"], "out", {}, r"notes contains no picture .* 1 file of another kind"),
         (["none*"], "out", {}, r"none\* matches no file"),
     ],
 )

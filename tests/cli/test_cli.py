@@ -215,7 +215,7 @@ def test_an_empty_folder_is_said_so(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
 
     assert run("inspect", tmp_path / "empty", "-o", tmp_path / "sheets") == cli.BAD_OPTION
-    assert "holds no picture" in capsys.readouterr().err
+    assert "contains no picture" in capsys.readouterr().err
 
 
 def test_installed_packs_are_listed_with_what_is_lacking(tmp_path, hand_pack, capsys):

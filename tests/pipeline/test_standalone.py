@@ -105,5 +105,5 @@ def test_the_official_packs_come_with_the_way_to_make_them(folder):
 def test_another_set_that_is_not_there_is_said_with_those_that_are(folder, trained_pack):
     shutil.copy(trained_pack, folder / "hand.safetensors")
 
-    with pytest.raises(PackError, match=r"yours is no file.*sets here: mine"):
+    with pytest.raises(PackError, match=r"yours is neither a file.*installed sets: mine"):
         standalone.named_packs(["yours"], ("hand",))

@@ -12,6 +12,7 @@ from realishuman.errors import SettingsError
 from realishuman.train.dry import kept_bytes, random_batch, saved_bytes, stage_of, untrained
 from realishuman.train.gpus import gpus, peak
 from realishuman.train.on_paper import FREE, UTILISATION, estimate, needed
+from tests.train.versions import needs_torch_2_6
 
 TASKS = ("autoencoder", "stage-one", "stage-two")
 
@@ -32,6 +33,7 @@ def test_memory_of_parameters_counts_five_numbers_where_they_are_trained():
 
 
 @pytest.mark.parametrize("task", TASKS)
+@needs_torch_2_6
 def test_on_paper_it_is_as_large_as_the_same_stage_with_numbers(task, make_config, tmp_path):
     config = make_config(tmp_path)
     stage = stage_of(config, task)
@@ -46,6 +48,7 @@ def test_on_paper_it_is_as_large_as_the_same_stage_with_numbers(task, make_confi
     assert need.saved == pytest.approx(saved, rel=0.05)  # attention keeps a little more on a CPU
 
 
+@needs_torch_2_6
 def test_twice_the_batch_is_twice_the_work_and_accumulating_halves_what_is_saved(
     make_config, tmp_path
 ):
@@ -61,6 +64,7 @@ def test_twice_the_batch_is_twice_the_work_and_accumulating_halves_what_is_saved
     assert parts.kept == twice.kept == need.kept == kept_bytes(need.parameters, need.live)
 
 
+@needs_torch_2_6
 def test_half_precision_and_checkpointing_save_memory_on_paper(make_config, tmp_path):
     config = make_config(tmp_path)
     full = needed(config, "stage-two", config.stage_two)
@@ -74,11 +78,13 @@ def test_half_precision_and_checkpointing_save_memory_on_paper(make_config, tmp_
     assert less.operations > full.operations  # the forward pass is made again
 
 
+@needs_torch_2_6
 def test_weights_to_start_from_are_not_read_on_paper(make_config, tmp_path):
     config = make_config(tmp_path, stage_two={"initial": "not there", "prompt": "nor this"})
     assert needed(config, "stage-two", config.stage_two).parameters
 
 
+@needs_torch_2_6
 def test_time_and_fit_follow_from_operations_and_memory(make_config, tmp_path):
     config = make_config(tmp_path)
     stage = replace(config.stage_two, steps=1000, precision="float16")
@@ -103,6 +109,7 @@ def test_each_gpu_has_its_peak_and_a_t4_no_bfloat16():
         peak(gpus()["T4"], "bfloat16")
 
 
+@needs_torch_2_6
 def test_the_command_line_estimates_a_gpu_only_in_a_dry_run(config_file, tmp_path, capsys):
     options = ["train", "stage-one", "--config", config_file(tmp_path / "out"), "--gpu", "h100"]
 
@@ -113,3 +120,14 @@ def test_the_command_line_estimates_a_gpu_only_in_a_dry_run(config_file, tmp_pat
     assert main(options) == 2
     assert "--gpu H100 goes with --dry-run only" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_torch_that_cannot_compute_shapes_alone_is_named(make_config, tmp_path, monkeypatch):
+    def lacking(*_):
+        raise NotImplementedError("attempted to run this operator with Meta tensors")
+
+    monkeypatch.setattr("realishuman.train.on_paper.saved_bytes", lacking)
+    config = make_config(tmp_path)
+
+    with pytest.raises(SettingsError, match=r"cannot estimate stage-one .* leave out --gpu"):
+        needed(config, "stage-one", config.stage_one)

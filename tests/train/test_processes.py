@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from realishuman.train.folder import RunFolder
 from realishuman.train.loop import train
 from realishuman.train.stages import run_folder, trainee
+from tests.train.versions import needs_torch_2_6
 
 STAGE_TWO = {"steps": 4, "batch": 4, "ema": 0.5, "learning_rate": 1e-2}
 
@@ -68,6 +69,7 @@ def test_two_processes_have_the_curve_of_one_with_the_same_whole_batch(
         assert (tensor - weights[1][name]).abs().max() < 2e-3, name
 
 
+@needs_torch_2_6
 def test_split_networks_have_the_curve_of_whole_ones_go_on_and_are_written_whole(
     crops, make_config, config_file, tmp_path
 ):
