@@ -78,5 +78,4 @@ def choose_pack(page, within="realishuman"):
 
 def keep_whatever_comes(page):
     """The demo pack's repair of a photograph is one that the judge refuses."""
-    page.locator("#realishuman_judge input").evaluate("box => box.checked && box.click()")
-    page.wait_for_timeout(500)
+    choose(page, page.locator("#realishuman_judge input").first, "off")
