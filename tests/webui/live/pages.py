@@ -78,4 +78,5 @@ def choose_pack(page, within="realishuman"):
 
 def keep_whatever_comes(page):
     """The demo pack's repair of a photograph is one that the judge refuses."""
+    page.get_by_text("More", exact=True).locator("visible=true").first.click()
     choose(page, page.locator("#realishuman_judge input").first, "off")
