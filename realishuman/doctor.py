@@ -8,7 +8,8 @@ from pathlib import Path
 
 from realishuman.advice import pip
 from realishuman.errors import RealisHumanError
-from realishuman.settings import PART_KINDS
+from realishuman.pipeline.engines import engine_of
+from realishuman.settings import AUTO, PART_KINDS
 
 PACKAGES = (  # distribution names, and what each is for
     (("torch",), "networks and rasteriser"),
@@ -90,7 +91,7 @@ def _formats() -> list[str]:
 
 
 def _packs(folder: Path) -> tuple[list[str], bool]:
-    """Which pack each kind of part gets unasked and how to get one, and whether all are sound."""
+    """What repaints each kind of part unasked, how to get a pack, and whether all are sound."""
     from realishuman.downloads.inventory import features, states
     from realishuman.packs.store import installed
 
@@ -106,7 +107,11 @@ def _packs(folder: Path) -> tuple[list[str], bool]:
         if pack := there.pick(kind):
             lines.append(f"ok       {kind}s: {pack.path}")
             continue
-        lines.append(f"missing  {kind}s: no trained pack in {folder}; they are left alone")
+        if engine_of(kind, AUTO, False):
+            fate = "ok       {}s: repaired with the picture's own skin; no trained pack in {}"
+        else:
+            fate = "missing  {}s: no trained pack in {}; they are left alone"
+        lines.append(fate.format(kind, folder))
         if step := steps[f"{kind}-pack"]:
             lines.append(f"         next, for the released weights: {step}")
     named = [pack for pack in there.packs if pack.header.weights != "trained"]

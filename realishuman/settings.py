@@ -6,7 +6,7 @@ hold the constants in which the released code and the paper differ, per part kin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from realishuman.errors import SettingsError
 PART_KINDS = ("hand", "face")
 AUTO = "auto"  # the value by which a choice is left to us
 PACK = "pack"  # the engine that is a pack's two stages
+TRANSPLANT = "transplant"  # the engine that needs no weights
+RENAMED = {"skip_good": "gate"}  # settings of earlier versions, and what does their work now
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 RELEASED_DETECTOR = DETECTORS[2]
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
@@ -118,8 +120,10 @@ class Settings:
     )
     engine: str = setting(
         AUTO,
-        "what repaints the parts; pack runs a pack's two stages, auto picks the best for each kind",
-        choices=(AUTO, PACK),
+        "what repaints the parts: a pack's two stages; or transplant, which needs no weights and "
+        "repairs malformed hands with the picture's own skin; auto takes a pack where one is in "
+        "use, the transplant for other hands, and leaves other faces alone",
+        choices=(AUTO, PACK, TRANSPLANT),
     )
     preset: str | None = setting(
         None,
@@ -193,8 +197,8 @@ class Settings:
         choices=("auto", "embedded", "official"),
     )
     judge: bool | None = setting(None, "keep the original wherever the repair is no better")
-    skip_good: bool = setting(
-        False, "skip parts that already look good to the pack's judge network, if the pack has one"
+    gate: bool = setting(
+        True, "leave hands alone that look right already; parts that you name are repainted anyway"
     )
     hand_confidence: float | None = _own("hand", "confidence", 0.0, 1.0)
     hand_dilate: int | None = _own("hand", "dilate", 0, 256)
@@ -233,12 +237,19 @@ class Settings:
         known = {spec.name for spec in fields(cls)}
         if unknown := sorted(map(str, raw.keys() - known)):
             raise SettingsError(
-                f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+                f"unknown setting {', '.join(unknown)}{renamed(unknown)}; known are "
+                f"{', '.join(sorted(known))}"
             )
         values = dict(raw)
         if isinstance(values.get("parts"), (list, tuple)):
             values["parts"] = tuple(values["parts"])
         return cls(**values)
+
+
+def renamed(names: Iterable[str]) -> str:
+    """What took the place of settings that are gone, in brackets; empty for unknown ones."""
+    now = [f"{name} is now {RENAMED[name]}" for name in names if name in RENAMED]
+    return f" ({', '.join(now)})" if now else ""
 
 
 def check(spec: Field[Any], value: Any) -> None:

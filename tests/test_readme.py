@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from realishuman.pipeline import standalone
+from realishuman.pipeline.models import Models
+from realishuman.pipeline.refine import refine
 from realishuman.settings import PART_KINDS, Settings, usual_way
 
 ROOT = Path(__file__).parents[1]
@@ -58,13 +60,28 @@ def test_every_picture_and_page_the_readme_links_to_is_there():
     assert [one for one in local if one not in anchors and not (ROOT / one).exists()] == []
 
 
-def test_the_first_command_names_the_demo_pack_on_the_rendered_example():
+def test_the_first_command_runs_the_default_on_both_examples():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = [line for line in text.splitlines() if "realishuman refine examples/" in line]
 
     assert len(commands) == 1
-    assert "examples/hand.png" in commands[0]
-    assert commands[0].endswith("--pack demo")
+    for name in ("malformed-hand.png", "good-hand.png"):
+        assert f"examples/{name}" in commands[0]
+        assert (ROOT / "examples" / name).is_file()
+    assert "--pack" not in commands[0]
+
+
+def test_the_default_repairs_the_malformed_example_and_leaves_the_good_one(tmp_path):
+    models = Models(folder=tmp_path)
+
+    malformed, good = (
+        refine(ROOT / "examples" / f"{name}-hand.png", models) for name in ("malformed", "good")
+    )
+
+    assert [part.outcome for part in malformed.parts] == ["refined"]
+    assert malformed.parts[0].engine == "transplant"
+    assert [part.outcome for part in good.parts] == ["kept"]
+    assert "looks right already" in good.parts[0].reason
 
 
 def test_the_readmes_python_runs_as_it_stands(hand_pack, tmp_path, monkeypatch, capsys):

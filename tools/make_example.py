@@ -1,4 +1,4 @@
-"""Draw the example picture: one malformed synthetic hand, ours to give away.
+"""Draw an example picture: one synthetic hand, malformed or good, ours to give away.
 
 Says how surely the embedded detector finds the hand, and refuses to write one it does not find.
 
@@ -26,16 +26,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20005)
     parser.add_argument("--kind", choices=KINDS, default="extra finger")
     parser.add_argument("--side", type=int, default=256, help="pixels")
+    parser.add_argument("--good", action="store_true", help="the good hand, not its twin")
     chosen = parser.parse_args()
 
     pair = sample(chosen.seed, chosen.side, chosen.kind)
-    found = EmbeddedDetector("cpu").detect(pair.malformed, ["hand"], confidence=CONFIDENCE)
+    picture = pair.clean if chosen.good else pair.malformed
+    found = EmbeddedDetector("cpu").detect(picture, ["hand"], confidence=CONFIDENCE)
     if len(found) != 1:
         raise SystemExit(
             f"the detector finds {len(found)} hands at confidence {CONFIDENCE} in seed "
             f"{chosen.seed}, one was expected: choose another seed"
         )
-    cv2.imwrite(str(chosen.out), pair.malformed[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    cv2.imwrite(str(chosen.out), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     print(f"{pair.kind}, {pair.part} hand found at {found[0].score:.2f}: {chosen.out}")
 
 

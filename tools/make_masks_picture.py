@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     chosen = parser.parse_args()
 
-    settings, models = Settings(parts=("hand",)), Models()
+    settings, models = Settings(parts=("hand",), gate=False), Models()
     picture = sample(chosen.seed, 512, "extra finger").clean
     found = look(picture, models, settings)
     (one,) = prepare_parts(picture, found, found.parts[:1], settings, models)

@@ -28,6 +28,7 @@ from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.parts.found import Found
+from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.infotext import add_run
 from realishuman.pipeline.look import Pixels, look, missed, prepare_parts
 from realishuman.pipeline.models import Models
@@ -96,7 +97,8 @@ def refine_files(
                 reports.append({"input": str(source), **_failure(error)})
                 continue
             say(f"{source} -> {target}: {result.message}")
-            for line in (*_remarks(result, noted), *(f"  not kept: {what}." for what in lost)):
+            told = _remarks(result, noted, models.lacking.values())
+            for line in (*told, *(f"  not kept: {what}." for what in lost)):
                 say(line)
             about = {"input": str(source), "output": str(target), "lost": list(lost)}
             reports.append({**about, **result.report()})
@@ -176,13 +178,18 @@ def _is_full_memory(error: Exception) -> bool:
     return known or "DefaultCPUAllocator" in str(error)
 
 
-def _remarks(result: Result, noted: set[str]) -> list[str]:
-    """Lines on parts that were left alone, on what was named and is not there, and new notes."""
-    lines = [
-        f"  {part.name} kept: {part.reason}"
-        for part in result.parts
-        if part.reason not in ("", NOT_CHOSEN)
-    ]
+def _remarks(result: Result, noted: set[str], advice: Collection[str]) -> list[str]:
+    """Lines on parts that were left alone, on what was named and is not there, and new notes.
+
+    advice  reasons of which only the beginning is said again: how to get a pack.
+    """
+    lines = []
+    for part in result.parts:
+        if part.reason not in ("", NOT_CHOSEN):
+            known = part.reason in noted and part.reason in advice
+            why = part.reason.partition(": ")[0] + "." if known else part.reason
+            lines.append(f"  {part.name} kept: {why}")
+            noted.add(part.reason)
     lines += [f"  {line}" for line in result.missed]
     new = [note for note in result.notes if note not in noted and note not in result.missed]
     noted.update(new)
@@ -231,7 +238,10 @@ def inspect_files(
             failed += 1
             watch.say(_about(source, error))
             continue
-        watch.say(f"{source} -> {target}: {_count(found, models)}")
+        watch.say(f"{source} -> {target}: {_count(found, models, settings.engine)}")
+        for one in found.parts:
+            if one.gate and one.reason == one.gate:
+                watch.say(f"  {one.number} {one.part.name} left alone: {one.gate}")
         lacking = missed([one.part for one in found.parts], boxes)
         failed += bool(lacking)
         for line in lacking:
@@ -239,14 +249,14 @@ def inspect_files(
     return failed
 
 
-def _count(found: Found, models: Models) -> str:
+def _count(found: Found, models: Models, engine: str) -> str:
     """How many parts were found, and how many `refine` would repaint with these models."""
     kinds = [one.part.kind for one in found.chosen]
-    without = Counter(kind for kind in kinds if kind not in models.packs)
+    without = Counter(kind for kind in kinds if not engine_of(kind, engine, kind in models.packs))
     refined, count = len(kinds) - without.total(), len(found.parts)
     lacking = [f"{many} {kind}{'s' * (many > 1)}" for kind, many in without.items()]
     return f"{count} part{'s' * (count != 1)} found, {refined} would be refined" + (
-        f"; no pack is in use for {' and '.join(lacking)}." if lacking else "."
+        f"; nothing repaints {' and '.join(lacking)}." if lacking else "."
     )
 
 

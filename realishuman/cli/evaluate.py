@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.cli import evaluate_folders, evaluate_judges
 from realishuman.cli.evaluate_report import open_packs, poses_of, report_pairs
 from realishuman.errors import SettingsError
-from realishuman.settings import Settings
+from realishuman.settings import AUTO, PACK, TRANSPLANT, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.pairs import Method
@@ -31,9 +32,22 @@ def add_parser(commands: Any) -> None:
     _add_pairs(command, _pairs, poses="true,estimated", harm=True, judge=True)
     command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
     command.add_argument(
-        "--transplant",
-        action="store_true",
-        help="also rows for hands repainted with the picture's own skin, without the judge",
+        "--engine",
+        choices=(AUTO, PACK, TRANSPLANT),
+        default=AUTO,
+        help="what repaints the hands; auto takes the pack, or the transplant without one",
+    )
+    command.add_argument(
+        "--gate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave hands alone that look right already, where meshes are estimated",
+    )
+    command.add_argument(
+        "--photographs",
+        type=Path,
+        help="folder of photographs of good hands, which are made malformed, instead of rendered "
+        "pairs; searched with its subfolders",
     )
     command = tasks.add_parser("ablations", help="the same, changing one thing at a time")
     _add_pairs(command, _ablations, poses="true", harm=False, judge=False)
@@ -103,18 +117,17 @@ def _add_pairs(
 
 def _pairs(options: argparse.Namespace) -> int:
     from realishuman.evaluate.pairs import Method, PipelineRepair
-    from realishuman.evaluate.transplanted import NAME, TransplantRepair
 
-    settings = _settings(options, options.steps)
+    settings = replace(_settings(options, options.steps), engine=options.engine, gate=options.gate)
 
     def methods(models: Models) -> list[Method]:
-        packed = [(pose, PipelineRepair(models, settings, pose)) for pose in poses_of(options)]
-        rows = [Method("repaired", pose, repair) for pose, repair in packed]
-        if options.transplant:
-            rows += [Method(NAME, pose, TransplantRepair(repair)) for pose, repair in packed]
-        return rows
+        repairs = [(pose, PipelineRepair(models, settings, pose)) for pose in poses_of(options)]
+        return [Method("repaired", pose, repair) for pose, repair in repairs]
 
-    return report_pairs(options, "Repair of synthetic hands", settings, methods, stages=True)
+    title = "Repair of synthetic hands"
+    if options.photographs:
+        title = "Repair of photographed hands made malformed"
+    return report_pairs(options, title, settings, methods, stages=options.photographs is None)
 
 
 def _ablations(options: argparse.Namespace) -> int:
@@ -154,4 +167,5 @@ def _settings(options: argparse.Namespace, steps: int | None) -> Settings:
         guidance=options.guidance,
         seed=options.seed,
         judge=options.judge,
+        gate=options.judge,
     )

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 from realishuman import __version__
 from realishuman.cli import evaluate_folders
 from realishuman.errors import PackError, SettingsError
-from realishuman.settings import PRESETS, Settings
+from realishuman.settings import PACK, PRESETS, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.distances import Extractor
     from realishuman.evaluate.pairs import Method
+    from realishuman.evaluate.photographed import Photographed
+    from realishuman.evaluate.rendered import Rendered
     from realishuman.packs.header import PackHeader
     from realishuman.pipeline.models import Models
+    from realishuman.terminal import Bar
 
 OK = 0
+HAND = "hand"
 
 
 def poses_of(options: argparse.Namespace) -> list[str]:
@@ -51,7 +55,6 @@ def report_pairs(
     from realishuman.batch.places import try_folder
     from realishuman.detect.embedded import EmbeddedDetector
     from realishuman.evaluate.kept import Kept
-    from realishuman.evaluate.rendered import Rendered
     from realishuman.evaluate.report import write
     from realishuman.evaluate.run import Run, Scope, evaluate
     from realishuman.evaluate.scorer import Scorer
@@ -67,7 +70,6 @@ def report_pairs(
         _models(options) as models,
         Bar(options.quiet) as bar,
     ):
-        header = models.packs["hand"].header
         extractor, remark = _extractor(models)
         scope = Scope(
             methods(models),
@@ -79,7 +81,7 @@ def report_pairs(
             scorer=Scorer(),
         )
         facts = _facts(options, models, settings, seeds)
-        render = Rendered(options.rendered or options.output / "rendered")
+        render = _pairs_of(options, len(seeds), bar)
         mark = _mark(options, models, render.folder.name, scope.methods, title)
         run = Run()
         try:
@@ -95,7 +97,7 @@ def report_pairs(
             )
         finally:
             if run.measures:
-                report = pairs_report(title, run, header.weights, facts, (*notes, *remark))
+                report = pairs_report(title, run, _weights(models), facts, (*notes, *remark))
                 paths = write(report, options.output)
                 bar.say("\n".join([report.warning, *map(str, paths)]).strip())
     return OK
@@ -105,6 +107,8 @@ def _seeds(options: argparse.Namespace) -> range:
     from realishuman.evaluate.pairs import FIRST_SEED
 
     first = FIRST_SEED if options.first is None else options.first
+    if _photographs(options):
+        first = 0  # they are numbered
     for name, value, least in (
         ("--count", options.count, 1),
         ("--first", first, 0),
@@ -119,16 +123,48 @@ def _facts(
     options: argparse.Namespace, models: Models, settings: Settings, seeds: range
 ) -> dict[str, Any]:
     """What the report says was run."""
-    header = models.packs["hand"].header
-    return {
+    facts = {
+        "pairs": f"of photographs, {len(seeds)}"
+        if _photographs(options)
+        else f"seeds {seeds[0]} to {seeds[-1]}, side {options.side}",
+        "poses": ", ".join(poses_of(options)),
+    }
+    gate = f"gate {'on' if settings.gate else 'off'}, "
+    gate += "judge on" if settings.ways.judge else "judge off, every repair is kept"
+    if HAND not in models.packs:
+        return facts | {"pack": "none", "settings": f"{gate}", "device": platform.machine()}
+    header = models.packs[HAND].header
+    return facts | {
         "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
         f"{header.resolution} px, {header.pose} pose)",
-        "seeds": f"{seeds[0]} to {seeds[-1]}",
-        "side": options.side,
-        "poses": ", ".join(poses_of(options)),
-        "settings": _chosen(settings, header),
-        "device": f"{models.backbone('hand').device} on {platform.machine()}",
+        "settings": f"engine {settings.engine}, {_chosen(settings, header)}, {gate}",
+        "device": f"{models.backbone(HAND).device} on {platform.machine()}",
     }
+
+
+def _photographs(options: argparse.Namespace) -> Path | None:
+    """The folder of photographs, where a command takes one and it is given."""
+    folder: Path | None = getattr(options, "photographs", None)
+    return folder
+
+
+def _pairs_of(options: argparse.Namespace, count: int, bar: Bar) -> Rendered | Photographed:
+    """What makes the pairs, or reads them."""
+    from realishuman.evaluate.photographed import Photographed
+    from realishuman.evaluate.rendered import Rendered
+
+    folder, photographs = options.rendered or options.output / "rendered", _photographs(options)
+    if photographs is None:
+        return Rendered(folder)
+    from realishuman.train.collect import find_pictures
+
+    pictures = find_pictures(photographs, (options.output, folder), bar.say)
+    return Photographed(pictures, folder, count, bar)
+
+
+def _weights(models: Models) -> str:
+    """The pack's, for the report's warning."""
+    return models.packs[HAND].header.weights if HAND in models.packs else "none"
 
 
 def _mark(
@@ -141,11 +177,18 @@ def _mark(
     """What a pair's result depends on, besides its number."""
     from realishuman.files.fingerprint import digest
     from realishuman.judge.network import FOLDER
-    from realishuman.mesh.hand_corrector import FILE
+    from realishuman.mesh.hand_corrector import PHOTOGRAPHED, RENDERED
 
     names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
-    packs = models.packs["hand"].path, *map(Path, getattr(options, "versus", ()))
-    networks = (*packs, FILE, *sorted(FOLDER.glob("*.onnx")))
+    own = {name: getattr(options, name, None) for name in ("engine", "gate", "photographs")}
+    packs = (pack.path for pack in models.packs.values())
+    networks = (
+        *packs,
+        *map(Path, getattr(options, "versus", ())),
+        RENDERED,
+        PHOTOGRAPHED,
+        *sorted(FOLDER.glob("*.onnx")),
+    )
     return {
         "title": title,
         "version": __version__,
@@ -153,35 +196,38 @@ def _mark(
         "methods": [f"{method.name} {method.pose}".strip() for method in methods],
         "networks": [f"{path.name} {digest(path)[:12]}" for path in networks],
         **{name: getattr(options, name) for name in names},
+        **{name: str(value) for name, value in own.items()},
     }
 
 
 def _chosen(settings: Settings, header: PackHeader) -> str:
-    """Steps and guidance in effect, where a row does not change them, and the seed."""
+    """Preset, steps and guidance in effect, where a row does not change them, and the seed."""
     preset = PRESETS[header.preset]
     steps = settings.steps or header.steps or preset.steps
     guidance = preset.guidance if header.guidance is None else header.guidance
     if settings.guidance is not None:
         guidance = settings.guidance
-    judge = "judge on" if settings.ways.judge else "judge off, every repair is kept"
-    return (
-        f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}, "
-        f"{judge}"
-    )
+    return f"preset {header.preset}, {steps} steps, guidance {guidance:g}, seed {settings.seed}"
 
 
 @contextmanager
 def _models(options: argparse.Namespace) -> Iterator[Models]:
-    """The hand pack named, made of random numbers, or the trained one, with its networks."""
-    from realishuman.pipeline.standalone import packs_for
+    """The hand pack named, made of random numbers, or the trained one, with its networks.
 
-    with packs_for([options.pack] if options.pack else [], ("hand",)) as packs:
-        if not packs:
+    Without any, what repaints hands without one.
+    """
+    from realishuman.pipeline.standalone import open_models, packs_for
+
+    with packs_for([options.pack] if options.pack else [], (HAND,)) as packs:
+        if packs:
+            yield open_packs(packs, options)
+        elif getattr(options, "engine", PACK) != PACK:
+            yield open_models([], options.device, options.precision)
+        else:
             raise PackError(
                 "no trained pack for hands is installed: name the pack to measure with --pack; "
                 "--pack demo measures the one that is shipped."
             )
-        yield open_packs(packs, options)
 
 
 def open_packs(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
@@ -189,7 +235,7 @@ def open_packs(packs: Sequence[str | Path], options: argparse.Namespace) -> Mode
     from realishuman.pipeline.standalone import open_models
 
     models = open_models(packs, options.device, options.precision)
-    if "hand" not in models.packs:
+    if HAND not in models.packs:
         raise PackError(
             f"{', '.join(map(str, packs))} repairs parts of kind {', '.join(models.packs)}, but "
             "the synthetic pairs show hands: name a pack for hands."
@@ -201,7 +247,9 @@ def _extractor(models: Models) -> tuple[Extractor | None, tuple[str, ...]]:
     """What distances are measured with, or why they are left out."""
     from realishuman.evaluate.distances import PackEncoder
 
-    header = models.packs["hand"].header
+    if HAND not in models.packs:
+        return None, ()
+    header = models.packs[HAND].header
     if header.weights == "random":
         return None, (evaluate_folders.RANDOM_ENCODER,)
-    return PackEncoder(models.backbone("hand"), header), ()
+    return PackEncoder(models.backbone(HAND), header), ()

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     command = commands.add_parser(
         "inspect",
         help="draw what would be refined",
-        description="Nothing is sampled, and no pack is needed.",
+        description="Nothing is repainted, and no pack is needed.",
     )
     command.add_argument("pictures", nargs="+", help=PICTURES)
     command.add_argument("-o", "--output", required=True, help="PNG file, or folder for several")
@@ -44,7 +44,9 @@ def add_parser(commands: Any) -> None:
         "max_area",
         "max_parts",
         "margin",
+        "engine",
         "preset",
+        "gate",
     )
     own = [f"{kind}_{name}" for kind in PART_KINDS for name in PER_KIND]
     add_settings(command, [*names, "mesh", *PER_KIND, *own])

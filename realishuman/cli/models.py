@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from realishuman.advice import command
 from realishuman.errors import ModelError
-from realishuman.settings import PART_KINDS
+from realishuman.pipeline.engines import engine_of
+from realishuman.settings import AUTO, PART_KINDS
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.downloads.inventory import State
     from realishuman.downloads.manifest import KnownFile, Licence
 
 OK, BAD_MODEL, STOPPED = 0, 3, 130
+OWN_SKIN = "No trained pack for {}s is installed: they are repaired with the picture's own skin."
 NAMES = "a file or feature from the list, for example dwpose"
 
 
@@ -141,8 +143,10 @@ def _packs(thorough: bool = False) -> int:
         )
     for fault in there.faults:
         print(f"  {fault.path.name:32} BROKEN: {fault.why}")
-    if lacking := there.without(PART_KINDS):
-        print(f"  {lacking}")
+    for kind in PART_KINDS:
+        if not (lacking := there.without([kind])):
+            continue
+        print(f"  {OWN_SKIN.format(kind) if engine_of(kind, AUTO, False) else lacking}")
     return BAD_MODEL if there.faults else OK
 
 

@@ -19,7 +19,7 @@ from realishuman.cli.options import (
     settings_from,
 )
 from realishuman.errors import PackError, SettingsError
-from realishuman.settings import Settings
+from realishuman.settings import PACK, Settings
 from realishuman.terminal import Bar
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
@@ -72,7 +72,7 @@ def add_parser(commands: Any) -> None:
         help="pack file, one per part kind, or the name of a set of installed packs, such as "
         "'official'; 'demo' demonstrates the method on rendered hands; 'random' makes "
         "packs of random weights that paint noise, to test the setup (default: the "
-        "trained packs that are installed; parts without one are left alone)",
+        "trained packs that are installed)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
@@ -164,19 +164,23 @@ def _run(
 ) -> int:
     """Open the networks and refine; returns how many pictures failed."""
     from realishuman.batch.run import refine_files
-    from realishuman.pipeline.standalone import open_models, packs_for, remarks
+    from realishuman.pipeline.engines import engine_of
+    from realishuman.pipeline.standalone import lacking, open_models, packs_for, remarks
 
-    with packs_for(options.pack, settings.parts) as packs:
+    # packs that no part needs may be damaged
+    kinds = [kind for kind in settings.parts if engine_of(kind, settings.engine, True) == PACK]
+    with packs_for(options.pack, kinds or (settings.parts if options.pack else ())) as packs:
         models = open_models(packs, options.device, options.precision)
         models.detector_for(settings.detector)  # before any picture: its files may be missing
-        models.remarks = remarks(settings.parts, named=bool(options.pack))
+        if not options.pack:
+            models.remarks, models.lacking = remarks(), lacking(settings.parts)
         if options.pack and not models.packs.keys() & set(settings.parts):
             raise PackError(
                 f"{', '.join(options.pack)} repairs parts of kind {', '.join(models.packs)}, but "
                 f"--parts asks for {', '.join(settings.parts)}: name another pack or other parts."
             )
-        for pack in models.packs.values():
-            if pack.header.weights != "trained":
+        for kind, pack in models.packs.items():
+            if kind in kinds and pack.header.weights != "trained":
                 bar.say(_caveat(pack.header.weights, pack.header.name))
         return refine_files(
             todo,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
 from realishuman.imaging.boxes import around
-from realishuman.imaging.crop import Crop, restore_mask
-from realishuman.imaging.paste import Patch, paste
+from realishuman.imaging.crop import in_picture
+from realishuman.imaging.paste import Patch, PixelPatch, paste
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import Found, number_parts
 from realishuman.pipeline.look import look
@@ -133,6 +133,9 @@ class PipelineRepair:
         stage_one, shown = pair.malformed, np.zeros_like(pair.malformed)
         allowed = np.zeros_like(pair.mask)
         for patch in result.patches:
+            if isinstance(patch, PixelPatch):  # no stages, and no crop
+                allowed |= patch.changed_in(allowed.shape)
+                continue
             name, m = f"{patch.index}-{HAND}", patch.m
             # hard-edged and in its own colours
             stage_one = _pasted(stage_one, result.steps[f"{name}/4-stage-one"], patch, m)
@@ -155,15 +158,3 @@ def _pasted(picture: Pixels, crop: Pixels, patch: Patch, area: Mask) -> Pixels:
     """The picture with a crop of the patch's place inside `area`, bit for bit."""
     image = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
     return paste(picture, image, patch.crop, area, area, colour_match=False)
-
-
-def in_picture(mask: Mask, crop: Crop, shape: tuple[int, ...]) -> Mask:
-    """A crop's mask (R, R) at the pixels of a picture of this height and width."""
-    x0, y0, x1, y1 = crop.pixels()
-    height, width = shape
-    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    whole = np.zeros((height, width), bool)
-    if left < right and top < bottom:
-        seen = restore_mask(mask, crop)[top - y0 : bottom - y0, left - x0 : right - x0]
-        whole[top:bottom, left:right] = seen
-    return whole

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,12 +12,9 @@ import numpy as np
 from realishuman import synthetic
 from realishuman.batch.places import try_folder
 from realishuman.files.guard import room
-from realishuman.files.whole import whole_file
-from realishuman.mesh.base import Mesh
 from realishuman.mesh.hand_template import hand_template
+from realishuman.synthetic.pair_file import read_pair, write_pair
 from realishuman.synthetic.sample import SyntheticSample, sample
-
-MESH = ("vertices", "faces", "joints")
 
 
 class Rendered:
@@ -41,12 +37,12 @@ class Rendered:
         path = self.folder / f"{seed}-{side}-{kind.replace(' ', '-')}.npz"
         if path.is_file():
             try:
-                return _read(path)
+                return read_pair(path)
             except (OSError, ValueError, KeyError, EOFError, BadZipFile):
                 path.unlink(missing_ok=True)
         pair = sample(seed, side, kind)
-        with room(self.folder), whole_file(path) as file:
-            np.savez_compressed(file, **_arrays(pair))
+        with room(self.folder):
+            write_pair(path, pair)
         return pair
 
 
@@ -60,21 +56,3 @@ def generator_mark() -> str:
         value = getattr(template, field.name)
         sums.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else b"")
     return sums.hexdigest()
-
-
-def _arrays(pair: SyntheticSample) -> dict[str, Any]:
-    plain = {field.name: getattr(pair, field.name) for field in fields(pair)}
-    mesh = plain.pop("mesh")
-    return plain | {f"mesh_{name}": getattr(mesh, name) for name in MESH}
-
-
-def _read(path: Path) -> SyntheticSample:
-    with path.open("rb") as opened, np.load(opened) as file:
-        found = {name: file[name] for name in file.files}
-    mesh = Mesh(*(found.pop(f"mesh_{name}") for name in MESH))
-    # numbers and names come back as arrays without dimensions
-    plain = {name: value if value.ndim else value.item() for name, value in found.items()}
-    names = {field.name for field in fields(SyntheticSample)} - {"mesh"}
-    if plain.keys() != names:
-        raise ValueError(f"{path} holds {sorted(plain)}, not {sorted(names)}")
-    return SyntheticSample(mesh=mesh, **plain)

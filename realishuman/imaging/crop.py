@@ -155,6 +155,18 @@ def restore_mask(mask: NDArray[np.bool_], crop: Crop) -> NDArray[np.bool_]:
     return kept
 
 
+def in_picture(mask: NDArray[np.bool_], crop: Crop, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A crop's mask (size, size) at the pixels of a picture of this height and width."""
+    x0, y0, x1, y1 = crop.pixels()
+    height, width = shape
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    whole = np.zeros((height, width), bool)
+    if left < right and top < bottom:
+        seen = restore_mask(mask, crop)[top - y0 : bottom - y0, left - x0 : right - x0]
+        whole[top:bottom, left:right] = seen
+    return whole
+
+
 def resize_released(image: Tensor, size: int = RELEASED_SIZE) -> Tensor:
     """Resize (C, H, W) float32 to (C, size, size): bilinear, antialiased, half-pixel centres.
 

@@ -1,8 +1,8 @@
-"""Put a refined crop back into its picture.
+"""Put a repainted part back into its picture.
 
 Only pixels whose centre lies inside m_d can change, unless the crop is pasted as released; every
 other value of the result equals the picture's. The crop is resampled to the picture's pixels, never
-the picture to the crop's.
+the picture to the crop's. What was repainted at the picture's own pixels is not resampled at all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour
 from realishuman.imaging.crop import RELEASED_SIZE, Crop, restore, restore_mask
 from realishuman.imaging.tones import in_tones, tones_of
@@ -72,31 +73,104 @@ class Patch:
         """The numbers of all parts in it."""
         return self.index, *self.joined
 
+    @property
+    def box(self) -> Box:
+        """Where in the picture it lies."""
+        return self.crop.box
+
+
+@dataclass(frozen=True)
+class PixelPatch:
+    """One part that was repainted at the picture's own pixels; index to joined as in Patch.
+
+    left, top      of a window in the picture.
+    before, after  (h, w, 3) uint8 RGB, the window as it was and repainted. What is the same in
+                   both is not pasted.
+    """
+
+    index: int
+    left: int
+    top: int
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    covered: int = 0
+    joined: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all parts in it."""
+        return self.index, *self.joined
+
+    @property
+    def box(self) -> Box:
+        """Where in the picture it lies."""
+        height, width = self.before.shape[:2]
+        left, top = float(self.left), float(self.top)
+        return Box(left, top, left + width, top + height)
+
+    def changed_in(self, shape: tuple[int, ...]) -> Mask:
+        """What it changes, at the pixels of a picture of this height and width."""
+        whole = np.zeros(shape, bool)
+        whole[self._place] = self._changed
+        return whole
+
+    def onto(self, picture: NDArray[Depth], given: NDArray[Depth]) -> NDArray[Depth]:
+        """A copy of the picture (H, W, 3) with what was repainted in its place.
+
+        given  the picture as it came: of 16 bits, what 8 do not hold is kept from it.
+        """
+        result = picture.copy()
+        place, changed = self._place, self._changed
+        painted = self.after[changed].astype(np.int32)
+        if picture.dtype == np.uint16:
+            before = self.before[changed].astype(np.int32)
+            finer = given[place][changed].astype(np.int32) - 257 * before
+            painted = (257 * painted + finer).clip(0, 65535)
+        result[place][changed] = painted.astype(picture.dtype)
+        return result
+
+    @property
+    def _place(self) -> tuple[slice, slice]:
+        height, width = self.before.shape[:2]
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    @property
+    def _changed(self) -> Mask:
+        changed: Mask = (self.before != self.after).any(axis=2)
+        return changed
+
 
 def compose(
-    picture: NDArray[Depth], patches: Iterable[Patch], *, feather: str, colour_match: bool
+    picture: NDArray[Depth],
+    patches: Iterable[Patch | PixelPatch],
+    *,
+    feather: str,
+    colour_match: bool,
 ) -> NDArray[Depth]:
     """Return the picture with these patches pasted; the picture itself if there are none.
 
     What is behind is pasted first, so that what lies before it stays so, the rest in their order.
     In a picture where lightness tells the colour, they are brought to its colours: see
-    imaging.tones. The other arguments are those of paste.
+    imaging.tones. The other arguments are those of paste, and for crops alone.
     """
     given = picture
     for patch in sorted(patches, key=lambda patch: -patch.covered):
         before = picture
-        picture = paste(
-            picture,
-            patch.refined,
-            patch.crop,
-            patch.m_d,
-            patch.m,
-            matched=patch.matched,
-            fades=patch.fades,
-            feather=feather,
-            colour_match=colour_match,
-        )
-        if tones := tones_of(given, patch.crop.box):
+        if isinstance(patch, PixelPatch):
+            picture = patch.onto(picture, given)
+        else:
+            picture = paste(
+                picture,
+                patch.refined,
+                patch.crop,
+                patch.m_d,
+                patch.m,
+                matched=patch.matched,
+                fades=patch.fades,
+                feather=feather,
+                colour_match=colour_match,
+            )
+        if tones := tones_of(given, patch.box):
             changed = (picture != before).any(axis=2)
             picture[changed] = in_tones(picture[changed], tones)
     return picture

@@ -1,8 +1,9 @@
 """A small network that says how likely a part is malformed, given the mesh it should follow.
 
 It sees what `realishuman train judge` showed it: the crop, the shaded render of the mesh, and the
-mesh's mask m. It knows the pictures it was trained on: the built-in one was trained on rendered
-hands, as the demo packs were, and is used with those alone.
+mesh's mask m. It knows the pictures it was trained on. There are two for hands: one was trained on
+rendered ones, as the demo pack was, and is used with that alone; the other also on photographed
+hands made malformed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from realishuman.detect.parts import crop_box
 from realishuman.imaging.crop import Crop, extract
 from realishuman.mesh.base import Mesh
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
-from realishuman.packs.header import PackHeader
 from realishuman.parts.draw import pose_and_mask
 
 FOLDER = Path(__file__).parents[1] / "assets" / "judge"
@@ -28,10 +28,10 @@ INPUTS: Mapping[str, tuple[int | None, ...]] = {"crop": (None, 7, SIDE, SIDE)}
 JUDGE = Network(INPUTS, {"malformed": (None, 1)})
 
 
-def built_in(header: PackHeader) -> Path | None:
-    """The judge that was trained on the same pictures as this pack; None if there is none."""
-    path = FOLDER / f"{header.kind}.onnx"
-    return path if header.weights == "demo" and path.is_file() else None
+def built_in(kind: str, rendered: bool = False) -> Path | None:
+    """The judge of a kind of part, or of rendered ones; None if there is none."""
+    path = FOLDER / (f"{kind}.onnx" if rendered else f"photographed-{kind}.onnx")
+    return path if path.is_file() else None
 
 
 class JudgeNetwork:

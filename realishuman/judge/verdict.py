@@ -25,7 +25,6 @@ from realishuman.parts.prepare import PreparedPart
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
 DRIFT_LIMIT = 0.12  # of the part's size by which keypoints may fit the mesh worse than before
 SUSPECT = 0.5  # from this probability a part counts as malformed, before a repair and after it
-GOOD = 0.1  # a part that is malformed with less than this probability looks right
 
 
 @dataclass(frozen=True)
@@ -85,22 +84,10 @@ def compare(
     elif second >= SUSPECT:
         told, limit = told_apart(second, first, percent=True)
         reason = (
-            f"the judge still finds the repair malformed: {told}, before {limit}; try another "
-            "seed, or turn judge off to keep it"
+            f"the judge still finds the repair malformed: {told}, before {limit}; turn judge off "
+            "to keep it"
         )
     return Verdict(reason, (first, second), drift, colour)
-
-
-def good_already(picture: Picture, one: PreparedPart, network: JudgeNetwork) -> str:
-    """Why a part needs no repair, as a sentence, or "" if it may need one."""
-    malformed = network.malformed(picture, one.part, one.mesh)
-    if malformed >= GOOD:
-        return ""
-    told, limit = told_apart(malformed, GOOD, percent=True)
-    return (
-        f"it looks right already (malformed {told}, good below {limit}); turn skip_good off to "
-        "repair it"
-    )
 
 
 def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, float]:

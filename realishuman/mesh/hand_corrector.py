@@ -3,8 +3,8 @@
 A detector's landmarks follow what is there: a bent finger stays bent, a sixth one may be taken for
 the fifth. The network sees the hand upright, mirrored to a right one, with these landmarks, and
 answers with those of the good hand. It knows the pictures it was trained on (`realishuman train
-corrector`): the built-in one was trained on rendered hands, as the demo packs were, and is used
-with those alone.
+corrector`). There are two: one was trained on rendered hands, as the demo pack was, and is used
+with that alone; the other also on photographed hands made malformed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from realishuman.detect.regions import Region, cut, heading
 from realishuman.imaging.boxes import around
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
 
-FILE = Path(__file__).parents[1] / "assets" / "corrector" / "hand.onnx"
+FOLDER = Path(__file__).parents[1] / "assets" / "corrector"
+RENDERED, PHOTOGRAPHED = FOLDER / "hand.onnx", FOLDER / "photographed-hand.onnx"
 SIDE, MARGIN = 128, 1.6  # of the crop: pixels, and longer sides of the upright hand; as trained
 JOINTS = 21
 KNUCKLES = (5, 9, 13, 17)  # bases of the four fingers
@@ -31,6 +32,7 @@ INPUTS: Mapping[str, tuple[int | None, ...]] = {
     "found": (None, JOINTS, 3),
 }
 CORRECTOR = Network(INPUTS, {"joints": (None, JOINTS, 3)})
+STAYS = 0.07  # for PHOTOGRAPHED: a good finger is moved less, and best not at all; measured
 AT_ONCE = 16  # hands per run of the network
 
 Floats = NDArray[np.float64]
@@ -99,10 +101,13 @@ def view(keypoints: NDArray[np.floating], left: bool, margin: float, size: int) 
 class HandCorrector:
     """Corrects the landmarks of hands.
 
-    Raises ModelError if the file is missing, damaged or another network.
+    stays   of the hand's longer side: a finger whose joints would all move less stays as it was
+            found.
+    Raises  ModelError if the file is missing, damaged or another network.
     """
 
-    def __init__(self, path: Path = FILE) -> None:
+    def __init__(self, path: Path = RENDERED, stays: float = 0.0) -> None:
+        self._stays = stays
         self._session: OnnxSession = open_session(path, CORRECTOR, provider="cpu")
 
     def release(self) -> None:
@@ -128,7 +133,7 @@ class HandCorrector:
             return []
         good = self._session.run_all(AT_ONCE, crop=np.stack(crops), found=np.stack(found))["joints"]
         return [
-            _corrected(part, one.outside(joints), unit)
+            _corrected(part, one.outside(joints), unit, self._stays)
             for part, one, joints, unit in zip(parts, views, good, units, strict=True)
         ]
 
@@ -153,6 +158,15 @@ def deep(part: Part, unit: float) -> Floats:
     return points
 
 
-def _corrected(part: Part, points: Floats, unit: float) -> Part:
+def _corrected(part: Part, points: Floats, unit: float, stays: float) -> Part:
+    points = np.where(_moved(part, points, stays)[:, None], points, deep(part, unit))
     world = (points - points.mean(axis=0)) / unit
     return replace(part, keypoints=points.astype(np.float32), world=world.astype(np.float32))
+
+
+def _moved(part: Part, points: Floats, stays: float) -> NDArray[np.bool_]:
+    """(21,) the joints of fingers that are somewhere else; the wrist moves with all five."""
+    found = np.asarray(part.keypoints, np.float64)[:, :2]
+    apart = np.linalg.norm(points[:, :2] - found, axis=1) / around(found).longer_side
+    fingers = apart[1:].reshape(5, 4).max(axis=1) >= stays
+    return np.concatenate([[bool(fingers.all())], np.repeat(fingers, 4)])

@@ -6,29 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 from torch import Tensor
 
+from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.parts.prepare import PreparedPart
-from realishuman.progress import Clock, Progress
+from realishuman.progress import Clock, Progress, Viewer
 from realishuman.settings import Settings
+
+NO_WEIGHTS = "none"
 
 
 @dataclass(frozen=True)
 class Painted:
     """One try at a part.
 
-    image    (3, R, R) float32 in [0, 1]: the part's crop as it is to be pasted inside m_d.
-    seed     of the noise it was painted with; None if there was none.
-    matched  (R, R) bool, where it has the picture's colours already; None is nowhere.
-    fault    why it cannot be used, as a sentence; empty if it can.
-    steps    intermediate pictures, (3, R, R) in [0, 1] each, by name.
+    patch  as it is to be pasted, tensors on the CPU; None if there is nothing to paste.
+    seed   of the noise it was painted with; None if there was none.
+    fault  why it cannot be used, as a sentence; empty if it can.
+    steps  intermediate pictures, (3, R, R) in [0, 1] each, by name.
     """
 
-    image: Tensor
+    patch: Patch | PixelPatch | None
     seed: int | None = None
-    matched: NDArray[np.bool_] | None = None
     fault: str = ""
     steps: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -42,11 +42,11 @@ class Painter(Protocol):
 
     @property
     def weights(self) -> str:
-        """ "trained", "demo" or "random": what its networks were made from."""
+        """ "trained", "demo" or "random": how its networks came to be; NO_WEIGHTS without any."""
 
     @property
     def unets(self) -> str:
-        """What the UNets of the latest run were, networks.OWN or TWIN."""
+        """What the UNets of the latest run were, networks.OWN or TWIN; empty without any."""
 
     @property
     def note(self) -> str:
@@ -61,3 +61,10 @@ class Painter(Protocol):
         clock   takes the time of each stage.
         Raises  RealisHumanError with a sentence for the user; Interrupted from progress.
         """
+
+
+def show(images: Tensor, progress: Progress) -> None:
+    """Let whoever watches see crops (N, 3, R, R) side by side."""
+    if isinstance(progress, Viewer):
+        side_by_side = torch.cat(list(images), dim=2).clamp(0, 1) * 255
+        progress.show(side_by_side.round().byte().permute(1, 2, 0).cpu().numpy())

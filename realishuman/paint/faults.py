@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +30,9 @@ LEAST_FINGER = 0.002  # of L squared: of a finger that is seen less nothing is s
 MISSING, MOVED_AWAY, OFF, LEFT_OVER = 0.15, 0.35, 0.5, 0.15
 THIN = 0.03  # of L: leftovers this near a wrong finger are noticed
 APART = 0.08  # of L: near a right finger only from here on
+NAIL, NAIL_AREA = 0.1, 0.012  # of L, L squared: how far a nail reaches, and how large one may be
+ODD = 14.0  # weighted Lab from the far backdrop that a nail differs by, or whatever sits there
+TIP = 0.15  # of L: how far remains may reach beyond what is known to be some
 ZONE = 0.2  # of L around wrong fingers where remains are looked for
 
 
@@ -105,10 +109,30 @@ def find_faults(
     zone = zone & ~covered & ~beyond & allowed
     remains = (reading.strict | _smears(scene, reading)) & zone
     remains = (reading.strict & zone) | touching(remains, grow(reading.hand, 2))
+    remains |= _hanging_on(remains, scene, reading, ~covered & ~beyond & allowed)
     dirty = grow(extra | missing | palm_off | bad, 0.02 * length) | grow(remains, 2)
     dirty = dirty & allowed & ~(beyond & ~covered)
     rim = grow(remains | (reading.hand & bad), max(2, 0.012 * length)) & ~covered & dirty
     return Faults(wrong, remains, dirty, (remains | rim) & allowed)
+
+
+def _hanging_on(remains: Mask, scene: Scene, reading: Reading, where: Mask) -> Mask:
+    """More of the fingers that remains are of: what looks like hand and touches them, and nails."""
+    if not remains.any():
+        return remains
+    more = (reading.hand | _smears(scene, reading)) & where & grow(remains, TIP * scene.length)
+    found = remains | touching(more, grow(remains, 2))
+    far = to_weighted_lab(to_linear(reading.far))
+    odd = np.linalg.norm(scene.lab - far, axis=2) > ODD
+    nails = touching(odd & where & ~found & grow(found, NAIL * scene.length), grow(found, 2))
+    return found | (nails & ~_large(nails, NAIL_AREA * scene.length**2))
+
+
+def _large(mask: Mask, area: float) -> Mask:
+    """Those connected pieces of a mask that have more pixels than this."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    large: Mask = mask & (stats[:, cv2.CC_STAT_AREA] > area)[pieces]
+    return large
 
 
 def _nearest_finger(scene: Scene, covered: Mask) -> NDArray[np.intp]:

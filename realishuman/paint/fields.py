@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
+NARROW = 8.0  # sigma up to twice of which a blur is made at full size
+LARGE = 12  # from this radius on distances are faster than discs, whose cost grows with the square
+
 
 def ramp(values: NDArray[np.floating], low: float, high: float) -> Floats:
     """0 up to `low`, 1 from `high` on, smooth between (3 t^2 - 2 t^3)."""
@@ -21,22 +24,38 @@ def ramp(values: NDArray[np.floating], low: float, high: float) -> Floats:
 
 def grow(mask: Mask, radius: float) -> Mask:
     """The mask and all within `radius`, at least one pixel, of it."""
+    if radius > LARGE:
+        return _distance_to(mask) <= radius
     grown: Mask = cv2.dilate(mask.astype(np.uint8), disc(radius)).astype(bool)
     return grown
 
 
 def shrink(mask: Mask, radius: float) -> Mask:
     """What lies farther than `radius`, at least one pixel, from the mask's outside."""
+    if radius > LARGE:
+        return _distance_to(~mask) > radius
     shrunk: Mask = cv2.erode(mask.astype(np.uint8), disc(radius)).astype(bool)
     return shrunk
 
 
 def without_specks(mask: Mask, radius: float) -> Mask:
     """The mask less all that no disc of this radius fits into."""
+    if radius > LARGE:
+        return grow(shrink(mask, radius), radius)
     opened: Mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc(radius)).astype(
         bool
     )
     return opened
+
+
+def _distance_to(mask: Mask) -> Floats:
+    """Distance of each pixel to the nearest of the mask; beyond all bounds if it is empty."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    distance: Floats = cv2.distanceTransform(
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
+    return distance
 
 
 def disc(radius: float) -> NDArray[np.uint8]:
@@ -49,7 +68,15 @@ def disc(radius: float) -> NDArray[np.uint8]:
 
 
 def blur(values: NDArray[np.generic], sigma: float) -> Floats:
-    """Gaussian blur of a mask or field (h, w) or (h, w, C); sigma in pixels."""
+    """Gaussian blur of a mask or field (h, w) or (h, w, C); sigma in pixels.
+
+    A wide one is made of the field at a smaller size, where it is narrow.
+    """
+    smaller = int(sigma / NARROW)
+    if smaller > 1:
+        height, width = values.shape[:2]
+        size = max(height // smaller, 1), max(width // smaller, 1)
+        return resize(blur(resize(values, size), sigma / smaller), (height, width), cv2.INTER_CUBIC)
     blurred: Floats = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma)
     return blurred
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from realishuman.paint.fields import Floats, Mask, resize, resize_mask, shrink, touching
+from realishuman.paint.fields import Floats, Mask, grow, resize, resize_mask, shrink, touching
 from realishuman.paint.scene import PALM, Pixels, Scene
 
 WORKING = 150  # pixels that L is scaled down to, where it is longer
@@ -15,6 +15,7 @@ LEAST_CORE = 40  # pixels
 LEAST_SPREAD = (4.0, 2.0, 2.0)  # of Lab: no skin is more uniform than this
 LEEWAY = (1.6, 1.2, 1.2)  # spreads of Lab that count as one
 SURELY, LIKELY, POSSIBLY = 3.0, 1.2, 4.0  # distances from the skin's colour, in these units
+NEAR = 0.36  # of L around what may change, where a finger that is too long may end
 LEAST_PIECE = 0.002  # of L squared
 
 
@@ -29,7 +30,7 @@ def segment(scene: Scene) -> Mask:
     height, width = size
     pixels = cv2.resize(scene.pixels, (width, height), interpolation=cv2.INTER_AREA)
     small = {
-        "allowed": resize_mask(scene.allowed, (height, width)),
+        "near": resize_mask(grow(scene.allowed, NEAR * scene.length), (height, width)),
         "either": resize_mask(either, (height, width)),
         "both": resize_mask(scene.seen.coverage & scene.good.coverage, (height, width)),
         "palm": resize_mask(_palm(scene), (height, width)),
@@ -40,11 +41,11 @@ def segment(scene: Scene) -> Mask:
         return either
     apart = _from_skin(pixels, core)
     guess = np.full((height, width), cv2.GC_BGD, np.uint8)
-    guess[small["allowed"]] = cv2.GC_PR_BGD
-    guess[small["either"] & small["allowed"] & (apart < POSSIBLY)] = cv2.GC_PR_FGD
+    guess[small["near"]] = cv2.GC_PR_BGD
+    guess[small["either"] & small["near"] & (apart < POSSIBLY)] = cv2.GC_PR_FGD
     arm = small["forearm"]
     guess[arm] = np.where(apart[arm] < POSSIBLY, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    guess[small["allowed"] & (apart < LIKELY)] = cv2.GC_PR_FGD
+    guess[small["near"] & (apart < LIKELY)] = cv2.GC_PR_FGD
     guess[core & (apart < SURELY)] = cv2.GC_FGD
     if not np.isin(guess, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
         return either

@@ -22,7 +22,8 @@ LEEWAY = np.array([1.6, 1.3, 1.3], np.float32)
 SHADING = (-14.0, 8.0)  # weighted lightness by which skin may differ from its median
 ALIKE = 7.0  # weighted Lab by which skin and backdrop must differ to be told apart
 UNSURE, CLEAR = 9.0, 0.35
-TIP, NEAR_TIP = 0.06, 0.22  # of L squared, of L: how large and near a stray piece may be
+TIP = 0.06  # of L squared: how large a stray piece may be
+NAIL = 0.08  # of L around it: its nail has another colour
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def _stray(scene: Scene, hand: Mask) -> Mask:
 
     The tip of a finger that is too long can lie beyond m_d; it would float there.
     """
-    near = grow(scene.allowed, NEAR_TIP * scene.length)
-    outside = hand & ~scene.allowed & ~scene.beyond & near
+    outside = hand & ~scene.allowed & ~scene.beyond
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(outside.astype(np.uint8))
     touched = set(np.unique(pieces[grow(hand & scene.allowed, 2)])) - {0}
     height, width = outside.shape
@@ -111,7 +111,7 @@ def _stray(scene: Scene, hand: Mask) -> Mask:
         whole = x > 0 and y > 0 and x + wide < width and y + high < height
         if whole and 4 < area < TIP * scene.length**2:
             stray |= pieces == piece
-    return grow(stray, 0.02 * scene.length) if stray.any() else stray
+    return grow(stray, NAIL * scene.length) if stray.any() else stray
 
 
 def _behind(scene: Scene, hand: Mask) -> tuple[Floats, Pixels]:

@@ -21,7 +21,7 @@ from realishuman.paint.tones import to_linear, to_weighted_lab
 Pixels = NDArray[np.uint8]
 
 FINE = 2  # the good hand is painted at this many times the picture's resolution
-AROUND = 0.25  # of L, that the window holds around what may change
+AROUND = 0.4  # of L, that the window holds around what may change
 WRIST, MIDDLE = 0, 9  # joints: the wrist and the knuckle of the middle finger
 BEYOND = 0.02  # of L: so near the wrist the forearm begins
 FOREARM = 0.3  # of L: half of what it may be wide
@@ -83,12 +83,15 @@ class Scene:
         return replace(self, allowed=self.allowed | more)
 
 
-def set_scene(picture: Pixels, mesh: Mesh, allowed: Mask) -> Scene:
+def set_scene(
+    picture: Pixels, mesh: Mesh, allowed: Mask, origins: NDArray[np.integer] | None = None
+) -> Scene:
     """Cut the window and draw both hands into it.
 
     picture  (H, W, 3) uint8 RGB.
     mesh     the good hand; mesh.seen the hand as the picture shows it, the same if None.
     allowed  (H, W) bool, what may change; must hold a pixel.
+    origins  (V,) the template's vertex that each of the mesh is; None where they are the same.
     """
     length = float(np.ptp(mesh.joints[:, :2], axis=0).max())
     top, left, bottom, right = _window(allowed, int(AROUND * length) + 4)
@@ -120,7 +123,7 @@ def set_scene(picture: Pixels, mesh: Mesh, allowed: Mask) -> Scene:
         fine=draw(good, mesh.faces, size, FINE),
         seen=draw(placed, mesh.faces, size),
         shift=(np.linalg.norm(moved, axis=1) / length).astype(np.float32),
-        finger=_finger_of_vertices(),
+        finger=finger_of_vertices() if origins is None else finger_of_vertices()[origins],
     )
 
 
@@ -155,7 +158,7 @@ def _moved(seen: Floats, good: Floats, weights: NDArray[np.floating]) -> NDArray
 
 
 @lru_cache(maxsize=1)
-def _finger_of_vertices() -> NDArray[np.intp]:
+def finger_of_vertices() -> NDArray[np.intp]:
     """(V,) PALM, or the finger whose middle or end bone moves a vertex most."""
     weights = hand_template().weights
     thumb = weights[:, 3:5].sum(axis=1)

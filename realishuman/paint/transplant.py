@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from realishuman.mesh.base import Mesh
 from realishuman.paint.faults import Faults, find_faults, wrong_fingers
-from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink
+from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink, touching
 from realishuman.paint.reading import Reading, read
 from realishuman.paint.scene import FINE, FINGERS, PALM, Scene, set_scene
+from realishuman.paint.sharpness import edge_blur
 from realishuman.paint.skin import blend, layer
 from realishuman.paint.tones import to_srgb
 
 Pixels = NDArray[np.uint8]
 
-BLUR = 0.6  # pixels, of the picture's own edges
+FLOATING = 0.001, 0.06  # of L squared: a smaller piece is a speck, a larger one background
+BLUR = 0.6  # pixels, of the picture's own edges, where they do not tell
+EVERY_FINGER = np.arange(FINGERS) > PALM
 FADE = 0.006  # of L, over which the repainted fades into what stays
 
 
@@ -36,6 +39,7 @@ class Repainted:
     pixels     (h, w, 3) uint8 RGB.
     allowed    (h, w) bool, what may have changed: m_d, and stray tips that hang on it.
     changed    (h, w) bool, what was repainted; it fades into what is around it.
+    torn       whether a piece of the malformed hand would be left floating beside the good one.
     """
 
     left: int
@@ -43,6 +47,7 @@ class Repainted:
     pixels: Pixels
     allowed: Mask
     changed: Mask
+    torn: bool
 
     def onto(self, picture: Pixels) -> Pixels:
         """The picture (H, W, 3) with the window in its place."""
@@ -63,42 +68,66 @@ class Repainted:
 
 
 def transplant(
-    picture: Pixels, mesh: Mesh, allowed: Mask, *, whole: bool = False
+    picture: Pixels,
+    mesh: Mesh,
+    allowed: Mask,
+    *,
+    wrong: NDArray[np.bool_] | None = None,
+    origins: NDArray[np.integer] | None = None,
 ) -> Repainted | None:
     """Repair the hand of this mesh; None if the window shows nothing of it.
 
     picture  (H, W, 3) uint8 RGB.
     mesh     the good hand, and in `seen` the same surface as the picture shows it.
     allowed  (H, W) bool, m_d.
-    whole    repaint all five fingers, not only those that are found wrong.
+    wrong    (6,) the fingers to repaint, EVERY_FINGER or some; None repaints those found wrong.
+    origins  (V,) the template's vertex that each of the mesh is; None where they are the same.
     Raises   ModelError if the mesh is not finite.
     """
     if not allowed.any():
         return None
-    scene = set_scene(picture, mesh, allowed)
+    scene = set_scene(picture, mesh, allowed, origins)
     if not len(scene.good.pixels):
         return None
     scene, reading = read(scene)
     layers = layer(scene, reading)
-    wrong = np.arange(FINGERS) > PALM if whole else wrong_fingers(scene, reading, layers)
+    if wrong is None:
+        wrong = wrong_fingers(scene, reading, layers)
     colours, own = blend(scene, layers, wrong)
     kept = _mean(scene, own)
-    painted, alpha = _reduced(scene, colours, layers.contour)
+    own_blur = edge_blur(scene.lab, reading.hand, BLUR)
+    painted, alpha = _reduced(scene, colours, layers.contour, own_blur)
     painted += kept[..., None] * (scene.linear - painted)
     faults = find_faults(scene, reading, wrong, alpha > 0.5, kept)
     pixels = scene.pixels.copy()
     composed = _composed(scene, reading, faults, painted, alpha)
     pixels[scene.allowed] = composed[scene.allowed]
-    return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint)
+    torn = _is_torn(scene, reading, faults.repaint, alpha > 0.5)
+    return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint, torn)
 
 
-def _reduced(scene: Scene, colours: Floats, contour: Mask) -> tuple[Floats, Floats]:
+def _is_torn(scene: Scene, reading: Reading, repaint: Mask, painted: Mask) -> bool:
+    """Whether what is kept of a finger beside the repainted hangs on nothing any more."""
+    kept = (reading.hand | (reading.skinlike > 0.5)) & ~repaint & ~painted & ~scene.beyond
+    kept = touching(kept, grow(repaint, 2))
+    count, pieces = cv2.connectedComponents(grow(kept | painted, 1).astype(np.uint8))
+    areas = np.bincount(pieces[kept], minlength=count)
+    held = np.bincount(pieces[painted], minlength=count) > 0
+    held[0] = True
+    sizes = areas[~held] / scene.length**2
+    return bool(((sizes > FLOATING[0]) & (sizes < FLOATING[1])).any())
+
+
+def _reduced(
+    scene: Scene, colours: Floats, contour: Mask, own_blur: float
+) -> tuple[Floats, Floats]:
     """The painted hand at the picture's resolution, as sharp as the picture: linear RGB and alpha.
 
-    Skin from the picture is as sharp as it was; only edges that the mesh drew are blurred.
+    Skin from the picture is as sharp as it was; only edges that the mesh drew are blurred, as the
+    picture's own are.
     """
     fine, size = scene.fine, scene.allowed.shape
-    sigma = BLUR * FINE
+    sigma = own_blur * FINE
     picture, covered = np.asarray(fine.fill(colours)), fine.coverage.astype(np.float32)
     soft = blur(picture, sigma) / np.maximum(blur(covered, sigma), 1e-6)[..., None]
     edge = blur(np.asarray(fine.fill(contour)), sigma)[..., None]

@@ -20,10 +20,11 @@ from realishuman.diffusion.sampling import Sampling
 from realishuman.imaging.colour import match_parts
 from realishuman.imaging.crop import resize_released
 from realishuman.imaging.masks import with_core
+from realishuman.imaging.paste import Patch
 from realishuman.packs.header import PackHeader
-from realishuman.paint.base import Painted
+from realishuman.paint.base import Painted, show
 from realishuman.parts.prepare import PreparedPart
-from realishuman.progress import Clock, Progress, Viewer
+from realishuman.progress import Clock, Progress
 from realishuman.settings import PACK, PRESETS, Settings
 
 NOT_NUMBERS = (
@@ -69,7 +70,8 @@ class TwoStage:
         """As Painter.paint; every try of a part is a part of its own to the networks."""
         tries = settings.tries if self.weights != "random" else 1  # those only try the wiring
         seeds = [settings.seed + number for number in range(tries)] * len(parts)
-        crops = _Crops.of([one for one in parts for _ in range(tries)])
+        tried = [one for one in parts for _ in range(tries)]
+        crops = _Crops.of(tried)
         sampling = choose_sampling(settings, self.header)
 
         with clock.timed("stage one"):
@@ -78,25 +80,24 @@ class TwoStage:
             repaired, good_one = stage_one.run(self.backbone, inputs, sampling, noise, progress)
         if settings.ways.colour_match:
             repaired = match_parts(repaired, crops.image, crops.m_e)
-        _show(repaired, progress)
+        show(repaired, progress)
         with clock.timed("stage two"):
             noise = PartNoise(seeds, crops.numbers, "stage two")
             ring = stage_two.inputs(crops.image, repaired, crops.m_d, crops.m_e)
             refined, good_two = stage_two.run(self.backbone, ring, sampling, noise, progress)
         if self.header.keep_core:
             refined = with_core(refined, repaired, crops.m_e)
-        _show(refined, progress)
+        show(refined, progress)
 
         painted = [
             Painted(
-                image=two,
+                _patch(one, two, one.masks.m_e if self.header.keep_core else None),
                 seed=seed,
-                matched=crops.m_e[row, 0].numpy() if self.header.keep_core else None,
                 fault="" if good else NOT_NUMBERS,
-                steps={"4-stage-one": one, "5-stage-two": two},
+                steps={"4-stage-one": part, "5-stage-two": two},
             )
-            for row, (seed, one, two, good) in enumerate(
-                zip(seeds, repaired, refined, (good_one & good_two).tolist(), strict=True)
+            for one, seed, part, two, good in zip(
+                tried, seeds, repaired, refined, (good_one & good_two).tolist(), strict=True
             )
         ]
         return [painted[row : row + tries] for row in range(0, len(painted), tries)]
@@ -140,6 +141,21 @@ class _Crops:
         return stage_one.StageOneInputs(reference, self.pose, shown)
 
 
+def _patch(one: PreparedPart, image: Tensor, matched: NDArray[np.bool_] | None) -> Patch:
+    """The crop (3, R, R) as it is to be pasted inside m_d."""
+    return Patch(
+        one.number,
+        image.cpu(),
+        one.crop,
+        one.masks.m_d,
+        one.masks.m,
+        matched,
+        one.covered,
+        one.fades,
+        one.numbers[1:],
+    )
+
+
 def _stacked(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
     return torch.from_numpy(np.stack(masks))[:, None]
 
@@ -158,9 +174,3 @@ def choose_sampling(settings: Settings, header: PackHeader) -> Sampling:
         guidance_share=settings.guidance_share,
         max_batch=settings.max_batch,
     )
-
-
-def _show(images: Tensor, progress: Progress) -> None:
-    if isinstance(progress, Viewer):
-        side_by_side = torch.cat(list(images), dim=2).clamp(0, 1) * 255
-        progress.show(side_by_side.round().byte().permute(1, 2, 0).cpu().numpy())

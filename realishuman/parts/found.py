@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from realishuman.detect.base import Part
@@ -15,12 +15,20 @@ class FoundPart:
 
     number  from 1, as the user sees it.
     reason  why it is left alone, as a sentence; empty if it is not.
+    gate    why the gate would leave it alone, whatever else speaks against it; empty if it would
+            not, or was not asked.
     """
 
     number: int
     part: Part
     mesh: Mesh
     reason: str = ""
+    gate: str = ""
+
+    @property
+    def yields(self) -> bool:
+        """Whether its reason gives way to a user who names this very part."""
+        return bool(self.reason) and self.reason in (self.part.doubt, self.gate)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,18 @@ class Found:
     def give_reasons(self, reasons: dict[int, str]) -> Found:
         """Return the same parts, those with these numbers with another reason to stay."""
         parts = (replace(one, reason=reasons.get(one.number, one.reason)) for one in self.parts)
+        return replace(self, parts=tuple(parts))
+
+    def with_gate(self, doubts: Mapping[int, str]) -> Found:
+        """Return the same parts with what the gate says of those with these numbers.
+
+        It is their reason to stay, unless there is another one.
+        """
+        parts = (
+            replace(one, gate=why, reason=one.reason or why)
+            for one in self.parts
+            for why in [doubts.get(one.number, one.gate)]
+        )
         return replace(self, parts=tuple(parts))
 
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from realishuman import __version__
-from realishuman.settings import Settings
+from realishuman.settings import PACK, Settings
 
 if TYPE_CHECKING:
     from realishuman.pipeline.models import Models
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "RealisHuman "
 VERSION = PREFIX + "version"
-FACTS = ("result", "found", "packs", "unets", "meshes", "provider")
+FACTS = ("result", "found", "engines", "packs", "unets", "meshes", "provider")
 Facts = Mapping[str, str]
 OURS = re.compile(rf'(?:, |(?m:^)){PREFIX}[\w ]+: (?:"(?:[^"\\]|\\.)*"|[^,\n]*)')
 
@@ -48,13 +48,15 @@ def quoted(value: str) -> str:
 
 def facts_of(result: Result, models: Models) -> Facts:
     """What was done to one picture, by the names in FACTS; empty where there is nothing to say."""
-    used = {kind: pack for kind, pack in models.packs.items() if kind in result.weights}
+    engines = {part.kind: part.engine for part in result.parts if part.engine}
+    used = {kind: pack for kind, pack in models.packs.items() if engines.get(kind) == PACK}
     return {
         "result": result.message,
         "found": "; ".join(
             f"{part.name} " + (f"kept: {part.reason}" if part.reason else part.outcome)
             for part in result.parts
         ),
+        "engines": "; ".join(f"{kind}: {name}" for kind, name in engines.items()),
         "packs": "; ".join(
             f"{kind}: {pack.path.name} ({result.weights[kind]} weights)"
             for kind, pack in used.items()

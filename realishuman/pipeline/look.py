@@ -12,16 +12,18 @@ from realishuman.detect.exact import recognise
 from realishuman.detect.hints import hints
 from realishuman.detect.parts import select
 from realishuman.detect.sides import one_of_each, sided
-from realishuman.imaging.boxes import intersection
+from realishuman.imaging.boxes import Box, intersection
+from realishuman.judge import gate
 from realishuman.mesh.base import Mesh
 from realishuman.packs.header import PackHeader
 from realishuman.parts.found import Found, FoundPart, number_parts
 from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import PreparedPart, prepare
+from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Clock, Progress, Silent
-from realishuman.settings import Settings
+from realishuman.settings import PACK, Settings
 
 Pixels = NDArray[np.uint8]
 
@@ -36,8 +38,9 @@ def look(
 ) -> Found:
     """Find all parts of a picture (H, W, 3) uint8 and their meshes; nothing is painted.
 
+    A part is left alone where the gate is against it, unless a box is drawn exactly around it.
     boxes  as for find.
-    clock  takes the time of "detect" and "mesh".
+    clock  takes the time of "detect", "mesh" and "gate".
     """
     clock = clock or Clock()
     with clock.timed("detect"):
@@ -45,8 +48,30 @@ def look(
         some = [part for part, _ in parts]
         hints = unseen(rgb, some, models, settings, boxes)
     with clock.timed("mesh"):
-        meshes = reconstruct(rgb, some, models, settings.mesh)
-    return number_parts(parts, meshes, hints)
+        meshes = reconstruct(rgb, some, models, settings.mesh, settings.engine)
+    found = number_parts(parts, meshes, hints)
+    if not settings.gate:
+        return found
+    drawn = {(box.kind, box.box) for box in boxes if box.exact}
+    with clock.timed("gate"):
+        return ask_gate(rgb, found, models, settings.engine, drawn)
+
+
+def ask_gate(
+    rgb: Pixels, found: Found, models: Models, engine: str, drawn: Collection[tuple[str, Box]] = ()
+) -> Found:
+    """Give parts that need no repair this reason to be left alone.
+
+    engine  the setting of that name. Where nothing paints, or random weights do, it is not asked.
+    drawn   kinds and boxes of parts that the user wants repainted.
+    """
+    doubts = {}
+    for one in found.parts:
+        part = one.part
+        network = models.gate(part.kind, engine)
+        if network is not None and not one.reason and (part.kind, part.box) not in drawn:
+            doubts[one.number] = gate.doubt(rgb, part, one.mesh, network)
+    return found.with_gate(doubts)
 
 
 def unseen(
@@ -115,12 +140,14 @@ def missed(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[str]:
     return lines
 
 
-def reconstruct(rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = AUTO) -> list[Mesh]:
-    """One mesh per part, in the same order; `mesh` is the setting of that name."""
+def reconstruct(
+    rgb: Pixels, parts: Sequence[Part], models: Models, mesh: str = AUTO, engine: str = AUTO
+) -> list[Mesh]:
+    """One mesh per part, in the same order; `mesh` and `engine` are the settings of that name."""
     meshes: dict[int, Mesh] = {}
     for kind in dict.fromkeys(part.kind for part in parts):
         places = [i for i, part in enumerate(parts) if part.kind == kind]
-        found = models.regressor(kind, mesh).regress(rgb, [parts[i] for i in places])
+        found = models.regressor(kind, mesh, engine).regress(rgb, [parts[i] for i in places])
         meshes.update(zip(places, found, strict=True))
     return [meshes[i] for i in range(len(parts))]
 
@@ -131,12 +158,14 @@ def prepare_parts(
     """Prepare parts as the packs of their kinds want them, in the order of their numbers.
 
     rgb     (H, W, 3) uint8, the picture.
-    chosen  which of the found parts. Kinds without a pack are prepared as the released one wants.
+    chosen  which of the found parts. Kinds that no pack repaints are prepared as the released one
+            wants.
     """
     ready: list[PreparedPart] = []
     for kind in dict.fromkeys(one.part.kind for one in chosen):
         some = [one for one in chosen if one.part.kind == kind]
-        header = models.packs[kind].header if kind in models.packs else None
+        packed = engine_of(kind, settings.engine, kind in models.packs) == PACK
+        header = models.packs[kind].header if packed else None
         ready += _prepare_as_packed(rgb, found, some, settings, header)
     return sorted(ready, key=lambda one: one.number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,16 @@ from realishuman.mesh.base import MeshRegressor
 from realishuman.packs.pack import Pack
 from realishuman.packs.store import models_folder
 from realishuman.parts.kinds import KINDS
-from realishuman.pipeline.regressors import AUTO, OFFICIAL, Choice, choose, open_regressor
+from realishuman.pipeline.engines import TRANSPLANTED, engine_of
+from realishuman.pipeline.regressors import (
+    AUTO,
+    CORRECTING_PHOTOGRAPHS,
+    OFFICIAL,
+    Choice,
+    choose,
+    open_regressor,
+)
+from realishuman.settings import PACK
 
 OpenBackbone = Callable[[Pack], Backbone]
 
@@ -23,8 +32,8 @@ OpenBackbone = Callable[[Pack], Backbone]
 class Models:
     """Detector, mesh regressors and, per part kind, a pack with its backbone.
 
-    packs          pack files, at most one per part kind; without any, parts can be found and
-                   meshed but not refined.
+    packs          pack files, at most one per part kind. pipeline.engines says what repaints a
+                   kind without one.
     open_backbone  builds the networks of a pack on the device of the host's choice; needed with
                    packs only.
     detector       what finds parts where the settings say "embedded"; the built-in one if not
@@ -36,6 +45,7 @@ class Models:
                    the diffusion networks need it; they open again when they are used.
     remarks        sentences about the packs that belong into every report; none unless a host
                    sets them.
+    lacking        by kind of part without a pack, how to get one, as a sentence; likewise.
     Raises         PackError if a file is no pack or two are for the same kind.
     """
 
@@ -69,7 +79,8 @@ class Models:
         self._spare = spare
         self._regressors: dict[tuple[str, str], MeshRegressor] = {}
         self.remarks: tuple[str, ...] = ()
-        self._judges: dict[str, JudgeNetwork] = {}
+        self.lacking: Mapping[str, str] = {}
+        self._judges: dict[Path, JudgeNetwork] = {}
 
     def detector_for(self, name: str) -> Detector:
         """The detector that the setting `detector` names; ModelError if its files are missing."""
@@ -104,35 +115,54 @@ class Models:
             self._backbones[kind] = self._open_backbone(self.packs[kind])
         return self._backbones[kind]
 
-    def mesh_choice(self, kind: str, wish: str = AUTO) -> Choice:
-        """Which mesh regressor this kind gets; without a pack, what the released one wants.
+    def mesh_choice(self, kind: str, wish: str = AUTO, engine: str = AUTO) -> Choice:
+        """Which mesh regressor this kind gets.
+
+        Of hands that no pack repaints it is the one that the transplant needs, of other parts what
+        the released pack wants.
 
         wish    the setting `mesh`.
+        engine  the setting of that name.
         Raises  ModelError if it is not installed.
         """
-        if kind in self.packs:
+        if engine_of(kind, engine, kind in self.packs) == PACK:
             return choose(kind, wish, self.packs[kind].header.mesh, self._folder)
-        return replace(choose(kind, wish, OFFICIAL, self._folder), note="")  # nothing is repainted
+        if kind in TRANSPLANTED and wish == AUTO:
+            return Choice(CORRECTING_PHOTOGRAPHS)
+        return replace(choose(kind, wish, OFFICIAL, self._folder), note="")  # no pack needs another
 
-    def regressor(self, kind: str, wish: str = AUTO) -> MeshRegressor:
+    def regressor(self, kind: str, wish: str = AUTO, engine: str = AUTO) -> MeshRegressor:
         """The mesh regressor of this kind; arguments and errors as of mesh_choice."""
-        choice = self.mesh_choice(kind, wish)
+        choice = self.mesh_choice(kind, wish, engine)
         key = (kind, choice.name)
         if key not in self._regressors:
             self._regressors[key] = open_regressor(kind, choice, self._folder, self._provider)
         return self._regressors[key]
 
-    def mesh_note(self, kind: str, wish: str = AUTO) -> str:
+    def mesh_note(self, kind: str, wish: str = AUTO, engine: str = AUTO) -> str:
         """What is to be said about this kind's regressor, once it has worked; may be empty."""
-        choice = self.mesh_choice(kind, wish)
+        choice = self.mesh_choice(kind, wish, engine)
         used = self._regressors.get((kind, choice.name))
         return " ".join(filter(None, (choice.note, used.note if used else "")))
 
-    def judge(self, kind: str) -> JudgeNetwork | None:
-        """The judge network of this kind's pack; None where it has none."""
-        path = built_in(self.packs[kind].header) if kind in self.packs else None
+    def judge(self, kind: str, engine: str = AUTO) -> JudgeNetwork | None:
+        """The judge network of this kind; None where there is none.
+
+        Of what a demo pack repaints it is the one that knows rendered parts, as the pack does.
+        """
+        packed = engine_of(kind, engine, kind in self.packs) == PACK
+        path = built_in(kind, packed and self.packs[kind].header.weights == "demo")
         if path is None:
             return None
-        if kind not in self._judges:
-            self._judges[kind] = JudgeNetwork(path)
-        return self._judges[kind]
+        if path not in self._judges:
+            self._judges[path] = JudgeNetwork(path)
+        return self._judges[path]
+
+    def gate(self, kind: str, engine: str = AUTO) -> JudgeNetwork | None:
+        """The network that says which parts need no repair; None where it is not to be asked.
+
+        That is where nothing repaints this kind, and where random weights do, to try the wiring.
+        """
+        painted = engine_of(kind, engine, kind in self.packs)
+        random = painted == PACK and self.packs[kind].header.weights == "random"
+        return self.judge(kind, engine) if painted and not random else None

@@ -16,7 +16,7 @@ from realishuman.mesh.base import MeshRegressor
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import OfficialFace
 from realishuman.mesh.hamer import HamerHand
-from realishuman.mesh.hand_corrector import HandCorrector
+from realishuman.mesh.hand_corrector import PHOTOGRAPHED, STAYS, HandCorrector
 from realishuman.packs.store import models_dir
 from realishuman.parts.kinds import KINDS
 
@@ -24,6 +24,7 @@ AUTO, EMBEDDED, OFFICIAL = "auto", "embedded", "official"  # of the setting `mes
 CORRECTED = "corrected"  # of a pack's header: the built-in one after mesh.hand_corrector
 BUILT_IN = "built-in"  # what reports call the regressors of KINDS
 CORRECTING = "built-in, landmarks corrected"
+CORRECTING_PHOTOGRAPHS = "built-in, landmarks corrected as in photographs"
 
 
 @dataclass(frozen=True)
@@ -102,4 +103,6 @@ def open_regressor(kind: str, choice: Choice, folder: Path, provider: str) -> Me
         return KINDS[kind].regressor()
     if choice.name == CORRECTING:
         return EmbeddedHand(HandCorrector())
+    if choice.name == CORRECTING_PHOTOGRAPHS:
+        return EmbeddedHand(HandCorrector(PHOTOGRAPHED, STAYS))
     return PAPER[kind].open(folder, provider)

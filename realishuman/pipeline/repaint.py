@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from realishuman.imaging.paste import Patch, compose
-from realishuman.judge.verdict import Verdict, compare, good_already
+from realishuman.imaging.paste import Patch, PixelPatch, compose
+from realishuman.judge.verdict import Verdict, compare
 from realishuman.paint.base import Painted, Painter
 from realishuman.parts.prepare import PreparedPart
+from realishuman.pipeline.engines import why_left_alone
 from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.result import Malformed
@@ -30,7 +31,7 @@ class _Pasted:
     """One try at a part in its picture, and what the judge says of it, where it was asked."""
 
     painted: Painted
-    patch: Patch
+    patch: Patch | PixelPatch
     output: Pixels
     verdict: Verdict | None
 
@@ -61,22 +62,14 @@ def _prepare(kind: str, run: Run, painter: Painter | None) -> list[PreparedPart]
     chosen = run.of_kind(kind)
     if painter is None:
         for one in chosen:
-            run.leave(one.number, f"no pack for {kind}s is in use")
+            run.leave(one.number, why_left_alone(kind, run.settings.engine, run.models.lacking))
         return []
     if not chosen:
         return []
     with run.clock.timed("prepare"):
         made = prepare_parts(run.rgb, run.found, chosen, run.settings, run.models)
-    network = run.models.judge(kind) if run.settings.skip_good else None
-    if network is not None:
-        with run.clock.timed("judge"):
-            good = {ready.number: good_already(run.rgb, ready, network) for ready in made}
-        for ready in made:
-            if all(good[number] for number in ready.numbers):
-                run.leave(ready.number, good[ready.number])
     # parts that share a crop are painted once, as the first of them
-    firsts = [ready for ready in made if ready.number == min(ready.numbers)]
-    return [ready for ready in firsts if not run.reports[ready.number].reason]
+    return [ready for ready in made if ready.number == min(ready.numbers)]
 
 
 def _paint(todo: Todo, painter: Painter) -> list[list[Painted]]:
@@ -98,14 +91,18 @@ def _paste_best(
     run: Run, one: PreparedPart, tries: Sequence[Painted], painter: Painter, ask_detector: bool
 ) -> None:
     """Paste the best of the tries at a part into its picture, or note why not."""
-    sound = [painted for painted in tries if not painted.fault]
+    sound = [
+        (painted, painted.patch)
+        for painted in tries
+        if painted.patch is not None and not painted.fault
+    ]
     if not sound:
         for number in one.numbers:
             run.leave(number, tries[0].fault)
         return
     judged = run.settings.ways.judge and painter.weights != "random"
     asked = judged or len(sound) > 1
-    pasted = [_paste(run, one, painted, asked, ask_detector) for painted in sound]
+    pasted = [_paste(run, one, *each, asked, ask_detector) for each in sound]
     best = min(pasted, key=lambda each: each.verdict.rank if each.verdict else ())
     for name, image in best.painted.steps.items():
         run.keep(name, image, one)
@@ -129,21 +126,15 @@ def _paste_best(
 
 
 def _paste(
-    run: Run, one: PreparedPart, painted: Painted, asked: bool, ask_detector: bool
+    run: Run,
+    one: PreparedPart,
+    painted: Painted,
+    patch: Patch | PixelPatch,
+    asked: bool,
+    ask_detector: bool,
 ) -> _Pasted:
     """Paste one try at a part into its picture, and ask the judge about it where `asked`."""
-    ways, masks, models = run.settings.ways, one.masks, run.models
-    patch = Patch(
-        one.number,
-        painted.image.cpu(),
-        one.crop,
-        masks.m_d,
-        masks.m,
-        painted.matched,
-        one.covered,
-        one.fades,
-        one.numbers[1:],
-    )
+    ways, models = run.settings.ways, run.models
     last = all(other.covered >= patch.covered for other in run.patches)
     below, patches = (run.output, [patch]) if last else (run.rgb, [*run.patches, patch])
     with run.clock.timed("paste"):
@@ -151,7 +142,7 @@ def _paste(
     if not asked:
         return _Pasted(painted, patch, output, None)
     detector = models.detector_for(run.settings.detector) if ask_detector else None
-    network = models.judge(one.part.kind)
+    network = models.judge(one.part.kind, run.settings.engine)
     with run.clock.timed("judge"):
         verdicts = [
             compare(run.output, output, replace(one, found=found), detector, network)

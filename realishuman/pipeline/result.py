@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from realishuman.arguments import expect
 from realishuman.imaging.boxes import Box
-from realishuman.imaging.paste import Patch
+from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.imaging.picture import LoadedPicture, picture_of, save_picture
 
 
@@ -65,11 +65,13 @@ class Result:
               input's.
     parts     one report per part, in the order of their numbers.
     message   one sentence: what was done, or why nothing was.
-    weights   "trained", "demo" or "random" per part kind that was refined.
+    weights   "trained", "demo" or "random" per part kind that was refined; "none" where the
+              transplant did it.
     meshes    what made the meshes, per part kind that was found: "built-in",
-              "built-in, landmarks corrected", "HaMeR", "3DDFA-V3".
-    unets     diffusion.networks.OWN or TWIN, per part kind that was refined: whether this package's
-              UNets ran, or those of the WebUI with other weights.
+              "built-in, landmarks corrected", the same "as in photographs", "HaMeR",
+              "3DDFA-V3".
+    unets     diffusion.networks.OWN or TWIN, per part kind that a pack refined: whether this
+              package's UNets ran, or those of the WebUI with other weights.
     notes     sentences on what stood in for something else, and those of `missed`.
     missed    sentences on what the user named and is not there: boxes, numbers of parts.
     provider  what ran the detector's networks.
@@ -91,7 +93,7 @@ class Result:
     provider: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch | PixelPatch, ...] = ()
     source: LoadedPicture | None = field(default=None, repr=False)
 
     def save(self, path: str | Path) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.base import GivenBox
-from realishuman.imaging.paste import Patch
+from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.imaging.picture import LoadedPicture
-from realishuman.paint.base import Painter
+from realishuman.paint.base import NO_WEIGHTS, Painter
 from realishuman.parts.found import Found, FoundPart
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import missed
@@ -49,7 +49,7 @@ class Run:
     missed: tuple[str, ...] = ()
     reports: dict[int, PartReport] = field(default_factory=dict)
     steps: dict[str, Pixels] = field(default_factory=dict)
-    patches: list[Patch] = field(default_factory=list)
+    patches: list[Patch | PixelPatch] = field(default_factory=list)
     painters: dict[str, Painter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,13 +78,14 @@ class Run:
 
     def result(self) -> Result:
         """The picture and its report, as far as the run has come."""
-        alpha, models, mesh = self.source.alpha, self.models, self.settings.mesh
+        alpha, models = self.source.alpha, self.models
+        mesh, engine = self.settings.mesh, self.settings.engine
         detector = models.detector_for(self.settings.detector)
         weights = {kind: painter.weights for kind, painter in self.painters.items()}
         notes = (
             *models.remarks,
             detector.note,
-            *(models.mesh_note(kind, mesh) for kind in self.found.kinds),
+            *(models.mesh_note(kind, mesh, engine) for kind in self.found.kinds),
             *dict.fromkeys(painter.note for painter in self.painters.values()),
             *self.missed,
             *self.found.hints,
@@ -95,8 +96,8 @@ class Run:
             parts=tuple(self.reports.values()),
             message=self._message(weights),
             weights=weights,
-            meshes={kind: models.mesh_choice(kind, mesh).name for kind in self.found.kinds},
-            unets={kind: painter.unets for kind, painter in self.painters.items()},
+            meshes={kind: models.mesh_choice(kind, mesh, engine).name for kind in self.found.kinds},
+            unets={kind: one.unets for kind, one in self.painters.items() if one.unets},
             notes=tuple(filter(None, notes)),
             missed=self.missed,
             provider=detector.provider,
@@ -115,6 +116,8 @@ class Run:
             text += " The weights are RANDOM: they paint noise and only prove that everything runs."
         elif "demo" in weights.values():
             text += " Demo weights: small networks that only demonstrate the method."
+        elif NO_WEIGHTS in weights.values():
+            text += " The transplant repaints with the picture's own skin."
         return text
 
 
@@ -123,7 +126,8 @@ def choose_parts(
 ) -> tuple[Found, tuple[str, ...]]:
     """Leave alone what was not chosen.
 
-    only     numbers of the parts that may be refined, those that are doubted too; None means all.
+    only     numbers of the parts that may be refined, also those that are doubted or that the
+             gate would leave alone; None means all.
     boxes    that the user named.
     Returns  the parts, and a sentence for each number and box without one.
     """
@@ -138,11 +142,7 @@ def choose_parts(
         if not 1 <= number <= count
     ]
     reasons = dict.fromkeys(rest, NOT_CHOSEN)
-    reasons |= {
-        one.number: ""
-        for one in found.parts
-        if one.number in only and one.part.doubt and one.reason == one.part.doubt
-    }
+    reasons |= {one.number: "" for one in found.parts if one.number in only and one.yields}
     return found.give_reasons(reasons), tuple(lacking)
 
 

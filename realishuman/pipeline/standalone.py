@@ -55,8 +55,8 @@ def open_models(
     """Models whose networks all come from packs, on `device`; on "cpu" the detector's are as well.
 
     packs      files, at most one per part kind, or names of sets of installed packs, such as
-               "demo"; None takes the trained packs that are installed, and a part without one is
-               left alone.
+               "demo"; None takes the trained packs that are installed. Without one hands are
+               repaired with the picture's own skin, and faces left alone.
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
     otherwise each stage loads its own and lets go of them.
@@ -66,7 +66,7 @@ def open_models(
     expect("device", device, str, 'a name such as "auto", "cpu" or "cuda:1"')
     if precision not in PRECISIONS:
         raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
-    told = remarks(PART_KINDS, named=False) if packs is None else ()
+    told = (remarks(), lacking(PART_KINDS)) if packs is None else ((), {})
     packs = _files(packs)
     target, dtype = pick_device(device), PRECISIONS[precision]
     keep = _fit(packs, target, dtype)
@@ -77,7 +77,7 @@ def open_models(
     named = device if device.startswith("cuda") else "auto"  # the user hears of a fallback
     provider = "cpu" if target.type == "cpu" else named
     models = Models(packs, open_backbone, provider=provider, spare=not keep)
-    models.remarks = told
+    models.remarks, models.lacking = told
     return models
 
 
@@ -164,15 +164,15 @@ def _set(name: str, kinds: Sequence[str], there: Installed) -> list[Path]:
     )
 
 
-def remarks(kinds: Sequence[str], named: bool) -> tuple[str, ...]:
-    """What a user should know of the packs before a run: what is lacking, what is passed over.
+def remarks() -> tuple[str, ...]:
+    """What a user who named no pack should know of those installed: what is passed over."""
+    return tuple(installed().passed_over())
 
-    named   whether packs were named; what else is installed does not matter then.
-    """
-    if named:
-        return ()
+
+def lacking(kinds: Sequence[str]) -> dict[str, str]:
+    """By kind of part without a trained pack, how to get one, as a sentence."""
     there = installed()
-    return tuple(filter(None, (there.without(kinds), *there.passed_over())))
+    return {kind: why for kind in kinds if (why := there.without([kind]))}
 
 
 def _random(path: Path, kind: str) -> Path:

@@ -114,13 +114,15 @@ def _twin(
     if kind == "melted":
         return malform.melted(rng, good.picture, hand.mesh.joints.astype(np.float64)), 5
     if kind == "rippled":
-        surfaces = malform.rippled(rng, hand.surfaces(hand.anatomy), 0.008, 0.014, _loose)
+        surfaces = malform.rippled(
+            rng, hand.surfaces(hand.anatomy), 0.008, 0.014, free_of_the_wrist
+        )
         return hand.paint(surfaces).picture, 5
     defect = malform.BONES[kind](rng, hand_template(), hand.anatomy)
     return hand.paint(hand.surfaces(defect.anatomy)).picture, defect.fingers
 
 
-def _loose(item: Surface) -> Floats | None:
+def free_of_the_wrist(item: Surface) -> Floats | None:
     """Ripples are strongest at the fingers and leave cloth alone."""
     if item.number < 0:
         return None

@@ -193,10 +193,10 @@ def smeared(
     places  (N, 2) picture pixels.
     span    size of the part in pixels; a seventh of it, about, is stirred around each place.
     """
-    side = len(picture)
-    y, x = np.mgrid[0:side, 0:side].astype(np.float32) + np.float32(0.5)
-    shift = np.zeros((2, side, side), np.float32)
-    soft = np.zeros((side, side), np.float32)
+    height, width = picture.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
+    shift = np.zeros((2, height, width), np.float32)
+    soft = np.zeros((height, width), np.float32)
     for place in places:
         centre = place + rng.normal(0, 0.02 * span, 2)
         off = np.stack([x - centre[0], y - centre[1]])

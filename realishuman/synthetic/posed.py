@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realishuman.mesh.embedded_hand import MIRROR, THICKNESS, surface
 from realishuman.mesh.hand_joints import HandPose, Placed, landmarks, move
@@ -79,6 +80,7 @@ class Surface:
     rest_faces: Faces
     share: Floats
     number: int
+    origins: NDArray[np.intp] | None = None
 
 
 def hand_pose(anatomy: Anatomy, rotation: Floats) -> HandPose:
@@ -179,7 +181,9 @@ def _grafted(
     share = np.clip((FULL - own[used]) / (FULL - OWN), 0, 1)[:, None]
     share = share * share * (3 - 2 * share)
     vertices = whole.vertices[used] + 0.9 * share * (root - whole.vertices[used])
-    return Surface(vertices + shift, faces, whole.rest[used], faces, whole.share[used], number)
+    return Surface(
+        vertices + shift, faces, whole.rest[used], faces, whole.share[used], number, used
+    )
 
 
 def posed_landmarks(template: HandTemplate, anatomy: Anatomy, rotation: Floats) -> Floats:

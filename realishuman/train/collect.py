@@ -68,10 +68,10 @@ def collect(
                 TrainingError if the disk is full or a process was killed.
     """
     folder = Path(config.data.folder)
-    found = _pictures(pictures, (folder, Path(config.output)), say)
+    found = find_pictures(pictures, (folder, Path(config.output)), say)
     claim(folder, config)
     least = config.pack.resolution // 4 if min_size is None else min_size
-    settings = Settings(confidence=confidence, min_size=least)
+    settings = Settings(confidence=confidence, min_size=least, gate=False)  # good ones teach
     with locked(folder, "making crops"):
         manifest = _Manifest(folder, seed)
         new = [path for path in found if not manifest.knows(path)]
@@ -96,7 +96,7 @@ def collect(
     return manifest.totals(found)
 
 
-def _pictures(folder: Path, without: Iterable[Path], say: Say) -> list[Path]:
+def find_pictures(folder: Path, without: Iterable[Path], say: Say) -> list[Path]:
     """All pictures below a folder, sorted, except those in folders of our own."""
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder: name one with pictures in it")

@@ -77,6 +77,9 @@ class Data:
     variants    of each crop: even ones as they are, odd ones mirrored, from the third on also
                 recoloured.
     held_out    crops, the last ones, that training never sees.
+    repainted   share of the photographed hands whose good picture is repainted as well, by the
+                transplant that made the malformed one. For a judge: it must not take the traces of
+                painting for a defect.
     """
 
     folder: str
@@ -89,6 +92,7 @@ class Data:
     estimated: float = 0.0
     variants: int = 2
     held_out: int = 16
+    repainted: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -184,11 +188,14 @@ class Corrector:
     """A small network that corrects the landmarks of malformed hands.
 
     first, count  seeds of the hands it learns from; the first 256 are held out.
+    photographs   folder of photographs, searched with its subfolders, whose hands it learns from
+                  as well; of them, too, the first file of hands is held out. None: rendered alone.
     widths        of its levels, finest first, four; each halves the picture.
     """
 
     first: int = 5_000_000
     count: int = 12_288
+    photographs: str | None = None
     widths: tuple[int, int, int, int] = (24, 48, 96, 160)
     stage: Stage = field(
         default_factory=lambda: Stage(

@@ -14,6 +14,7 @@ from realishuman.errors import SettingsError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
 from realishuman.mesh.hand_corrector import JOINTS, SIDE
+from realishuman.train.collect import find_pictures
 from realishuman.train.config import Corrector, TrainConfig
 from realishuman.train.corrector_data import (
     PER_FILE,
@@ -21,6 +22,7 @@ from realishuman.train.corrector_data import (
     Hands,
     load_hands,
     make_hands,
+    make_photographed_hands,
     stacked,
     varied,
 )
@@ -56,8 +58,14 @@ def train_corrector(
     """
     _check(config, corrector)
     folder = RunFolder(Path(config.output) / NAME)
-    paths = make_hands(folder.path / "hands", corrector.first, corrector.count, workers, say)
-    held, rest = load_hands(paths[:1]), load_hands(paths[1:])
+    kept = folder.path / "hands"
+    rendered = make_hands(kept, corrector.first, corrector.count, workers, say)
+    photographed = []
+    if corrector.photographs is not None:
+        pictures = find_pictures(Path(corrector.photographs), (Path(config.output),), say)
+        photographed = make_photographed_hands(kept, pictures, workers, say)
+    held = load_hands([*rendered[:1], *photographed[:1]])
+    rest = load_hands([*rendered[1:], *photographed[1:]])
     say(f"{NAME}: {len(rest.crops)} hands, {len(held.crops)} held out")
     module = TrainedCorrector(corrector.widths, corrector.stage.seed)
     data = CorrectorData(rest, corrector)

@@ -1,11 +1,13 @@
-"""Hands for the landmark corrector: rendered, looked for as in use, cut upright, kept in files.
+"""Hands for the landmark corrector: looked for as in use, cut upright, kept in files.
 
-Of every pair both pictures are kept, the clean one as well: a good hand must stay as it is.
-Sample number n of a run is always the same.
+They are rendered, or photographed and made malformed (synthetic/photograph.py). Of every pair both
+pictures are kept, the clean one as well: a good hand must stay as it is. Sample number n of a run
+is always the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.embedded import EmbeddedDetector
+from realishuman.errors import PictureError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
 from realishuman.imaging.boxes import around, iou
+from realishuman.imaging.picture import load_picture
 from realishuman.mesh.embedded_hand import metric
-from realishuman.mesh.hand_corrector import MARGIN, SIDE, deep, given, shown, view
+from realishuman.mesh.hand_corrector import JOINTS, MARGIN, SIDE, deep, given, shown, view
+from realishuman.synthetic.pair import SyntheticSample
+from realishuman.synthetic.photograph import SURE, good_hand, malformed, showing
 from realishuman.synthetic.sample import sample
 from realishuman.train.config import Corrector
 from realishuman.train.corrector_net import CorrectorBatch
@@ -55,24 +61,64 @@ class Hands:
     malformed: NDArray[np.bool_]
 
 
+_Row = tuple[Pixels, NDArray[np.float32], NDArray[np.float32], bool]
+COLUMNS = {
+    "crops": ((STORED, STORED, 3), np.uint8),
+    "found": ((JOINTS, 3), np.float32),
+    "good": ((JOINTS, 3), np.float32),
+    "malformed": ((), np.bool_),
+}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file of hands: of pairs with these seeds, or of these photographs."""
+
+    path: Path
+    seeds: range
+    photographs: tuple[Path, ...] = ()
+
+
 def make_hands(
     folder: Path, first: int, count: int, workers: int, say: Callable[[str], None] = lambda _: None
 ) -> list[Path]:
     """Make the files of the seeds [first, first + count) that are missing; returns all of them."""
-    folder.mkdir(parents=True, exist_ok=True)
     starts = range(first, first + count, PER_FILE)
     jobs = [
-        (folder / f"hands-{start:09d}.npz", start, min(PER_FILE, first + count - start))
+        _Job(folder / f"hands-{start:09d}.npz", range(start, min(start + PER_FILE, first + count)))
         for start in starts
     ]
-    missing = [job for job in jobs if not job[0].is_file()]
+    return _make_all(jobs, folder, workers, say)
+
+
+def make_photographed_hands(
+    folder: Path,
+    photographs: Sequence[Path],
+    workers: int,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """The same of photographs, whose hands count as good; a file may hold none."""
+    jobs = []
+    for start in range(0, len(photographs), PER_FILE):
+        some = tuple(photographs[start : start + PER_FILE])
+        names = hashlib.blake2b("\n".join(map(str, some)).encode(), digest_size=4).hexdigest()
+        path = folder / f"photographed-{start:06d}-{names}.npz"
+        jobs.append(_Job(path, range(start, start + len(some)), some))
+    return _make_all(jobs, folder, workers, say)
+
+
+def _make_all(
+    jobs: Sequence[_Job], folder: Path, workers: int, say: Callable[[str], None]
+) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [job for job in jobs if not job.path.is_file()]
     with room(folder):
         for done, path in enumerate(_made(missing, workers), start=1):
             say(f"{path.name}: {done} of {len(missing)} files of hands")
-    return [path for path, _, _ in jobs]
+    return [job.path for job in jobs]
 
 
-def _made(jobs: Sequence[tuple[Path, int, int]], workers: int) -> Iterator[Path]:
+def _made(jobs: Sequence[_Job], workers: int) -> Iterator[Path]:
     if workers == 1 or len(jobs) < 2:
         yield from map(_make_file, jobs)
         return
@@ -82,34 +128,59 @@ def _made(jobs: Sequence[tuple[Path, int, int]], workers: int) -> Iterator[Path]
         yield from pool.imap_unordered(_make_file, jobs)
 
 
-def _make_file(job: tuple[Path, int, int]) -> Path:
-    path, first, count = job
+def _make_file(job: _Job) -> Path:
     detector = EmbeddedDetector("cpu", threads=1)
-    rows = [row for seed in range(first, first + count) for row in _rows(seed, detector)]
-    names = ("crops", "found", "good", "malformed")
+    if job.photographs:
+        numbered = zip(job.seeds, job.photographs, strict=True)
+        rows = [row for one in numbered for row in _photographed(*one, detector)]
+    else:
+        rows = [row for seed in job.seeds for row in _rendered(seed, detector)]
     columns = {
-        name: np.stack(list(column))
-        for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        name: np.stack(column) if rows else np.zeros((0, *shape), kind)
+        for (name, (shape, kind)), column in zip(
+            COLUMNS.items(), zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True
+        )
     }
-    with whole_file(path) as file:
+    with whole_file(job.path) as file:
         np.savez(file, **columns)  # type: ignore[arg-type]  # its stub takes keywords for flags
-    return path
+    return job.path
 
 
-def _rows(seed: int, detector: EmbeddedDetector) -> Iterator[tuple[object, ...]]:
-    """Of the clean and the malformed picture, where the hand is found."""
+def _rendered(seed: int, detector: EmbeddedDetector) -> Iterator[_Row]:
     side = 2 * int(np.random.default_rng((seed, 9)).integers(SIDES[0] // 2, SIDES[1] // 2 + 1))
     pair = sample(seed, side)
-    for malformed, picture in ((False, pair.clean), (True, pair.malformed)):
-        parts = detector.detect(picture, ["hand"], confidence=CONFIDENCE)
-        near = [part for part in parts if iou(part.box, around(pair.joints)) >= SAME_PLACE]
+    yield from _rows(pair, pair.joints, detector)
+
+
+def _photographed(number: int, photograph: Path, detector: EmbeddedDetector) -> Iterator[_Row]:
+    """The truth is what the detector finds in the photograph itself."""
+    try:
+        picture = load_picture(photograph).rgb
+    except PictureError:
+        return
+    parts = detector.detect(picture, ["hand"], confidence=SURE)
+    for place, part in enumerate(parts):
+        hand = good_hand(picture, part, [other for other in parts if other is not part])
+        rng = np.random.default_rng((number, place, 11))
+        pair = hand and malformed(rng, hand, str(rng.choice(showing(hand))))
+        if hand and pair:
+            yield from _rows(pair, deep(hand.part, metric(0, hand.part)[1]), detector)
+
+
+def _rows(
+    pair: SyntheticSample, truth: NDArray[np.floating], detector: EmbeddedDetector
+) -> Iterator[_Row]:
+    """Of the clean and the malformed picture, where the hand is found; truth (21, 3)."""
+    for spoilt, picture in ((False, pair.clean), (True, pair.malformed)):
+        parts = detector.detect(np.ascontiguousarray(picture), ["hand"], confidence=CONFIDENCE)
+        near = [part for part in parts if iou(part.box, around(truth)) >= SAME_PLACE]
         if not near:
             continue
         part = near[0]
         seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
         found = seen.inside(deep(part, metric(0, part)[1])) * STORED
-        good = seen.inside(pair.joints) * STORED
-        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), malformed
+        good = seen.inside(truth) * STORED
+        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), spoilt
 
 
 def load_hands(paths: Sequence[Path]) -> Hands:

@@ -52,7 +52,8 @@ class CriticData:
         found = self._estimated.get(index)
         if found is not None and rng.random() < AS_ESTIMATED:
             shown = found
-        return (*varied(crop, shown, bool(variant), rng), torch.tensor(_fingers(index)))
+        fingers = _fingers(index) if index < self._crops.rendered else IGNORED
+        return (*varied(crop, shown, bool(variant), rng), torch.tensor(fingers))
 
 
 def varied(

@@ -1,4 +1,7 @@
-"""Training crops of real pictures: each good part, found and meshed, is its own target."""
+"""Training crops of real pictures: each good part, found and meshed, is its own target.
+
+Hands whose mesh covers them are made malformed by synthetic/photograph.py, other parts are spoilt.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,13 @@ from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import EMBEDDED
 from realishuman.settings import Settings
+from realishuman.synthetic.pair import SyntheticSample
+from realishuman.synthetic.photograph import good_hand, malformed, repainted, showing
 from realishuman.train.config import TrainConfig
-from realishuman.train.crops import Pixels, TrainingCrop, eroding, noisy, pack_crop, pixels
+from realishuman.train.crops import Pixels, TrainingCrop, cut, eroding, noisy, pack_crop, pixels
 from realishuman.train.spoil import spoil
+
+AROUND_CROP = 3  # times the resolution, that the picture around a hand may measure
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,11 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
             outcome.left.append(f"{one.number}: {why}")
             continue
         rng = np.random.default_rng(_seed(job, one.number))
-        crop, damage = cut_real(rgb, found.parts, one, job.config, rng)
+        pair = _malformed(rgb, found.parts, one, job.config, rng)
+        if pair is not None:
+            crop, damage = cut(pair, job.config, rng), pair.kind
+        else:
+            crop, damage = cut_real(rgb, found.parts, one, job.config, rng)
         outcome.crops.append(pack_crop(crop))
         box = [round(side, 1) for side in (part.box.x0, part.box.y0, part.box.x1, part.box.y1)]
         about = {"part": one.number, "side": part.side, "score": round(part.score, 3), "box": box}
@@ -94,6 +105,26 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
     if not outcome.crops and not outcome.left:
         outcome.left.append(f"no {kind} was found")
     return outcome
+
+
+def _malformed(
+    rgb: Pixels,
+    parts: Sequence[FoundPart],
+    one: FoundPart,
+    config: TrainConfig,
+    rng: np.random.Generator,
+) -> SyntheticSample | None:
+    """The pair of a photographed hand; None where its mesh does not cover it, or of a face."""
+    if one.part.kind != "hand":
+        return None
+    others = [other.part for other in parts if other.part.kind == "hand" and other is not one]
+    hand = good_hand(rgb, one.part, others, AROUND_CROP * config.pack.resolution)
+    if hand is None:
+        return None
+    pair = malformed(rng, hand, str(rng.choice(showing(hand))))
+    if pair is not None and rng.random() < config.data.repainted:
+        return replace(pair, clean=repainted(rng, hand))
+    return pair
 
 
 def cut_real(

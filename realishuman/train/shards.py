@@ -36,8 +36,9 @@ DESCRIPTION = "crops.json"
 
 
 class Crops:
-    """The crops of a folder.
+    """The crops of a folder, rendered ones first: the index of these is their seed.
 
+    rendered  how many these are.
     Raises SettingsError if there are none, or they were made with another configuration.
     """
 
@@ -57,6 +58,11 @@ class Crops:
             )
         self._arrays = [np.load(path, mmap_mode="r") for path in self.shards]
         self._ends = np.cumsum([len(array) for array in self._arrays])
+        self.rendered = sum(
+            len(array)
+            for path, array in zip(self.shards, self._arrays, strict=True)
+            if path.stem.removeprefix("crops-").isdigit()
+        )
 
     def __len__(self) -> int:
         return int(self._ends[-1])

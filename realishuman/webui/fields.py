@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsFloat, TypeVar, cast
 
 from realishuman.errors import SettingsError
-from realishuman.settings import AUTO, PART_KINDS, Settings, check, setting
+from realishuman.settings import AUTO, PART_KINDS, Settings, check, renamed, setting
 
 Value = bool | int | float | str | tuple[str, ...] | None  # of a setting
 Shown = Value | list[str]  # of its component
@@ -29,8 +29,8 @@ class WebuiSettings:
     enabled: bool = setting(False, "refine every picture before it is saved")
     hand_pack: str = setting(
         AUTO,
-        "pack for hands, a file in the models folder; auto: the trained one, or leave "
-        "hands alone if there is none; demo: small networks for rendered hands",
+        "pack for hands, a file in the models folder; auto: the trained one, or none, if there "
+        "is none; demo: small networks for rendered hands",
     )
     face_pack: str = setting(
         AUTO,
@@ -263,7 +263,9 @@ def choices_from(values: Mapping[str, object], files: Sequence[str] | None = Non
     if unknown := [name for name in values if name not in names]:
         listed = ", ".join(names)
         raise FieldError(
-            f"{unknown[0]!r} is not a setting; known are {listed}", str(unknown[0]), listed
+            f"{unknown[0]!r} is not a setting{renamed(unknown)}; known are {listed}",
+            str(unknown[0]),
+            listed,
         )
     read = {one.name: one.read(values.get(one.name, one.default)) for one in FIELDS}
     for name in (f"{kind}_pack" for kind in PART_KINDS if files is not None):

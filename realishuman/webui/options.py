@@ -18,7 +18,7 @@ MODELS_DIR = "realishuman_models_dir"  # on the command line it has this name as
 KEEP_LOADED = "realishuman_keep_loaded"
 PREVIEW = "realishuman_preview"
 SAVE = "realishuman_save"
-SAVED = ("before", "crop", "pose", "ring", "stage one", "stage two")
+SAVED = ("before", "crop", "pose", "ring", "stage one", "stage two", "own skin")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,11 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from realishuman.cli import main as cli
+from realishuman.detect.base import Part
+from realishuman.imaging.boxes import around
 from realishuman.packs import store
+from realishuman.paint.transplant import EVERY_FINGER
+from realishuman.synthetic.sample import sample
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_before_and_after_are_saved_side_by_side(picture, tmp_path, hand_pack):
         assert shown.width > 2 * 64
 
 
-def test_without_a_trained_pack_the_picture_is_written_as_it_was_and_a_sentence_says_why(
+def test_where_a_pack_is_wanted_and_none_is_there_the_picture_stays_and_a_sentence_says_why(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.undo()  # with the packs as they are shipped
@@ -59,18 +63,74 @@ def test_without_a_trained_pack_the_picture_is_written_as_it_was_and_a_sentence_
     example = Path(__file__).parents[2] / "examples/hand.png"
     report = tmp_path / "report.json"
 
-    assert run("refine", example, "-o", tmp_path / "out.png", "--json", report) == cli.OK
+    options = ("--engine", "pack", "--json", report)
+    assert run("refine", example, "-o", tmp_path / "out.png", *options) == cli.OK
 
     assert (tmp_path / "out.png").read_bytes() == example.read_bytes()
     said = capsys.readouterr().err
-    assert said.count("No trained pack for hands and faces is installed") == 1
+    assert said.count("No trained pack for hands is installed") == 1
+    assert "faces" not in said  # the picture shows none
     assert "setup official`" in said
     assert "`--pack demo` demonstrates the method" in said
     [told] = json.loads(report.read_text())
     assert told["message"] == "0 of 1 parts refined."
     assert told["parts"][0]["outcome"] == "kept"
-    assert "pack" in told["parts"][0]["reason"]
-    assert any("No trained pack" in note for note in told["notes"])
+    assert told["parts"][0]["reason"].startswith("No trained pack for hands is installed")
+
+
+@pytest.fixture
+def bent(tmp_path, models_of, monkeypatch):
+    """A picture of a malformed hand, which is found; there is no pack."""
+    pair = sample(1_000_000_019, 256, "bent finger")
+    hand = Part("hand", pair.part, around(pair.joints), 1.0, pair.joints)
+    models = models_of([hand], packs=())
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.paint.own_skin.WRONG", EVERY_FINGER)
+    Image.fromarray(pair.malformed).save(tmp_path / "in.png")
+    return models
+
+
+def test_without_any_weights_a_hand_is_repaired_and_the_file_says_how(bent, tmp_path, capsys):
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+
+    assert run("refine", source, "-o", target, "--no-gate", "--no-judge") == cli.OK
+
+    said = capsys.readouterr().err
+    assert "1 of 1 parts refined. The transplant repaints with the picture's own skin." in said
+    assert "No trained pack" not in said
+    with Image.open(source) as given, Image.open(target) as made:
+        assert made.tobytes() != given.tobytes()
+        assert "RealisHuman gate: False" in made.info["parameters"]
+        assert 'RealisHuman engines: "hand: transplant"' in made.info["parameters"]
+        assert "packs" not in made.info["parameters"]
+
+
+def test_a_hand_that_looks_right_is_left_alone_and_inspect_says_so_first(
+    bent, says, tmp_path, capsys, monkeypatch
+):
+    bent.judge = lambda *_: says(0.01)
+    monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_: bent)
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+
+    assert run("inspect", source, "-o", tmp_path / "sheet.png") == cli.OK
+    said = capsys.readouterr().err
+    assert "1 part found, 0 would be refined." in said
+    assert "left alone: it looks right already" in said
+    assert run("refine", source, "-o", target) == cli.OK
+    assert "kept: it looks right already" in capsys.readouterr().err
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_how_to_get_a_pack_is_said_once_for_all_pictures(bent, tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        (tmp_path / "many").mkdir(exist_ok=True)
+        (tmp_path / f"many/{name}.png").write_bytes((tmp_path / "in.png").read_bytes())
+
+    assert run("refine", tmp_path / "many", "-o", tmp_path / "out", "--engine", "pack") == cli.OK
+
+    said = capsys.readouterr().err
+    assert said.count("setup official`") == 1
+    assert said.count("hand kept: No trained pack for hands is installed, so they are left al") == 3
 
 
 @pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
@@ -227,7 +287,8 @@ def test_installed_packs_are_listed_with_what_is_lacking(tmp_path, hand_pack, ca
 
     assert "mine.safetensors" in listed
     assert "random" in listed
-    assert "No trained pack for hands and faces" in listed
+    assert "pack for hands is installed: they are repaired with the picture's own skin" in listed
+    assert "No trained pack for faces is installed, so they are left alone" in listed
 
 
 def test_ctrl_c_leaves_no_half_written_file(picture, tmp_path, hand_pack, monkeypatch):
@@ -247,7 +308,8 @@ def test_the_doctor_says_what_works(capsys):
 
     text = capsys.readouterr().out
     assert "embedded detector, run by CPUExecutionProvider" in text
-    assert "missing  hands" in text
+    assert "ok       hands: repaired with the picture's own skin" in text
+    assert "missing  faces" in text
     assert re.search("pictures: .*BMP, JPEG, PNG, TIFF, WEBP", text)
     assert "pillow-heif" in text or "HEIF are read" in text
 
@@ -366,11 +428,12 @@ def test_inspect_counts_what_refine_would_do(
     hands = [flat_hand(120, 120, 100), flat_hand(360, 120, 80)]
     for packs, said in (
         ([hand_pack], "2 parts found, 2 would be refined."),
-        ([], "2 parts found, 0 would be refined; no pack is in use for 2 hands."),
+        ([], "2 parts found, 0 would be refined; nothing repaints 2 hands."),
     ):
         models = models_of(hands, packs)
         monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_, models=models: models)
-        assert run("inspect", tmp_path / "in.png", "-o", tmp_path / "sheet.png") == cli.OK
+        options = ("--engine", "pack")
+        assert run("inspect", tmp_path / "in.png", "-o", tmp_path / "sheet.png", *options) == cli.OK
         assert said in capsys.readouterr().err
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from realishuman.cli.main import main
 from realishuman.evaluate.scorer import EXTRACTOR
@@ -11,6 +12,7 @@ from realishuman.packs.pack import Pack
 from realishuman.packs.pack_writer import Entry, write_pack
 from realishuman.settings import PRESETS
 from realishuman.synthetic.malform import KINDS
+from realishuman.synthetic.sample import sample
 
 
 def command(task, folder, pack, *more):
@@ -31,7 +33,7 @@ def test_pairs_are_reported_with_both_poses_and_as_random(hand_pack, few_pairs, 
         ("repaired", "estimated"),
     ]  # fmt: skip
     assert all(row["most"] == 0 for row in content["rows"])
-    assert content["facts"]["seeds"] == "1000000000 to 1000000000"
+    assert content["facts"]["pairs"] == "seeds 1000000000 to 1000000000, side 96"
     assert [each["method"] for each in content["distances"]] == [
         "malformed input", "repaired, true pose", "repaired, estimated pose",
     ]  # fmt: skip
@@ -140,3 +142,33 @@ def test_a_damaged_first_picture_does_not_end_the_comparison(pair, tmp_path, cap
     assert main(["evaluate", "folders", *where, "-o", str(tmp_path / "s"), "--quiet"]) == 1
     assert "nothing could be compared" in capsys.readouterr().err
     assert not (tmp_path / "s" / "report.json").exists()
+
+
+def test_photographs_made_malformed_are_repaired_without_a_pack(tmp_path, monkeypatch):
+    """A rendered good hand stands in for a photograph of one."""
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    picture = sample(1_000_000_019, 256, "bent finger").clean
+    Image.fromarray(picture).save(photographs / "hand.png")
+
+    code = main(
+        ["evaluate", "pairs", "-o", str(tmp_path / "report"), "--photographs", str(photographs),
+         "--count", "1", "--poses", "true", "--no-gate", "--no-judge", "--no-harm", "--device",
+         "cpu", "--quiet"]
+    )  # fmt: skip
+
+    content = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert code == 0
+    assert content["facts"]["pack"] == "none"
+    assert content["facts"]["pairs"] == "of photographs, 1"
+    assert content["weights"] == "none"
+
+
+def test_a_pack_that_is_asked_for_and_not_there_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
+
+    code = main(["evaluate", "pairs", "-o", str(tmp_path / "report"), "--engine", "pack"])
+
+    assert code == 3
+    assert "no trained pack for hands is installed" in capsys.readouterr().err

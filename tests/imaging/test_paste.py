@@ -13,7 +13,16 @@ from PIL import Image
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour, match_parts
 from realishuman.imaging.crop import Crop, extract
-from realishuman.imaging.paste import Fade, paste, radial_fade, silhouette
+from realishuman.imaging.modes import eight_bit
+from realishuman.imaging.paste import (
+    Fade,
+    Patch,
+    PixelPatch,
+    compose,
+    paste,
+    radial_fade,
+    silhouette,
+)
 from tests.recorded import GOLDEN, SAMPLES, needs_golden, needs_samples
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging"
@@ -380,3 +389,83 @@ def test_the_patch_paste_is_close_to_the_official_whole_picture_paste(name):
     assert difference.mean() < 1.2
     middle = slice(len(difference) // 3, -(len(difference) // 3))
     assert difference[middle, middle].max() <= 3
+
+
+def pixel_patch(picture, left, top, after, **options):
+    """A patch that puts `after` into a picture of 8 bits, where it differs."""
+    height, width = after.shape[:2]
+    before = picture[top : top + height, left : left + width]
+    return PixelPatch(1, left, top, before, after, **options)
+
+
+def composed(picture, *patches):
+    return compose(picture, patches, feather="silhouette", colour_match=True)
+
+
+def test_what_was_repainted_at_the_pictures_pixels_is_put_there_unchanged():
+    picture = noise(60, 50, 3)
+    after = picture[20:40, 10:40].copy()
+    after[5:9, 7:20] = noise(4, 13, 3, seed=1)
+
+    result = composed(picture, pixel_patch(picture, 10, 20, after))
+
+    np.testing.assert_array_equal(result[20:40, 10:40], after)
+    result[20:40, 10:40] = picture[20:40, 10:40]
+    np.testing.assert_array_equal(result, picture)
+
+
+def test_only_pixels_that_differ_are_pasted_over_what_lies_below():
+    picture = noise(60, 50, 3)
+    first, second = picture[10:30, 10:30].copy(), picture[10:30, 10:30].copy()
+    first[:10] ^= 255
+    second[15:] ^= 255
+
+    result = composed(
+        picture, pixel_patch(picture, 10, 10, first), pixel_patch(picture, 10, 10, second)
+    )
+
+    np.testing.assert_array_equal(result[10:20, 10:30], first[:10])
+    np.testing.assert_array_equal(result[25:30, 10:30], second[15:])
+
+
+def test_what_lies_behind_is_pasted_first_whatever_kind_of_patch_it_is():
+    picture, crop = noise(80, 80, 3), Crop(Box(0, 0, 64, 64), 64)
+    m = disc(64, 20)
+    behind = Patch(2, torch.ones(3, 64, 64), crop, m, m, covered=1)
+    front = pixel_patch(picture, 16, 16, picture[16:48, 16:48] ^ 255)
+
+    result = composed(picture, front, behind)
+
+    np.testing.assert_array_equal(result[16:48, 16:48], front.after)
+    assert (result != picture)[50:].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_16_bits_the_finer_ones_stay(seed):
+    random = np.random.default_rng(seed)
+    deep = random.integers(0, 65536, (40, 40, 3), np.uint16)
+    eight = eight_bit(deep)
+    after = eight[5:25, 5:25].copy()
+    after[3:9, 3:9, 1] = random.integers(0, 256, (6, 6))
+
+    result = composed(deep, pixel_patch(eight, 5, 5, after))
+
+    inside = result[5:25, 5:25]
+    np.testing.assert_array_equal(eight_bit(inside), after)
+    same = after == eight[5:25, 5:25]
+    np.testing.assert_array_equal(inside[same], deep[5:25, 5:25][same])
+    finer = deep.astype(int) - 257 * eight.astype(int)
+    moved = inside.astype(int) - 257 * after.astype(int)
+    free = (after > 0) & (after < 255)
+    np.testing.assert_array_equal(moved[free], finer[5:25, 5:25][free])
+
+
+def test_a_patch_in_grey_has_no_colour_there():
+    grey = np.repeat(smooth(90, 90)[..., :1], 3, axis=2)
+    after = grey[30:60, 30:60].copy()
+    after[5:20, 5:20] = (200, 150, 120)
+
+    result = composed(grey, pixel_patch(grey, 30, 30, after))
+
+    assert (result != grey).any()
+    assert (np.ptp(result, axis=2) == 0).all()

@@ -15,17 +15,6 @@ from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 
 
-class Says:
-    """A judge network with an answer per picture, by the picture's mean; the last is for others."""
-
-    def __init__(self, *answers):
-        self.answers, self.asked = list(answers), []
-
-    def malformed(self, picture, part, mesh):
-        self.asked.append(part)
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]
-
-
 class FindsThere:
     """A detector that finds a hand's keypoints moved by so many pixels, unsurely, or nothing."""
 
@@ -40,11 +29,6 @@ class FindsThere:
             return []
         keypoints = self.part.keypoints + np.float32(self.moved)
         return [Part(self.part.kind, self.part.side, around(keypoints), 0.1, keypoints)]
-
-
-@pytest.fixture
-def says():
-    return Says
 
 
 @pytest.fixture
@@ -74,7 +58,7 @@ def as_demo():
     def make(models, network):
         pack = models.packs["hand"]
         models.packs["hand"] = replace(pack, header=replace(pack.header, weights="demo"))
-        models.judge = lambda kind: network
+        models.judge = lambda *_: network
         return models
 
     return make

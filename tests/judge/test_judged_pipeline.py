@@ -9,11 +9,11 @@ import pytest
 
 from realishuman.judge import verdict
 from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
-from realishuman.packs.pack import Pack
 from realishuman.pipeline.refine import refine, refine_all
+from realishuman.pipeline.standalone import open_models
 from realishuman.settings import Settings
 
-FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0, gate=False)
 
 
 @pytest.fixture(autouse=True)
@@ -96,39 +96,20 @@ def test_the_detector_is_left_out_of_the_judgement_on_request(
 
 def test_random_weights_are_never_judged(picture, models_of, flat_hand, says):
     models, network = models_of([flat_hand(120, 130, 120)]), says(0.2, 0.7)
-    models.judge = lambda kind: network
+    models.judge = lambda *_: network
 
     assert refine(picture, models, FAST).parts[0].outcome == "refined"
     assert network.asked == []
 
 
-def test_good_parts_are_skipped_only_when_asked_and_nothing_is_sampled_for_them(
-    picture, models_of, flat_hand, as_demo, says
-):
-    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.01))
-
-    result = refine(picture, models, replace(FAST, skip_good=True))
-
-    np.testing.assert_array_equal(result.image, picture)
-    assert "looks right already" in result.parts[0].reason
-    assert "stage one" not in result.seconds
-
-
-def test_a_part_that_may_be_malformed_is_not_skipped(picture, models_of, flat_hand, as_demo, says):
-    models = as_demo(models_of([flat_hand(120, 130, 120)]), says(0.9, 0.9, 0.1))
-
-    result = refine(picture, models, replace(FAST, skip_good=True))
-
-    assert result.parts[0].outcome == "refined"
-
-
-def test_the_built_in_judge_is_for_demo_packs_of_its_kind_alone(hand_pack):
-    header = Pack.open(hand_pack).header
-
-    assert built_in(replace(header, weights="demo")) == FOLDER / "hand.onnx"
-    for other in (header, replace(header, weights="trained")):
-        assert built_in(other) is None
-    assert built_in(replace(header, weights="demo", kind="foot")) is None
+def test_every_hand_has_a_built_in_judge_that_of_the_demo_pack_is_its_own_and_a_face_has_none():
+    assert built_in("hand") == FOLDER / "photographed-hand.onnx"
+    assert built_in("hand", rendered=True) == FOLDER / "hand.onnx"
+    assert built_in("face") is None
+    bare, demo = open_models([], "cpu"), open_models("demo", "cpu")
+    assert isinstance(bare.judge("hand"), JudgeNetwork)
+    assert demo.judge("hand") is not demo.judge("hand", "transplant")
+    assert bare.judge("face") is None
 
 
 def test_the_built_in_judge_opens_and_is_small(picture, prepared):

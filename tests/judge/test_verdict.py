@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.imaging.boxes import around
-from realishuman.judge.verdict import GOOD, SUSPECT, compare, good_already
+from realishuman.judge.verdict import SUSPECT, compare
 
 
 @pytest.fixture
@@ -116,12 +116,6 @@ def test_keypoints_are_looked_for_where_the_part_was(picture, prepared, detector
 
     (given,) = detector.given
     assert (given.kind, given.box) == ("hand", prepared.part.box)
-
-
-def test_a_part_is_good_already_below_the_limit_only(picture, prepared, says):
-    assert "looks right already" in good_already(picture, prepared, says(GOOD / 2))
-    assert good_already(picture, prepared, says(GOOD)) == ""
-    assert GOOD == 0.1
 
 
 def test_what_is_as_likely_malformed_as_not_may_be_repaired(picture, prepared, detector, says):

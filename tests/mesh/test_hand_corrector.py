@@ -18,11 +18,13 @@ from realishuman.errors import ModelError
 from realishuman.imaging.boxes import around
 from realishuman.mesh.embedded_hand import EmbeddedHand, metric
 from realishuman.mesh.hand_corrector import (
-    FILE,
     JOINTS,
     KNUCKLES,
     MARGIN,
+    PHOTOGRAPHED,
+    RENDERED,
     SIDE,
+    STAYS,
     HandCorrector,
     given,
     view,
@@ -341,7 +343,7 @@ def test_landmarks_that_no_hand_has_are_refused_before_the_network_sees_them(ech
 def test_another_network_is_refused_by_name(tmp_path):
     with pytest.raises(ModelError, match=r"none\.onnx is missing"):
         HandCorrector(tmp_path / "none.onnx")
-    judge = FILE.parents[2] / "judge" / "hand.onnx"
+    judge = RENDERED.parents[2] / "judge" / "hand.onnx"
     with pytest.raises(ModelError, match=r"hand\.onnx"):
         HandCorrector(judge)
 
@@ -366,4 +368,24 @@ def test_the_built_in_corrector_brings_landmarks_of_malformed_hands_nearer_to_th
     before, after = np.mean(errors, axis=0)
     assert len(errors) >= 5
     assert after < 0.9 * before
-    assert FILE.stat().st_size < 4e6
+    assert RENDERED.stat().st_size < 4e6
+
+
+@pytest.mark.parametrize(("stays", "moves"), [(0.01, True), (0.5, False)])
+def test_a_finger_that_would_hardly_move_stays_as_it_was_found(tmp_path, stays, moves):
+    corrector = HandCorrector(network(tmp_path / "moves.onnx", move=0.1), stays)
+    part = hand(5)
+
+    (after,) = corrector.correct(PICTURE, [part], [unit(part)])
+
+    apart = np.abs(after.keypoints - part.keypoints)[:, :2].max()
+    assert (apart > 1) == moves
+
+
+def test_the_built_in_corrector_for_photographs_is_small_and_answers():
+    assert PHOTOGRAPHED.stat().st_size < 4e6
+    part = hand(5)
+
+    (after,) = HandCorrector(PHOTOGRAPHED, STAYS).correct(PICTURE, [part], [unit(part)])
+
+    assert np.isfinite(after.keypoints).all()

@@ -10,7 +10,7 @@ import pytest
 
 from realishuman.imaging.masks import make_masks
 from realishuman.mesh.base import Mesh
-from realishuman.paint.transplant import transplant
+from realishuman.paint.transplant import EVERY_FINGER, transplant
 from realishuman.settings import PRESETS
 from realishuman.synthetic.sample import sample
 
@@ -46,9 +46,9 @@ def sharpness(picture, where):
     return np.square(cv2.Laplacian(grey, cv2.CV_32F)[inside]).mean()
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_bent_finger_comes_nearer_to_the_good_one_and_stays_sharp(pair, allowed, whole):
-    picture = painted(pair, allowed, whole=whole)
+@pytest.mark.parametrize("wrong", [None, EVERY_FINGER], ids=["found", "every"])
+def test_a_bent_finger_comes_nearer_to_the_good_one_and_stays_sharp(pair, allowed, wrong):
+    picture = painted(pair, allowed, wrong=wrong)
 
     before, after = (psnr(p, pair.clean, pair.changed) for p in (pair.malformed, picture))
     assert after > before + 3  # dB
@@ -120,3 +120,37 @@ def test_a_hand_cut_by_the_border_is_painted(pair, allowed):
 
     assert done is not None
     assert done.pixels.dtype == np.uint8
+
+
+def test_the_tips_of_long_fingers_do_not_stay_floating_beyond_m_d():
+    """What may change ends close around the good hand; the tips lie beyond it."""
+    pair = sample(1_000_000_411, 256, "stretched finger")
+    near = cv2.dilate(pair.mask.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    tips = pair.changed & ~cv2.dilate(near.astype(np.uint8), np.ones((7, 7))).astype(bool)
+
+    done = transplant(pair.malformed, pair.mesh, near)
+    picture = done.onto(pair.malformed)
+
+    before, after = (
+        np.abs(p[tips].astype(int) - pair.clean[tips]).mean() for p in (pair.malformed, picture)
+    )
+    assert tips.sum() > 100
+    assert done.torn or after < 0.3 * before
+
+
+def test_a_tip_that_must_stay_is_said_to_be_torn_off(pair):
+    """A band across the finger may change, its tip beyond may not, and lies too far away."""
+    joints = pair.mesh.joints[:, :2]
+    length = np.ptp(joints, axis=0).max()
+    picture = pair.clean.copy()
+    skin = np.median(picture[pair.mask], axis=0)
+    tip = joints[12] + (joints[12] - joints[9]) / np.linalg.norm(joints[12] - joints[9]) * length
+    line = np.zeros(pair.mask.shape, np.uint8)
+    ends = [tuple(int(v) for v in np.round(point)) for point in (joints[12], tip)]
+    cv2.line(line, ends[0], ends[1], 1, 9)
+    picture[line.astype(bool)] = skin
+    small = cv2.dilate(pair.mask.astype(np.uint8), np.ones((5, 5))).astype(bool)
+
+    done = transplant(picture, pair.mesh, small, wrong=EVERY_FINGER)
+
+    assert done.torn

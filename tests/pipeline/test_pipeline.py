@@ -107,12 +107,15 @@ def test_random_weights_are_called_random_in_the_result(picture, models_of, flat
     assert json.loads(json.dumps(result.report()))["parts"][0]["outcome"] == "refined"
 
 
-def test_without_a_pack_the_part_is_kept_and_the_report_says_so(picture, models_of, flat_hand):
-    result = refine(picture, models_of([flat_hand(210, 180, 160)], packs=()), FAST)
+def test_where_a_pack_is_asked_for_and_none_is_there_the_part_is_kept_and_the_report_says_so(
+    picture, models_of, flat_hand
+):
+    models = models_of([flat_hand(210, 180, 160)], packs=())
+    result = refine(picture, models, replace(FAST, engine="pack"))
 
     np.testing.assert_array_equal(result.image, picture)
     assert result.parts[0].outcome == "kept"
-    assert "no pack for hands" in result.parts[0].reason
+    assert result.parts[0].reason == "No pack for hands is in use, so they are left alone."
 
 
 def test_a_15_pixel_hand_is_left_alone(picture, models_of, flat_hand):

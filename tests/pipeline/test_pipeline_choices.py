@@ -228,7 +228,7 @@ def test_the_judge_is_asked_unless_the_user_or_a_named_preset_says_otherwise(
     )
     models = models_of([flat_hand(210, 150, 160)], packs=(trained_pack,))
 
-    result = refine(picture, models, replace(FAST, steps=2, **chosen))
+    result = refine(picture, models, replace(FAST, gate=False, steps=2, **chosen))
 
     assert len(calls) == asked
     assert result.parts[0].outcome == ("kept" if asked else "refined")
@@ -246,7 +246,7 @@ def test_both_hands_of_a_crop_are_judged_and_the_worse_decides(
     monkeypatch.setattr(repaint, "compare", compare)
     models = models_of(hands_of_one_square(flat_hand), packs=(trained_pack,))
 
-    result = refine(picture, models, replace(FAST, crop="released"))
+    result = refine(picture, models, replace(FAST, gate=False, crop="released"))
 
     assert judged == [1, 2]
     assert [part.reason for part in result.parts] == ["worse", "worse"]

@@ -32,7 +32,7 @@ def test_a_pack_may_be_named_in_all_ways(hand_pack, as_):
     models = open_models(as_(hand_pack), "cpu")
 
     assert models.packs["hand"].path == hand_pack
-    assert models.remarks == ()
+    assert (models.remarks, models.lacking) == ((), {})
 
 
 def test_without_packs_those_that_are_installed_are_taken(tmp_path, monkeypatch, hand_pack):
@@ -41,7 +41,7 @@ def test_without_packs_those_that_are_installed_are_taken(tmp_path, monkeypatch,
 
     without = open_models(device="cpu")
     assert without.packs == {}
-    assert "hand" in without.remarks[0]
+    assert list(without.lacking) == ["hand", "face"]
 
     monkeypatch.setattr(
         standalone, "named_packs", lambda names, kinds: [hand_pack][: 1 - len(names)]

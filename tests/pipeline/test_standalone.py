@@ -90,11 +90,22 @@ def test_without_names_trained_packs_run_and_no_others(folder, hand_pack, traine
         assert [path.name for path in packs] == ["random-face.safetensors"]
 
 
-def test_a_run_without_names_says_what_is_lacking_one_with_names_does_not(folder):
-    [said] = standalone.remarks(("hand", "face"), named=False)
+def test_each_kind_without_a_trained_pack_has_its_sentence(folder, trained_pack):
+    shutil.copy(trained_pack, folder / "mine.safetensors")
 
-    assert said.startswith("No trained pack for hands and faces")
-    assert standalone.remarks(("hand", "face"), named=True) == ()
+    [(kind, said)] = standalone.lacking(("hand", "face")).items()
+
+    assert kind == "face"
+    assert said.startswith("No trained pack for faces is installed")
+
+
+def test_what_may_be_a_pack_and_is_passed_over_is_told(folder):
+    assert standalone.remarks() == ()
+    (folder / "broken.safetensors").write_bytes(b"no pack")
+
+    [said] = standalone.remarks()
+
+    assert "broken.safetensors" in said
 
 
 def test_the_official_packs_come_with_the_way_to_make_them(folder):

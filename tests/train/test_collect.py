@@ -202,3 +202,10 @@ def test_bad_pictures_among_good_ones_end_with_code_1(pictures, config_file, tmp
     said = capsys.readouterr().err
     assert "cut.png is damaged or cut off" in said
     assert "2 pictures could not be used" in said
+
+
+def test_hands_that_look_right_are_those_to_learn_from(pictures, to, says, monkeypatch):
+    """The gate would leave them alone."""
+    monkeypatch.setattr("realishuman.pipeline.models.Models.judge", lambda *_: says(0.0))
+
+    assert collect(pictures, to("crops"), 1).crops >= 3

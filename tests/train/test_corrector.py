@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 from realishuman.cli.main import main
 from realishuman.detect.embedded import EmbeddedDetector
@@ -39,6 +40,7 @@ from realishuman.train.corrector_data import (
     Hands,
     load_hands,
     make_hands,
+    make_photographed_hands,
     stacked,
     varied,
 )
@@ -292,3 +294,29 @@ def test_training_goes_on_where_it_was_and_writes_the_same_file(
     session = onnxruntime.InferenceSession(str(written["whole"]))
     about = session.get_modelmeta().custom_metadata_map
     assert (about["steps"], about["hands"]) == ("3", "seeds 5000000 to 5000007")
+
+
+def test_hands_of_photographs_are_learnt_from_where_they_are_found(tmp_path):
+    """A rendered good hand stands in for one; what cannot be read is passed over."""
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    Image.fromarray(sample(1_000_000_019, 256, "bent finger").clean).save(photographs / "hand.png")
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(photographs / "none.png")
+    (photographs / "broken.png").write_bytes(b"no picture")
+
+    paths = make_photographed_hands(tmp_path / "hands", sorted(photographs.iterdir()), 1)
+    made = load_hands(paths)
+
+    assert made.malformed.tolist() == [False, True]
+    apart = np.linalg.norm((made.found - made.good)[..., :2], axis=2).mean(axis=1)
+    size = np.ptp(made.good[0, :, :2], axis=0).max()
+    assert apart[0] < 0.02 * size  # of the photograph itself what is found is the truth
+    assert (made.crops[0] != made.crops[1]).any()
+
+
+def test_photographs_without_a_hand_make_an_empty_file(tmp_path):
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "none.png")
+
+    paths = make_photographed_hands(tmp_path / "hands", [tmp_path / "none.png"], 1)
+
+    assert load_hands(paths).crops.shape == (0, STORED, STORED, 3)

@@ -62,8 +62,8 @@ class PaintingEngine:
     def pack_files(self):
         return ["mine.safetensors"]
 
-    def outlook(self, parts, packs):
-        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']}."]
+    def outlook(self, parts, packs, engine="auto"):
+        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']} by {engine}."]
 
     def release(self):
         self.released += 1

@@ -26,7 +26,19 @@ MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 IMG2IMG_ONLY = ("inpaint_parts", "skip_img2img")  # names of fields
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ("parts", "preset", "hand_pack", "face_pack", "inpaint_parts", "skip_img2img")),
+    (
+        "",
+        (
+            "parts",
+            "engine",
+            "hand_pack",
+            "face_pack",
+            "gate",
+            "preset",
+            "inpaint_parts",
+            "skip_img2img",
+        ),
+    ),
     (
         "Find",
         (
@@ -94,10 +106,10 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     # outside of the accordion, which ticking its box leaves closed
     said = gradio.HTML(_at_start(), elem_id=elem_id("outlook"))
     packs = [made[name] for name in PACKS]
-    inputs = [made[switch.name], made["parts"], *packs]
+    inputs = [made[switch.name], made["parts"], made["engine"], *packs]
     for event in (refresh.click, made[switch.name].change):
         event(_looked_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
-    for one in (made["parts"], *packs):
+    for one in (made["parts"], made["engine"], *packs):
         one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
     for name in hidden:
         made[name].visible = False
@@ -131,7 +143,7 @@ def lay_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, 
     return made
 
 
-def _looked_again(enabled: bool, parts: Sequence[str], *packs: str) -> list[object]:
+def _looked_again(enabled: bool, parts: Sequence[str], wish: str, *packs: str) -> list[object]:
     """What a run will do, and the pack files there are now."""
     import gradio
 
@@ -142,11 +154,11 @@ def _looked_again(enabled: bool, parts: Sequence[str], *packs: str) -> list[obje
     except RealisHumanError:  # the outlook says it
         files = [AUTO]
     choices = [gradio.update(choices=files) for _ in packs]
-    return [gradio.update(value=_if_on(enabled, parts, *packs)), *choices]
+    return [gradio.update(value=_if_on(enabled, parts, wish, *packs)), *choices]
 
 
-def _if_on(enabled: bool, parts: Sequence[str], *packs: str) -> str:
-    return outlook(parts, *packs) if enabled else ""
+def _if_on(enabled: bool, parts: Sequence[str], wish: str, *packs: str) -> str:
+    return outlook(parts, wish, *packs) if enabled else ""
 
 
 def _at_start() -> str:
@@ -160,16 +172,20 @@ def _at_start() -> str:
     parts = at_start["parts"]
     if not at_start[FIELDS[0].name] or not isinstance(parts, list):
         return ""
-    return outlook(parts, *(str(at_start[name]) for name in PACKS))
+    return outlook(parts, *(str(at_start[name]) for name in ("engine", *PACKS)))
 
 
-def outlook(parts: Sequence[str], *packs: str) -> str:
-    """What a run will do that its user may not expect, as HTML; packs in the order of PACKS."""
+def outlook(parts: Sequence[str], wish: str, *packs: str) -> str:
+    """What a run will do that its user may not expect, as HTML.
+
+    wish   the setting `engine`.
+    packs  in the order of PACKS.
+    """
     from realishuman.webui.host.engine import engine
 
     try:
         chosen = {kind: name or AUTO for kind, name in zip(PART_KINDS, packs, strict=True)}
-        lines = engine().outlook(parts or (), chosen)
+        lines = engine().outlook(parts or (), chosen, wish or AUTO)
     except RealisHumanError as error:
         lines = [str(error)]
     return outlook_html(lines)

@@ -11,7 +11,7 @@ from PIL import Image
 from realishuman.files.whole import fitting_name
 from realishuman.imaging.formats import HOLDS
 from realishuman.imaging.handed import pixels_of
-from realishuman.packs.store import TRAINED
+from realishuman.packs.store import DEMO, RANDOM
 from realishuman.webui.foreign import SavedImage
 from realishuman.webui.generation.job import JOB
 from realishuman.webui.options import SAVE, option
@@ -27,6 +27,7 @@ STEPS = {  # what the user may choose -> the name of the step in Result.steps
     "ring": "3-ring",
     "stage one": "4-stage-one",
     "stage two": "5-stage-two",
+    "own skin": "4-own-skin",
 }
 
 
@@ -42,7 +43,7 @@ def needs_steps(names: Collection[str]) -> bool:
 
 def also_before(names: Collection[str], result: Result) -> Collection[str]:
     """What to save of this result: the picture as it was, too, where the weights may spoil it."""
-    return names if set(result.weights.values()) <= {TRAINED} else {BEFORE, *names}
+    return {BEFORE, *names} if {DEMO, RANDOM} & set(result.weights.values()) else names
 
 
 def pictures(before: Image.Image, result: Result, names: Collection[str]) -> dict[str, Image.Image]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from realishuman.errors import PackError
 from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
+from realishuman.pipeline.engines import engine_of, why_left_alone
 from realishuman.progress import Progress
-from realishuman.settings import AUTO, PART_KINDS, Settings
+from realishuman.settings import AUTO, PACK, PART_KINDS, Settings
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
@@ -89,6 +90,7 @@ class Engine:
                 )
                 self._key = key
             self._models.remarks = _remarks(there, packs or {}, kinds)
+            self._models.lacking = _lacking(there, packs or {}, kinds)
             return self._models
 
     def provider(self) -> str:
@@ -119,20 +121,27 @@ class Engine:
         sets = (set_of(pack) for pack in installed(folder).packs)
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
-    def outlook(self, kinds: Sequence[str], packs: Mapping[str, str] | None = None) -> list[str]:
+    def outlook(
+        self, kinds: Sequence[str], packs: Mapping[str, str] | None = None, engine: str = AUTO
+    ) -> list[str]:
         """What a run will do that its user may not expect, a sentence each; opens no network.
 
         kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
+        engine        the setting of that name.
         """
         packs, there = packs or {}, installed(self._host().models_folder())
-        lines = []
+        lacking, lines = _lacking(there, packs, kinds), []
         for kind in kinds:
             try:
-                pack = there.pick(kind, packs.get(kind, AUTO))
+                wanted = kind in _packed([kind], engine)
+                pack = there.pick(kind, packs.get(kind, AUTO)) if wanted else None
             except PackError as error:
                 lines.append(f"Pictures are left as they are: {error}")
                 continue
-            if pack is not None and pack.header.weights in _WARNING:
+            painted = engine_of(kind, engine, pack is not None)
+            if not painted:
+                lines.append(why_left_alone(kind, engine, lacking))
+            elif pack is not None and pack.header.weights in _WARNING:
                 lines.append(_WARNING[pack.header.weights].format(f"{kind}s"))
         return [*_remarks(there, packs, kinds), *lines]
 
@@ -173,7 +182,7 @@ class BoundEngine:
         from realishuman.pipeline.look import look
 
         with self.engine.working():
-            return look(image, self._models(settings.parts), settings, boxes, progress)
+            return look(image, self._models(settings), settings, boxes, progress)
 
     def refine(
         self,
@@ -195,7 +204,7 @@ class BoundEngine:
         with self.engine.working():
             return refine(
                 image,
-                self._models(settings.parts),
+                self._models(settings),
                 settings,
                 boxes=boxes,
                 found=found,
@@ -204,16 +213,21 @@ class BoundEngine:
                 keep_steps=keep_steps,
             )
 
-    def models(self) -> Models:
-        """The networks of these packs. Raises PackError as Engine.models."""
-        return self._models(self.choices.settings.parts)
+    def models(self, settings: Settings | None = None) -> Models:
+        """The networks of these packs, for settings or those chosen. PackError as Engine.models."""
+        return self._models(settings or self.choices.settings)
 
-    def kinds_without_pack(self) -> list[str]:
-        """Kinds of part that are left alone because there is no pack for them."""
-        packs = self.models().packs
-        return [kind for kind in PART_KINDS if kind not in packs]
+    def left_alone(self, settings: Settings) -> dict[str, str]:
+        """Kinds of part that nothing repaints with these settings, and why, as a sentence."""
+        models, engine = self._models(replace(settings, parts=PART_KINDS)), settings.engine
+        return {
+            kind: why_left_alone(kind, engine, models.lacking)
+            for kind in PART_KINDS
+            if not engine_of(kind, engine, kind in models.packs)
+        }
 
-    def _models(self, kinds: Sequence[str]) -> Models:
+    def _models(self, settings: Settings) -> Models:
+        kinds = _packed(settings.parts, settings.engine)
         return self.engine.models(self.choices.packs, self.choices.detector_device, kinds)
 
 
@@ -233,11 +247,21 @@ def _chosen(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) ->
 
 
 def _remarks(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> tuple[str, ...]:
-    """What is lacking of the packs that nobody named, and what is passed over."""
+    """What is passed over of the packs that nobody named."""
+    automatic = any(packs.get(kind, AUTO) == AUTO for kind in kinds)
+    return tuple(there.passed_over()) if automatic else ()
+
+
+def _lacking(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> dict[str, str]:
+    """By kind of part without a trained pack, where none is named, how to get one."""
     automatic = [kind for kind in kinds if packs.get(kind, AUTO) == AUTO]
     sound = [kind for kind in automatic if not there.in_the_way(kind)]
-    lacking = there.without(sound, HOW, BY_NAME)
-    return tuple(filter(None, (lacking, *(there.passed_over() if automatic else ()))))
+    return {kind: why for kind in sound if (why := there.without([kind], HOW, BY_NAME))}
+
+
+def _packed(kinds: Sequence[str], engine: str) -> list[str]:
+    """Those of these kinds that a pack repaints where there is one: their packs must be sound."""
+    return [kind for kind in kinds if engine_of(kind, engine, True) == PACK]
 
 
 @functools.cache

@@ -41,7 +41,7 @@ BODY = {  # keys of a request, and what they are
     "draw": "true: /detect also returns the picture with everything it found drawn on it",
     **{
         f"{kind}_pack": f"pack for {kind}s, like the script's argument of that name; auto: the "
-        f"trained one, or leave {kind}s alone if there is none"
+        "trained one, or none, if there is none"
         for kind in PART_KINDS
     },
 }
@@ -213,7 +213,9 @@ def detect(request: Request, engine: BoundEngine) -> dict[str, object]:
             "width": picture.rgb.shape[1],
             "height": picture.rgb.shape[0],
             "parts": _listed(found),
-            "provider": engine.models().detector_for(request.settings.detector).provider,
+            "provider": engine.models(request.settings)
+            .detector_for(request.settings.detector)
+            .provider,
         }
         if request.draw:
             result["image"] = _drawn(picture, found, request.settings, engine)
@@ -260,7 +262,7 @@ def _listed(found: Found) -> list[dict[str, object]]:
 
 
 def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: BoundEngine) -> str:
-    ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models())
+    ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models(settings))
     view = annotate(picture.rgb, found, ready)
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))
 

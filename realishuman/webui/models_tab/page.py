@@ -17,7 +17,8 @@ from realishuman.downloads.fetch import by_hand
 from realishuman.downloads.inventory import FeatureState, State, advice, features, states
 from realishuman.files.fingerprint import digest
 from realishuman.packs.store import EMBEDDED, TRAINED, Fault, installed, models_dir
-from realishuman.settings import PART_KINDS
+from realishuman.pipeline.engines import engine_of
+from realishuman.settings import AUTO, PART_KINDS
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PURPOSE = {  # shipped file -> what it is for, licence
@@ -27,8 +28,11 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "mediapipe/face_landmark.onnx": ("reads the outline of a face", "Apache-2.0"),
     "hand/template.npz": ("mesh of hands", "MIT"),
     "face/template.npz": ("mesh of faces", "Apache-2.0"),
-    "corrector/hand.onnx": ("corrects the joints of malformed rendered hands", "Apache-2.0"),
-    "judge/hand.onnx": ("judges whether a repaired hand is better than before", "Apache-2.0"),
+    "corrector/hand.onnx": ("corrects the joints of malformed hands", "Apache-2.0"),
+    "judge/hand.onnx": (
+        "judges whether a hand needs repair, and whether a repair is better",
+        "Apache-2.0",
+    ),
     "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
     "packs/demo-hand.safetensors": ("the demo pack for hands", "Apache-2.0"),
 }
@@ -188,6 +192,8 @@ def _broken(fault: Fault) -> ModelFile:
 def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
     """The pack with the released weights, which a user must make personally."""
     loss = f"{kind}s are left alone"
+    if engine_of(kind, AUTO, False):
+        loss = f"{kind}s are repaired with the picture's own skin"
     if others:
         loss += f" unless a pack is chosen by name ({', '.join(others)})"
     return ModelFile(

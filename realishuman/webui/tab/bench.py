@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.imaging.paste import Patch, compose
+from realishuman.imaging.paste import Patch, PixelPatch, compose
 from realishuman.imaging.picture import as_rgb
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
@@ -40,7 +40,7 @@ class Bench:
     digest    of the pixels, to notice another picture.
     rgb       (H, W, 3) uint8; alpha (H, W) uint8 or None.
     settings  what the parts were prepared with.
-    without_pack  kinds of part that are left alone, because no pack was chosen or is there.
+    left_alone  kinds of part that nothing repaints, and why, as a sentence.
     prepared  every part, ticked or not, in the order of their numbers.
     patches   refined parts, oldest first, at most one per number.
     result    of the latest run, None before it.
@@ -53,8 +53,8 @@ class Bench:
     settings: Settings
     found: Found
     prepared: tuple[PreparedPart, ...]
-    without_pack: tuple[str, ...]
-    patches: tuple[Patch, ...] = ()
+    left_alone: Mapping[str, str]
+    patches: tuple[Patch | PixelPatch, ...] = ()
     result: Result | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,8 +93,8 @@ def open_picture(
         alpha = None
     found = engine.find(rgb, settings, progress=progress)
     ready = _prepare_all(rgb, found, settings, engine)
-    without = tuple(engine.kinds_without_pack())
-    return Bench(digest_of(image), rgb, alpha, settings, found, ready, without)
+    left = engine.left_alone(settings)
+    return Bench(digest_of(image), rgb, alpha, settings, found, ready, left)
 
 
 def redraw_ring(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
@@ -108,8 +108,8 @@ def redraw_ring(bench: Bench, engine: BoundEngine, settings: Settings) -> Bench:
         ready = tuple(with_ring(one, settings) for one in bench.prepared)
     else:
         ready = _prepare_all(bench.rgb, bench.found, settings, engine)
-    without = tuple(engine.kinds_without_pack())
-    return replace(bench, settings=settings, prepared=ready, without_pack=without)
+    left = engine.left_alone(settings)
+    return replace(bench, settings=settings, prepared=ready, left_alone=left)
 
 
 def refine_parts(
@@ -133,7 +133,7 @@ def refine_parts(
     return replace(
         bench,
         settings=settings,
-        without_pack=tuple(engine.kinds_without_pack()),
+        left_alone=engine.left_alone(settings),
         patches=older + result.patches,
         result=result,
         facts=_state_facts(result, engine, settings),
@@ -151,13 +151,12 @@ def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
 def replace_parts(bench: Bench, found: Found, engine: BoundEngine, settings: Settings) -> Bench:
     """The bench with other parts; of what was refined nothing is kept."""
     ready = _prepare_all(bench.rgb, found, settings, engine)
-    without = tuple(engine.kinds_without_pack())
     return replace(
         bench,
         settings=settings,
         found=found,
         prepared=ready,
-        without_pack=without,
+        left_alone=engine.left_alone(settings),
         patches=(),
         result=None,
     )

@@ -22,11 +22,16 @@ TWINS = 0.5  # IoU from which two parts of a kind are one
 
 @dataclass(frozen=True)
 class _Place:
-    """What a line became. number is the part's before the edit, None if it is a new one."""
+    """What a line became.
+
+    number  the part's before the edit, None if it is a new one.
+    gate    what the gate says of it.
+    """
 
     part: Part
     mesh: Mesh
     number: int | None = None
+    gate: str = ""
 
 
 def apply_lines(
@@ -94,7 +99,8 @@ def _rebuilt(
     parts = [place.part for place in places]
     everything = replace(settings, parts=PART_KINDS)
     chosen = select(parts, everything, bench.rgb.shape[:2])
-    found = number_parts(chosen, [place.mesh for place in places])
+    gates = {number: place.gate for number, place in enumerate(places, start=1) if place.gate}
+    found = number_parts(chosen, [place.mesh for place in places]).with_gate(gates)
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
     patches = tuple(
         replace(patch, index=now[patch.index], joined=tuple(now[one] for one in patch.joined))
@@ -106,7 +112,7 @@ def _rebuilt(
 
 def _kept(bench: Bench, number: int) -> _Place:
     one = bench.found.parts[number - 1]
-    return _Place(one.part, one.mesh, number)
+    return _Place(one.part, one.mesh, number, one.gate)
 
 
 def _numbers(places: dict[int, _Place]) -> set[int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import cv2
@@ -97,11 +97,11 @@ def comparison(before: Pixels, after: Pixels) -> str:
 def part_list(
     found: Iterable[FoundPart],
     reports: Sequence[PartReport] = (),
-    without: Collection[str] = (),
+    left_alone: Mapping[str, str] | None = None,
 ) -> str:
     """A table of the parts: what they are, and what was or will be done with them.
 
-    without  kinds of part for which there is no pack.
+    left_alone  kinds of part that nothing repaints, and why, as a sentence.
     """
     told = {report.index: report for report in reports}
     rows = []
@@ -109,8 +109,8 @@ def part_list(
         part, why, report = one.part, one.reason, told.get(one.number)
         if report is not None:
             fate = report.outcome + (f": {report.reason}" if report.reason else "")
-        elif part.kind in without:
-            fate = f"left alone: there is no pack for {part.kind}s, or none is chosen"
+        elif never := (left_alone or {}).get(part.kind):
+            fate = never.removesuffix(".")
         else:
             fate = f"left alone unless ticked: {why}" if why else "will be refined if ticked"
         fate = f"{fate}. {part.note}" if part.note and report is None else fate

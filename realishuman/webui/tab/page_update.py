@@ -94,4 +94,4 @@ def _draw_stage(bench: Bench, ticked: Collection[int]) -> str:
 
 def _list_parts(bench: Bench) -> str:
     reports = bench.result.parts if bench.result else ()
-    return markup.part_list(bench.found.parts, reports, bench.without_pack)
+    return markup.part_list(bench.found.parts, reports, bench.left_alone)

@@ -278,7 +278,7 @@ class Page:
         redrawn = {"inputs": [token, parts, *values], "outputs": outputs, **quiet}
         made["redraw"].click(redraw, **redrawn)
         parts.input(redraw, **redrawn)
-        for name in ("margin", "preset", "hand_pack", "face_pack"):
+        for name in ("margin", "preset", "engine", "hand_pack", "face_pack"):
             self.settings[name].change(redraw, **redrawn)
         image.change(
             lambda token: updates(actions.forget(token)), inputs=[token], outputs=outputs, **quiet
@@ -300,7 +300,7 @@ class Page:
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
         packs = [self.settings[name] for name in PACKS]
-        looked = [self.settings["parts"], *packs]
+        looked = [self.settings["parts"], self.settings["engine"], *packs]
         for one in (image, *looked):  # also with a new picture: packs may have come since
             one.change(self.host.outlook, inputs=looked, outputs=[made["outlook"]], **quiet)
         self.models.connect(packs, self.models_tab)

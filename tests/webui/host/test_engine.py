@@ -16,7 +16,7 @@ from realishuman.webui.fields import choices_from
 from realishuman.webui.host.engine import Engine
 from realishuman.webui.host.progress import HostProgress, reserve
 
-FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3)
+FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3, gate=False, judge=False)
 
 
 class Host:
@@ -150,26 +150,50 @@ def test_a_pack_that_is_not_for_real_pictures_runs_only_when_named_and_says_so_b
     relabelled(hand_pack, folder / "x.safetensors", weights=weights, name=f"{weights}-hand")
 
     assert engine.models().packs == {}
-    [lacking] = engine.outlook(["hand"])
+    assert engine.outlook(["hand"]) == []  # the transplant takes them
+    [lacking] = engine.outlook(["hand"], engine="pack")
     assert lacking.startswith("No trained pack for hands")
     assert ('the pack choice "demo"' in lacking) is (weights == "demo")
     assert engine.models({"hand": weights}).packs["hand"].header.weights == weights
     [warning] = engine.outlook(["hand"], {"hand": weights})
     assert word in warning
+    assert engine.outlook(["hand"], {"hand": weights}, "transplant") == []
 
 
-def test_without_a_trained_pack_a_picture_stays_as_it_is_and_the_report_says_why(
+def test_where_a_pack_is_wanted_and_none_is_there_the_picture_stays_and_the_report_says_why(
     made, folder, picture
 ):
     engine, _ = made
     for path in folder.glob("*"):
         path.unlink()
 
-    result = bound(engine).refine(picture, FAST)
+    result = bound(engine).refine(picture, replace(FAST, engine="pack"))
 
     assert np.array_equal(result.image, picture)
     assert result.message == "0 of 2 parts refined."
-    assert result.notes[0].startswith("No trained pack for hands is installed")
+    for part in result.parts:
+        assert part.reason.startswith("No trained pack for hands is installed")
+        assert "Models page" in part.reason
+
+
+def test_the_transplant_repairs_hands_only_and_its_user_hears_so_before(made):
+    engine, _ = made
+    [face] = engine.outlook(["hand", "face"], engine="transplant")
+
+    assert face.startswith("The transplant repairs hands only, so faces are left alone")
+    alone = bound(engine).left_alone(replace(FAST, engine="transplant"))
+    assert alone == {"face": face}
+
+
+def test_a_damaged_pack_is_in_nobodys_way_who_wants_none(made, folder, picture, spoil):
+    engine, _ = made
+    for path in folder.glob("*"):
+        spoil(path, "cut")
+
+    with pytest.raises(PackError):
+        bound(engine).find(picture, FAST)
+    assert len(bound(engine).find(picture, replace(FAST, engine="transplant")).parts) == 2
+    assert engine.outlook(["hand"], engine="transplant") == []
 
 
 @pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
@@ -242,7 +266,7 @@ def test_found_parts_may_be_refined_by_number_without_a_second_search(made, pict
     engine, _ = made
     found = bound(engine).find(picture, FAST)
     engine.models().detector.parts = []
-    result = bound(engine).refine(picture, replace(FAST, judge=False), found=found, only=[2])
+    result = bound(engine).refine(picture, FAST, found=found, only=[2])
 
     assert [part.outcome for part in result.parts] == ["kept", "refined"]
 

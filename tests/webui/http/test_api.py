@@ -54,6 +54,33 @@ def test_refine_returns_the_picture_and_a_report(body, picture, engine_of, flat_
     assert not changed[:, :190].any()
 
 
+def test_detect_says_what_the_gate_says_and_only_overrules_it(
+    body, engine_of, flat_hand, trained_pack, says
+):
+    engine = engine_of([flat_hand(210, 160, 100)], packs=(trained_pack,))
+    engine.models().judge = lambda *_: says(0.01)
+    body["settings"]["judge"] = False
+
+    ((found,), (left,), (named,)) = (
+        detect(read_request(body, SMALL), engine)["results"],
+        refine(read_request(body, SMALL), engine)["results"],
+        refine(read_request({**body, "only": [1]}, SMALL), engine)["results"],
+    )
+
+    assert "it looks right already" in found["parts"][0]["reason"]
+    assert left["report"]["parts"][0]["reason"] == found["parts"][0]["reason"]
+    assert named["report"]["parts"][0]["outcome"] == "refined"
+
+
+def test_a_setting_of_an_earlier_version_is_refused_with_its_new_name(body):
+    body["settings"]["skip_good"] = True
+
+    with pytest.raises(RefusedError, match="skip_good is now gate") as refused:
+        read_request(body, SMALL)
+
+    assert refused.value.status == 422
+
+
 def test_a_picture_keeps_its_alpha_and_its_text(picture, engine_of, flat_hand):
     from PIL import PngImagePlugin
 

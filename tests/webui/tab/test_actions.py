@@ -112,7 +112,47 @@ def test_a_part_without_a_pack_is_not_promised_to_be_refined(engine_of, flat_han
     view = both.find(None, image, {"parts": ("hand", "face")})
 
     assert "will be refined if ticked</td></tr><tr><td>2" in view.table
-    assert "left alone: there is no pack for faces, or none is chosen" in view.table
+    assert ">No pack for faces is in use, so they are left alone<" in view.table
+
+
+@pytest.fixture
+def gated(engine_of, flat_hand, trained_pack, says):
+    """Actions on two hands of which the gate finds the first one good; and what it was asked."""
+    hands = [flat_hand(110, 160, 100), flat_hand(310, 160, 100)]
+    engine, network = engine_of(hands, packs=(trained_pack,)), says(0.01, 0.9)
+    engine.models().judge = lambda *_: network
+    return Actions(bind_to(engine), nullcontext, written), network
+
+
+def test_a_hand_that_the_gate_finds_good_is_shown_unticked_with_the_reason(gated, image):
+    actions, _ = gated
+
+    view = actions.find(None, image, {"gate": True})
+
+    assert view.ticks == (["1 right hand", "2 right hand"], ["2 right hand"])
+    assert "left alone unless ticked: it looks right already" in view.table
+    assert actions.find(None, image, {"gate": False}).ticks[1] == ["1 right hand", "2 right hand"]
+
+
+def test_ticking_it_repaints_it_all_the_same(gated, image):
+    actions, _ = gated
+    view = actions.find(None, image, {"gate": True})
+
+    done = actions.refine(view.token, image, ["1 right hand"], {"gate": True, "judge": False})
+
+    assert done.kept == (["1 right hand"],) * 2
+
+
+def test_an_edit_of_another_box_keeps_the_reason_and_asks_nobody_again(gated, image):
+    actions, network = gated
+    view = actions.find(None, image, {"gate": True})
+    lines = view.boxes + "\nhand 5,5,60,90"
+
+    edited = actions.apply_boxes(view.token, lines, view.ticks[1], {"gate": True})
+
+    assert "left alone unless ticked: it looks right already" in edited.table
+    assert "1 right hand" not in edited.ticks[1]
+    assert len(network.asked) == 2
 
 
 def test_a_redraw_says_what_another_pack_will_do(actions, image):
