@@ -28,11 +28,13 @@ _PURPOSE = {  # shipped file -> what it is for, licence
     "mediapipe/face_landmark.onnx": ("reads the outline of a face", "Apache-2.0"),
     "hand/template.npz": ("mesh of hands", "MIT"),
     "face/template.npz": ("mesh of faces", "Apache-2.0"),
-    "corrector/hand.onnx": ("corrects the joints of malformed hands", "Apache-2.0"),
-    "judge/hand.onnx": (
+    "corrector/photographed-hand.onnx": ("corrects the joints of malformed hands", "Apache-2.0"),
+    "corrector/hand.onnx": ("the same of rendered hands, for the demo pack", "Apache-2.0"),
+    "judge/photographed-hand.onnx": (
         "judges whether a hand needs repair, and whether a repair is better",
         "Apache-2.0",
     ),
+    "judge/hand.onnx": ("the same of rendered hands, for the demo pack", "Apache-2.0"),
     "judge/scorer-hand.onnx": ("scores hands in evaluations; decides nothing", "Apache-2.0"),
     "packs/demo-hand.safetensors": ("the demo pack for hands", "Apache-2.0"),
 }
