@@ -19,7 +19,7 @@ from realishuman.imaging.paste import PixelPatch
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.hand_template import hand_template
 from realishuman.paint.base import NO_WEIGHTS, Painted, show
-from realishuman.paint.transplant import transplant
+from realishuman.paint.scaled import repaint_hand
 from realishuman.parts.prepare import PreparedPart
 from realishuman.progress import Clock, Progress
 from realishuman.settings import TRANSPLANT, Settings
@@ -86,7 +86,7 @@ def _paint(one: PreparedPart) -> Painted:
     for found in (one.found, *one.joined):
         if not _is_built_in(found.mesh):
             return Painted(None, fault=OTHER_MESH)
-        repainted = transplant(after, found.mesh, allowed, wrong=WRONG)
+        repainted = repaint_hand(after, found.mesh, allowed, WRONG)
         if repainted is not None and repainted.torn:
             return Painted(None, fault=TORN)
         if repainted is not None:

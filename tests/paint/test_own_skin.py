@@ -12,7 +12,7 @@ from realishuman.imaging.boxes import around
 from realishuman.imaging.crop import in_picture
 from realishuman.mesh.base import Mesh
 from realishuman.paint import own_skin
-from realishuman.paint.own_skin import NOTHING, OTHER_MESH, STEP, UNSEEN, OwnSkin
+from realishuman.paint.own_skin import NOTHING, OTHER_MESH, STEP, TORN, UNSEEN, OwnSkin
 from realishuman.paint.transplant import EVERY_FINGER, transplant
 from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import prepare
@@ -75,11 +75,11 @@ def test_there_is_one_try_whatever_is_asked_and_no_seed_changes_it(one):
 def test_hands_that_share_a_crop_are_both_repainted(pair, one, monkeypatch):
     asked = []
 
-    def repaint(picture, mesh, allowed, *, wrong):
+    def repaint(picture, mesh, allowed, wrong):
         asked.append(mesh)
         return transplant(picture, mesh, allowed, wrong=wrong)
 
-    monkeypatch.setattr(own_skin, "transplant", repaint)
+    monkeypatch.setattr(own_skin, "repaint_hand", repaint)
     other = FoundPart(2, one.part, replace(pair.mesh, seen=None))
 
     [[painted]] = paint(replace(one, joined=(other,)))
@@ -97,13 +97,13 @@ def test_what_the_picture_does_not_show_is_told(pair, one):
 
 
 def test_a_hand_of_which_nothing_is_changed_is_told(one, monkeypatch):
-    def change_nothing(picture, mesh, allowed, *, wrong):
+    def change_nothing(picture, mesh, allowed, wrong):
         done = transplant(picture, mesh, allowed, wrong=wrong)
         height, width = done.allowed.shape
         same = picture[done.top : done.top + height, done.left : done.left + width]
         return replace(done, pixels=same)
 
-    monkeypatch.setattr(own_skin, "transplant", change_nothing)
+    monkeypatch.setattr(own_skin, "repaint_hand", change_nothing)
     [[painted]] = paint(one)
 
     assert (painted.patch, painted.fault) == (None, NOTHING)
@@ -119,12 +119,12 @@ def test_another_mesh_than_the_built_in_one_is_refused_with_the_way_out(one):
 
 
 def test_what_fails_on_one_part_costs_no_other(pair, one, monkeypatch):
-    def fail_first(picture, mesh, allowed, *, wrong):
+    def fail_first(picture, mesh, allowed, wrong):
         if mesh is not one.mesh:
             raise KeyError("wrist")
         return transplant(picture, mesh, allowed, wrong=wrong)
 
-    monkeypatch.setattr(own_skin, "transplant", fail_first)
+    monkeypatch.setattr(own_skin, "repaint_hand", fail_first)
     [bad], [good] = paint(with_mesh(one, replace(pair.mesh)), one)
 
     assert bad.patch is None
@@ -167,3 +167,13 @@ def test_who_watches_sees_the_crops(one):
     paint(one, one, progress=watch)
 
     assert watch.shown.shape == (512, 1024, 3)
+
+
+def test_a_repair_that_would_tear_a_finger_off_is_refused(one, monkeypatch):
+    def tear(picture, mesh, allowed, wrong):
+        return replace(transplant(picture, mesh, allowed, wrong=wrong), torn=True)
+
+    monkeypatch.setattr(own_skin, "repaint_hand", tear)
+    [[painted]] = paint(one)
+
+    assert (painted.patch, painted.fault) == (None, TORN)
