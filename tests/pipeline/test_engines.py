@@ -167,7 +167,7 @@ def test_a_picture_is_given_back_when_the_painter_fails(pair, bare, monkeypatch)
     def fail(*_arguments, **_options):
         raise ZeroDivisionError("no skin")
 
-    monkeypatch.setattr(own_skin, "transplant", fail)
+    monkeypatch.setattr(own_skin, "repaint_hand", fail)
 
     result = refine(pair.malformed, bare, HANDS)
 
