@@ -15,6 +15,7 @@ from tests.webui.live.pages import (
     load,
     opened,
     refine,
+    tick_all,
     two_steps,
 )
 
@@ -25,6 +26,7 @@ def test_find_draw_refine_keep_and_save(page, file):
     first = boxes(page)
     assert re.match(r"1: (left |right )?(hand|face) -?\d+,", first)
 
+    tick_all(page)
     shown = page.get_attribute(".rh-stage img", "src")
     number = page.locator("#realishuman_dilate input[type=number]")
     number.fill("30")
