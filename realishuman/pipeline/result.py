@@ -61,8 +61,8 @@ class Result:
     """A refined picture and its report.
 
     image     (H, W, 3) uint8 RGB, or (H, W, 4) with the input's alpha; uint16 where the input
-              has 16 bits per channel. Outside the m_d of the refined parts every value equals the
-              input's.
+              has 16 bits per channel. Outside the m_d of the refined parts, and fingertips beyond
+              it that the transplant erases, every value equals the input's.
     parts     one report per part, in the order of their numbers.
     message   one sentence: what was done, or why nothing was.
     weights   "trained", "demo" or "random" per part kind that was refined; "none" where the
