@@ -8,6 +8,7 @@ from pathlib import Path
 
 from realishuman.advice import pip
 from realishuman.errors import RealisHumanError
+from realishuman.kinds import plural
 from realishuman.pipeline.engines import engine_of
 from realishuman.settings import AUTO, PART_KINDS
 
@@ -101,23 +102,24 @@ def _packs(folder: Path) -> tuple[list[str], bool]:
     for kind in PART_KINDS:
         if there.in_the_way(kind):
             lines.append(
-                f"BROKEN   {kind}s: none is refined until that pack is repaired or removed"
+                f"BROKEN   {plural(kind)}: none is refined until that pack is repaired or removed"
             )
             continue
         if pack := there.pick(kind):
-            lines.append(f"ok       {kind}s: {pack.path}")
+            lines.append(f"ok       {plural(kind)}: {pack.path}")
             continue
         if engine_of(kind, AUTO, False):
-            fate = "ok       {}s: repaired with the picture's own skin; no trained pack in {}"
+            fate = "ok       {}: repaired with the picture's own skin; no trained pack in {}"
         else:
-            fate = "missing  {}s: no trained pack in {}; they are left alone"
-        lines.append(fate.format(kind, folder))
-        if step := steps[f"{kind}-pack"]:
+            fate = "missing  {}: no trained pack in {}; they are left alone"
+        lines.append(fate.format(plural(kind), folder))
+        if step := steps.get(f"{kind}-pack"):
             lines.append(f"         next, for the released weights: {step}")
     named = [pack for pack in there.packs if pack.header.weights != "trained"]
     lines += [
-        f"ok       {p.path.name}: {p.header.weights} weights for {p.header.kind}s, only when named"
-        for p in named
+        f"ok       {pack.path.name}: {pack.header.weights} weights for "
+        f"{plural(pack.header.kind)}, only when named"
+        for pack in named
     ]
     return lines, not there.faults
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from realishuman.errors import SettingsError
+from realishuman.kinds import KINDS, MaskRule
 
-PART_KINDS = ("hand", "face")
+PART_KINDS = tuple(KINDS)
 AUTO = "auto"  # the value by which a choice is left to us
 PACK = "pack"  # the engine that is a pack's two stages
 TRANSPLANT = "transplant"  # the engine that needs no weights
@@ -20,6 +21,7 @@ RENAMED = {"skip_good": "gate"}  # settings of earlier versions, and what does t
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 RELEASED_DETECTOR = DETECTORS[2]
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
+_Class = TypeVar("_Class")
 
 
 def setting(
@@ -42,8 +44,23 @@ def setting(
     return field(default=default, metadata={**meta, "usual": usual, "step": step})
 
 
-def _own(kind: str, name: str, low: float, high: float) -> Any:
-    return setting(None, f"{name}, for {kind}s only", low=low, high=high)
+def declare(cls: type, name: str, annotation: str, spec: Any) -> None:
+    """Add a setting to a class that is about to become a dataclass."""
+    cls.__annotations__[name] = annotation
+    setattr(cls, name, spec)
+
+
+def _with_own(cls: type[_Class]) -> type[_Class]:
+    """Declare the settings of PER_KIND once more for each kind of part: hand_dilate."""
+    for kind in KINDS.values():
+        for name in PER_KIND:
+            general = getattr(cls, name).metadata
+            number = cls.__annotations__[name].removesuffix(" | None")
+            own = setting(
+                None, f"{name}, for {kind.plural} only", low=general["low"], high=general["high"]
+            )
+            declare(cls, f"{kind.name}_{name}", f"{number} | None", own)
+    return cls
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,12 @@ class Ways:
 
 
 @dataclass(frozen=True)
+@_with_own
 class Settings:
     """What the user may choose. Change a copy with dataclasses.replace.
 
+    The settings of PER_KIND are there for each kind of part as well, as hand_dilate; None means
+    the general one.
     Raises SettingsError when a value is out of its range; the message names field and range.
     """
 
@@ -200,12 +220,6 @@ class Settings:
     gate: bool = setting(
         True, "leave hands alone that look right already; parts that you name are repainted anyway"
     )
-    hand_confidence: float | None = _own("hand", "confidence", 0.0, 1.0)
-    hand_dilate: int | None = _own("hand", "dilate", 0, 256)
-    hand_erode: int | None = _own("hand", "erode", 0, 256)
-    face_confidence: float | None = _own("face", "confidence", 0.0, 1.0)
-    face_dilate: int | None = _own("face", "dilate", 0, 256)
-    face_erode: int | None = _own("face", "erode", 0, 256)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used."""
@@ -294,27 +308,6 @@ def _listed(meta: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class MaskRule:
-    """How the masks of one part kind are made, at 512 x 512.
-
-    threshold   a pixel of the pose image belongs to m when any channel reaches it, 0..1;
-                None takes the mesh's own coverage.
-    dilate      side of the square kernel that makes m_d, in pixels.
-    erode       side of the kernel that makes m_e, as a share of `erode_of`.
-    erode_of    "side": longest side of the largest contour's box; "perimeter": of that contour;
-                "kernel": `erode` is the side itself, in pixels.
-    cut         like threshold, at the picture's pixels: what belongs to the reference where it is
-                cut out there.
-    """
-
-    threshold: float | None
-    dilate: int
-    erode: float
-    erode_of: str
-    cut: float | None = None
-
-
-@dataclass(frozen=True)
 class Preset:
     """Constants in which the released code and the paper differ."""
 
@@ -327,10 +320,7 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "released": Preset(
-        masks={
-            "hand": MaskRule(0.4, dilate=100, erode=0.06, erode_of="side", cut=100 / 255),
-            "face": MaskRule(0.2, dilate=30, erode=0.06, erode_of="side", cut=50 / 255),
-        },
+        masks={name: kind.masks for name, kind in KINDS.items()},
         steps=50,
         guidance=3.0,
         ways=Ways("released", "picture", "released", colour_match=False, judge=False),

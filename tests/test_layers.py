@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
 ORDER = [  # what stands lower may import what stands higher
-    "errors", "figures", "arguments", "settings", "progress", "memory", "tables", "advice",
+    "errors", "figures", "arguments", "kinds", "settings", "progress", "memory", "tables", "advice",
     "files", "terminal",
     "imaging", "onnx_files", "packs", "downloads",
     "detect", "mesh", "render",

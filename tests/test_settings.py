@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from realishuman.errors import SettingsError
-from realishuman.parts.kinds import KINDS
+from realishuman.kinds import KINDS
 from realishuman.settings import PART_KINDS, PRESETS, Settings, Ways
 
 

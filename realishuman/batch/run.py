@@ -27,6 +27,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.imaging.drawn import drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
+from realishuman.kinds import plural
 from realishuman.parts.found import Found
 from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.infotext import add_run
@@ -254,7 +255,7 @@ def _count(found: Found, models: Models, engine: str) -> str:
     kinds = [one.part.kind for one in found.chosen]
     without = Counter(kind for kind in kinds if not engine_of(kind, engine, kind in models.packs))
     refined, count = len(kinds) - without.total(), len(found.parts)
-    lacking = [f"{many} {kind}{'s' * (many > 1)}" for kind, many in without.items()]
+    lacking = [f"{many} {plural(kind) if many > 1 else kind}" for kind, many in without.items()]
     return f"{count} part{'s' * (count != 1)} found, {refined} would be refined" + (
         f"; nothing repaints {' and '.join(lacking)}." if lacking else "."
     )

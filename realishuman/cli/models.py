@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from realishuman.advice import command
 from realishuman.errors import ModelError
+from realishuman.kinds import plural
 from realishuman.pipeline.engines import engine_of
 from realishuman.settings import AUTO, PART_KINDS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.downloads.manifest import KnownFile, Licence
 
 OK, BAD_MODEL, STOPPED = 0, 3, 130
-OWN_SKIN = "No trained pack for {}s is installed: they are repaired with the picture's own skin."
+OWN_SKIN = "No trained pack for {} is installed: they are repaired with the picture's own skin."
 NAMES = "a file or feature from the list, for example dwpose"
 
 
@@ -146,7 +147,7 @@ def _packs(thorough: bool = False) -> int:
     for kind in PART_KINDS:
         if not (lacking := there.without([kind])):
             continue
-        print(f"  {OWN_SKIN.format(kind) if engine_of(kind, AUTO, False) else lacking}")
+        print(f"  {OWN_SKIN.format(plural(kind)) if engine_of(kind, AUTO, False) else lacking}")
     return BAD_MODEL if there.faults else OK
 
 

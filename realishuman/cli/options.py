@@ -9,6 +9,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from realishuman.errors import SettingsError
+from realishuman.kinds import KINDS
 from realishuman.settings import PART_KINDS, Settings, usual_way
 
 PICTURES = (
@@ -124,9 +125,13 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
 
 
 def _side_and_kind(name: str) -> tuple[str | None, str]:
-    """What a box is said to hold: "right-hand" is a hand of that side; only hands have sides."""
+    """What a box is said to hold: "right-hand" is a hand of that side."""
     side, dash, kind = name.partition("-")
-    return (side, kind) if dash and side in ("left", "right") and kind == "hand" else (None, name)
+    return (side, kind) if dash and side in ("left", "right") and _sided(kind) else (None, name)
+
+
+def _sided(kind: str) -> bool:
+    return kind in KINDS and KINDS[kind].sided
 
 
 def check_device(name: str) -> None:

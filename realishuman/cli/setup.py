@@ -8,7 +8,7 @@ from typing import Any
 
 from realishuman.advice import command
 from realishuman.errors import SettingsError
-from realishuman.settings import PART_KINDS
+from realishuman.kinds import released
 
 OK, STOPPED = 0, 130
 FILES = (  # options that name a single file, and what it is
@@ -45,9 +45,9 @@ def add_parser(commands: Any) -> None:
         task.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
     task.add_argument(
         "--parts",
-        default=",".join(PART_KINDS),
+        default=",".join(released()),
         metavar="NAMES",
-        help=f"kinds of part to set up (default: {','.join(PART_KINDS)})",
+        help=f"kinds of part to set up (default: {','.join(released())})",
     )
     task.add_argument(
         "--dino-positions",
@@ -84,8 +84,8 @@ def _official(options: argparse.Namespace) -> int:
     from realishuman.terminal import Bar
 
     kinds = [name.strip() for name in options.parts.split(",") if name.strip()]
-    if not kinds or not set(kinds) <= set(PART_KINDS):
-        raise SettingsError(f"--parts must name {' or '.join(PART_KINDS)}, not {options.parts!r}")
+    if not kinds or not set(kinds) <= set(released()):
+        raise SettingsError(f"--parts must name {' or '.join(released())}, not {options.parts!r}")
     values = vars(options)
     given = {file: values[name.replace("-", "_")] for name, file in GIVEN.items()}
     models = models_folder()

@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from realishuman.detect.base import Part, Picture
 from realishuman.detect.landmarks import Reading
 from realishuman.detect.people import Sighting
-from realishuman.detect.regions import Region, heading
+from realishuman.detect.regions import Region
 from realishuman.detect.search import Search
 from realishuman.imaging.boxes import around, iou
 
 PRESENT = 0.05  # presence from which a landmark network is believed where another saw the part
 SAME_PLACE = 0.4  # IoU of both networks' boxes, at least
-EYES = slice(36, 42), slice(42, 48)  # of the 68 points of a face: image left, image right
-FACE_REGION = 1.75  # side in longer sides of the 68 points' box, which ends at the eyebrows
-ABOVE = 0.12  # how much higher its centre is, in the same unit
 
 
 def complete(search: Search, picture: Picture, found: Sequence[Sighting]) -> list[Part]:
@@ -41,14 +36,9 @@ def complete(search: Search, picture: Picture, found: Sequence[Sighting]) -> lis
 
 def _region(search: Search, one: Sighting) -> Region:
     """Where the landmark network looks."""
-    keypoints = one.part.keypoints
-    if one.part.kind != "face":
-        return search.family.from_landmarks(keypoints)
-    first, second = (keypoints[eye, :2].mean(axis=0) for eye in EYES)
-    angle = heading(first, second, 0.0)
-    up = Region(0, 0, 1, angle).turn(np.array([0.0, -ABOVE * one.part.box.longer_side]))
-    (x, y), side = one.part.box.centre, one.part.box.longer_side * FACE_REGION
-    return Region(x + float(up[0]), y + float(up[1]), side, angle)
+    if search.family.from_people is not None:
+        return search.family.from_people(one.part.keypoints, one.part.box)
+    return search.family.from_landmarks(one.part.keypoints)
 
 
 def _with_depth(one: Sighting, reading: Reading) -> Part:

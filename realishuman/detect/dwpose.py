@@ -18,7 +18,7 @@ from realishuman.detect.base import GivenBox, Part, Picture
 from realishuman.detect.completed import complete
 from realishuman.detect.embedded import EmbeddedDetector, check_picture
 from realishuman.detect.named import FITTING
-from realishuman.detect.people import PLACES, released_sightings, sightings
+from realishuman.detect.people import places_of, released_sightings, sightings
 from realishuman.detect.suppress import distinct
 from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
@@ -101,13 +101,12 @@ class DWPoseDetector:
         network cannot be opened.
         """
         check_picture(picture)
-        if unknown := [kind for kind in kinds if kind not in PLACES]:
-            raise ModelError(
-                f"DWPose does not know parts of kind {unknown[0]!r}; it finds {', '.join(PLACES)}"
-            )
-        people = self.people(picture)
+        others = [kind for kind in kinds if not places_of(kind)]
         parts: list[Part] = []
-        for kind in kinds:
+        if others:
+            parts = self._built_in.detect(picture, others, confidence=confidence, given=given)
+        people = self.people(picture)
+        for kind in [kind for kind in kinds if kind not in others]:
             boxes = [one.box for one in given if one.kind == kind]
             if self._released and not boxes:
                 height, width = picture.shape[:2]

@@ -1,5 +1,7 @@
 """The built-in detector: MediaPipe's hand and face networks, shipped as ONNX.
 
+A kind of part that comes with a detector of its own is found by that.
+
 Needs onnxruntime and no download. What it finds, how surely and how fast: docs/detector.md.
 """
 
@@ -11,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from realishuman.detect.base import GivenBox, Part, Picture
-from realishuman.detect.families import FAMILIES
+from realishuman.detect.base import Detector, GivenBox, Part, Picture
+from realishuman.detect.families import Family
 from realishuman.detect.named import search_box
 from realishuman.detect.search import Search
 from realishuman.detect.suppress import distinct
 from realishuman.detect.tiles import whole
 from realishuman.errors import ModelError, PictureError
 from realishuman.imaging.boxes import Box
+from realishuman.kinds import KINDS, load
 from realishuman.onnx_files.session import OnnxSession, open_session
 
 FOLDER = Path(__file__).parents[1] / "assets" / "mediapipe"
@@ -50,16 +53,17 @@ class EmbeddedDetector:
         """Remember the choice; opens nothing."""
         self._wanted, self._threads, self._folder = provider, threads, folder
         self._open: dict[str, Search] = {}
+        self._own: dict[str, Detector] = {}
 
     @property
     def provider(self) -> str:
         """What really runs the networks, read back from the sessions; empty before first use."""
-        return ", ".join(sorted({session.provider for session in self._sessions()}))
+        return ", ".join(sorted({one.provider for one in self._networks()} - {""}))
 
     @property
     def note(self) -> str:
         """A sentence when the networks run elsewhere than asked, else empty."""
-        return " ".join(sorted({session.note for session in self._sessions()} - {""}))
+        return " ".join(sorted({one.note for one in self._networks()} - {""}))
 
     def detect(
         self,
@@ -83,6 +87,9 @@ class EmbeddedDetector:
         check_picture(picture)
         parts: list[Part] = []
         for kind in kinds:
+            if own := self._detector_of(kind):
+                parts += own.detect(picture, [kind], confidence=confidence, given=given)
+                continue
             search = self.search(kind)
             boxes = [named.box for named in given if named.kind == kind]
             if boxes:
@@ -113,18 +120,18 @@ class EmbeddedDetector:
 
     def release(self) -> None:
         """Let go of the networks' memory; they open again at the next use."""
-        for session in self._sessions():
-            session.release()
+        for one in self._networks():
+            one.release()
 
     def search(self, kind: str) -> Search:
         """Return the networks of one kind of part. Raises ModelError on an unknown kind."""
-        if kind not in FAMILIES:
+        if kind not in KINDS or not KINDS[kind].networks:
+            known = ", ".join(one.name for one in KINDS.values() if one.networks)
             raise ModelError(
-                f"the embedded detector does not know parts of kind {kind!r}; "
-                f"it finds {', '.join(FAMILIES)}"
+                f"the embedded detector does not know parts of kind {kind!r}; it finds {known}"
             )
         if kind not in self._open:
-            family = FAMILIES[kind]
+            family: Family = load(KINDS[kind].networks)
             finder, reader = (
                 open_session(
                     self._folder / spec.file,
@@ -137,5 +144,13 @@ class EmbeddedDetector:
             self._open[kind] = Search(kind, family, finder, reader)
         return self._open[kind]
 
-    def _sessions(self) -> list[OnnxSession]:
-        return [s for search in self._open.values() for s in (search.finder, search.reader)]
+    def _detector_of(self, kind: str) -> Detector | None:
+        """The detector that a kind of part comes with, if it does."""
+        if kind in KINDS and KINDS[kind].detector and kind not in self._own:
+            self._own[kind] = load(KINDS[kind].detector)(self._wanted)
+        return self._own.get(kind)
+
+    def _networks(self) -> list[OnnxSession | Detector]:
+        """All that was opened."""
+        sessions = [s for search in self._open.values() for s in (search.finder, search.reader)]
+        return [*sessions, *self._own.values()]

@@ -7,7 +7,7 @@ face_detection_full_range and face_landmark_front_cpu.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ UP, RIGHT = math.pi / 2, 0.0
 WRIST, INDEX, MIDDLE, RING = 0, 5, 9, 13  # hand landmarks: the wrist and the base of three fingers
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # fingertips move too much to place the region
 EYES = 33, 263  # face landmarks: outer corners
+EYES_OF_68 = slice(36, 42), slice(42, 48)  # of iBUG's points of a face: image left, image right
+FACE_OF_68 = 1.75  # side in longer sides of the 68 points' box, which ends at the eyebrows
+ABOVE = 0.12  # how much higher its centre is, in the same unit
 QUARTERS = (0.0, math.pi / 2, math.pi, -math.pi / 2)
 
 
@@ -93,6 +96,8 @@ class Family:
 
     from_detection  region of the landmark network, from a detected box and its points.
     from_landmarks  the same from landmarks (K, 3) of a first pass, in picture pixels.
+    from_people     the same from DWPose's keypoints (K, 3) and their box, where these are others
+                    than the landmarks.
     turns           angles tried when a box is all there is to go by.
     levels          how finely the detector divides pictures.
     rolls           turns of a part that its networks do not know, for they have learnt upright
@@ -112,6 +117,7 @@ class Family:
     rolls: tuple[float, ...] = ()
     sure: float = 0.0
     skin: bool = False
+    from_people: Callable[[NDArray[np.floating], Box], Region] | None = None
 
 
 def hand_from_palm(box: Box, points: Floats) -> Region:
@@ -152,25 +158,33 @@ def face_from_landmarks(landmarks: NDArray[np.floating]) -> Region:
     return Region(region.x, region.y, region.side, heading(eyes[0], eyes[1], RIGHT))
 
 
-FAMILIES: Mapping[str, Family] = {
-    "hand": Family(
-        Finder("palm_detection_full.onnx", 192, ((8, 2), (16, 6)), points=7, low=0.0),
-        Reader("hand_landmark_full.onnx", 224, 21, 0.4, False, True, features=(192, 7, 7)),
-        hand_from_palm,
-        hand_from_landmarks,
-        turns=QUARTERS,
-        levels=Levels(step=2.0, finest=680.0, closer=0.1),
-        skin=True,
-    ),
-    "face": Family(
-        Finder("face_detection_full_range_sparse.onnx", 192, ((4, 1),), points=6, low=-1.0),
-        Reader("face_landmark.onnx", 192, 468, 1.0, presence_logit=True, sided=False),
-        face_from_detection,
-        face_from_landmarks,
-        turns=(0.0,),
-        levels=Levels(step=2.0, finest=680.0),
-        rolls=QUARTERS[1:],
-        # Faces read the right way up have 1 - 1e-7 (5th percentile), others at most 1 - 3e-6.
-        sure=1 - 3e-7,
-    ),
-}
+def face_from_people(keypoints: NDArray[np.floating], box: Box) -> Region:
+    """Return the region of a face from the 68 keypoints of the pose network and their box."""
+    first, second = (keypoints[eye, :2].mean(axis=0) for eye in EYES_OF_68)
+    angle = heading(first, second, RIGHT)
+    up = Region(0, 0, 1, angle).turn(np.array([0.0, -ABOVE * box.longer_side]))
+    (x, y), side = box.centre, box.longer_side * FACE_OF_68
+    return Region(x + float(up[0]), y + float(up[1]), side, angle)
+
+
+HAND = Family(
+    Finder("palm_detection_full.onnx", 192, ((8, 2), (16, 6)), points=7, low=0.0),
+    Reader("hand_landmark_full.onnx", 224, 21, 0.4, False, True, features=(192, 7, 7)),
+    hand_from_palm,
+    hand_from_landmarks,
+    turns=QUARTERS,
+    levels=Levels(step=2.0, finest=680.0, closer=0.1),
+    skin=True,
+)
+FACE = Family(
+    Finder("face_detection_full_range_sparse.onnx", 192, ((4, 1),), points=6, low=-1.0),
+    Reader("face_landmark.onnx", 192, 468, 1.0, presence_logit=True, sided=False),
+    face_from_detection,
+    face_from_landmarks,
+    turns=(0.0,),
+    levels=Levels(step=2.0, finest=680.0),
+    rolls=QUARTERS[1:],
+    # Faces read the right way up have 1 - 1e-7 (5th percentile), others at most 1 - 3e-6.
+    sure=1 - 3e-7,
+    from_people=face_from_people,
+)

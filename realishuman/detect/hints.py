@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Detector, Part
 from realishuman.imaging.boxes import Box, containment
 
+NEEDED = {"hand", "face"}  # kinds of part that must have been looked for
 BELOW = 3.0  # faces below the chin that must be in the picture for hands to be expected in it
 FOREHEAD, CHIN = 10, 152  # of the 468 landmarks
 MOST = 2  # places that are offered

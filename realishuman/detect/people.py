@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.detect.released import released_boxes
 from realishuman.detect.simcc import Floats
-from realishuman.detect.wholebody import FACE, FOUND, LEFT_HAND, RIGHT_HAND, People
+from realishuman.detect.wholebody import FOUND, People
 from realishuman.imaging.boxes import around
+from realishuman.kinds import KINDS, load
 
 ENOUGH = 10  # the released code wants more points than this, of hands and faces alike
-PLACES: Mapping[str, tuple[tuple[str | None, slice], ...]] = {
-    "hand": (("left", LEFT_HAND), ("right", RIGHT_HAND)),
-    "face": ((None, FACE),),
-}
+Places = tuple[tuple[str | None, slice], ...]
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,14 @@ class Sighting:
     sure: NDArray[np.bool_]
 
 
+def places_of(kind: str) -> Places:
+    """Side and place among a person's keypoints of each part of a kind; empty if it has none."""
+    places: Places = load(KINDS[kind].people) if kind in KINDS and KINDS[kind].people else ()
+    return places
+
+
 def sightings(people: People, kind: str, confidence: float) -> list[Sighting]:
-    """Return the hands or faces of all people.
+    """Return the parts of one kind of all people.
 
     A part's score is what more than half of its points reach; a part counts from `confidence` on,
     and never below 0.3. For a hand and 0.5 that is the released rule, more than 10 of 21 points.
@@ -51,8 +55,8 @@ def released_sightings(people: People, kind: str, width: int, height: int) -> li
     stored = people.stored(width, height)
     squares = released_boxes(stored.hands, stored.hands_score, stored.faces, width, height)
     found = []
-    for side, place in PLACES[kind]:
-        names = (side[0], "merged") if side else ("face",)
+    for side, place in places_of(kind):
+        names = (side[0], "merged") if side else (kind,)
         square = next((squares[name] for name in names if name in squares), None)
         if square is not None and (one := _sighting(people, 0, kind, side, place, ENOUGH)):
             found.append(replace(one, part=replace(one.part, square=square)))
@@ -61,7 +65,7 @@ def released_sightings(people: People, kind: str, width: int, height: int) -> li
 
 def _all(people: People, kind: str) -> Iterator[Sighting]:
     for person in range(len(people.points)):
-        for side, place in PLACES[kind]:
+        for side, place in places_of(kind):
             if one := _sighting(people, person, kind, side, place, (place.stop - place.start) // 2):
                 yield one
 

@@ -14,6 +14,8 @@ from realishuman.detect.simcc import Floats
 
 BODY, FEET, FACE = slice(0, 18), slice(18, 24), slice(24, 92)
 LEFT_HAND, RIGHT_HAND = slice(92, 113), slice(113, 134)
+HANDS = (("left", LEFT_HAND), ("right", RIGHT_HAND))  # side and place of each of a kind of part
+FACES = ((None, FACE),)
 FOUND = 0.3  # a point that scores less counts as not found
 SHOULDERS, NECK = (5, 6), 17  # of the 133; where the neck is put in
 # OpenPose's body joints 0..17 (nose, neck, right arm, left arm, right leg, left leg, eyes, ears)

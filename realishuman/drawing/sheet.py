@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.imaging.boxes import Box
+from realishuman.kinds import KINDS
 from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import PreparedPart
 
 Pixels = NDArray[np.uint8]
 
-COLOURS = {"hand": (255, 176, 32), "face": (64, 200, 255)}  # RGB
 OUTER, INNER = (255, 64, 64), (64, 255, 96)  # outlines of m_d and m_e
+MANY = 30  # keypoints of which only some are drawn
 LARGE = 768  # side of a part's crop in a comparison, in pixels, where the sheet is that wide
 TILE, MARGIN, WIDTH = 256, 8, 1064  # WIDTH holds four tiles and their margins
 PAPER, PLATE, INK, SCALE = 24, (24, 24, 24), (235, 235, 235), 0.5
@@ -103,8 +104,8 @@ def _overview(rgb: Pixels, found: Sequence[FoundPart], prepared: Sequence[Prepar
         _draw_ring(view, one, scale)
     for each in found:
         part = each.part
-        colour = COLOURS.get(part.kind, INK)
-        for x, y in part.keypoints[:: 1 if part.kind == "hand" else 6, :2] * scale:
+        colour = KINDS[part.kind].colour
+        for x, y in part.keypoints[:: 6 if len(part.keypoints) > MANY else 1, :2] * scale:
             if abs(x) < 1e5 and abs(y) < 1e5:
                 cv2.circle(view, (int(x), int(y)), 1, colour, -1, cv2.LINE_AA)
         box = part.box

@@ -14,6 +14,7 @@ from realishuman.evaluate.folders import PartMeasures as Measures
 from realishuman.evaluate.metrics import DRAWS, LEVEL, SEED, Interval
 from realishuman.evaluate.plots import bars
 from realishuman.evaluate.report import Report, Table
+from realishuman.kinds import plural
 
 NOTES = (
     "Means ± half a 95 % bootstrap interval. Pictures, or whole videos, are drawn anew, as frames "
@@ -90,7 +91,7 @@ def folders_report(
         tables=tables,
         plots=[
             bars(
-                f"Detector score, {kind}s",
+                f"Detector score, {plural(kind)}",
                 [(name, each) for of, name, _, each in scores if of == kind],
                 3,
             )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.imaging.crop import RELEASED_SIZE
-from realishuman.settings import MaskRule
+from realishuman.kinds import MaskRule
 
 Mask = NDArray[np.bool_]
 CORE_FADE = 0.012  # of the crop's side

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -47,3 +48,17 @@ class MeshRegressor(Protocol):
 
     def release(self) -> None:
         """Let go of the memory of networks, if there are any; they open again at the next use."""
+
+
+@dataclass(frozen=True)
+class PaperRegressor:
+    """A regressor of the paper.
+
+    name   as reports call it.
+    files  that it runs from, within the models folder.
+    open   makes it, given the models folder and a provider as open_session takes it.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    open: Callable[[Path, str], MeshRegressor]

@@ -16,7 +16,7 @@ import numpy as np
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
-from realishuman.mesh.hand_corrector import HandCorrector
+from realishuman.mesh.hand_corrector import PHOTOGRAPHED, STAYS, HandCorrector
 from realishuman.mesh.hand_fit import Trust, fit
 from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
@@ -150,3 +150,13 @@ def surface(
     moved = np.concatenate([pose.wrist[None], placed.pivots.reshape(20, 3)])
     vertices = skin(template.vertices, template.weights, linear, template.pivots, moved)
     return vertices, landmarks(pose, placed)
+
+
+def corrected_hand() -> EmbeddedHand:
+    """Return the regressor of rendered hands that may be malformed."""
+    return EmbeddedHand(HandCorrector())
+
+
+def corrected_photographed_hand() -> EmbeddedHand:
+    """Return the regressor of photographed hands that may be malformed."""
+    return EmbeddedHand(HandCorrector(PHOTOGRAPHED, STAYS))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part, Picture
-from realishuman.mesh.base import Mesh
+from realishuman.mesh.base import Mesh, PaperRegressor
 from realishuman.mesh.face_alignment import Alignment, align_face, five_points
 from realishuman.mesh.face_basis import COUNT, SIDE, FaceBasis, posed, read_basis
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
@@ -90,3 +90,6 @@ class OfficialFace:
             joints=np.asarray(part.keypoints, np.float32),
             normals=face.normals.astype(np.float32),
         )
+
+
+PAPER = PaperRegressor("3DDFA-V3", (REGRESSOR, WEIGHTS, BASIS), OfficialFace)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
-from realishuman.mesh.base import Mesh
+from realishuman.mesh.base import Mesh, PaperRegressor
 from realishuman.mesh.hamer_frame import HandFrame, hand_crop, hand_frame, in_picture
 from realishuman.mesh.normals import vertex_normals
 from realishuman.onnx_files.session import Network, open_session
 
+FILE = "hamer/hamer.onnx"  # in the models folder
 VERTICES, FACES = 778, 1538
 HAMER = Network(
     {"crop": (None, 3, 256, 256)},
@@ -131,3 +132,10 @@ def _normals(
         torch.from_numpy(placed), torch.from_numpy(faces)
     ).numpy()
     return normals
+
+
+PAPER = PaperRegressor(
+    "HaMeR",
+    (FILE, f"{FILE}.data"),
+    lambda folder, provider: HamerHand(folder / FILE, provider),
+)

@@ -9,8 +9,8 @@ from pathlib import Path
 from realishuman.downloads.manifest import KnownFile, manifest, named
 from realishuman.errors import ModelError
 from realishuman.files.fingerprint import digest
+from realishuman.kinds import released
 from realishuman.progress import Progress
-from realishuman.settings import PART_KINDS
 
 CHECKPOINT, MANO = "hamer/hamer.ckpt", "mano/MANO_RIGHT.pkl"
 NET_RECON, FACE_MODEL = "face3d/net_recon.pth", "face3d/face_model.npy"
@@ -47,12 +47,12 @@ def features_of(kinds: Iterable[str], shared: bool = False) -> dict[str, tuple[s
         "face": ("face3d", (NET_RECON, FACE_MODEL)),
     }
     wanted: dict[str, tuple[str, ...]] = dict(
-        regressors[kind] for kind in PART_KINDS if kind in kinds
+        regressors[kind] for kind in released() if kind in kinds
     )
     if shared:
         wanted[ENCODER] = (DINOV2,)
     common = (VAE, VAE_STAGE_TWO, DINOV2, TEXT_ENCODER)
-    for kind in PART_KINDS:
+    for kind in released():
         if kind in kinds:
             wanted[f"{kind}-pack"] = (stage(1, kind), stage(2, kind), *common)
     return wanted

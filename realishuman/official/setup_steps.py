@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from realishuman.mesh.face3d import BASIS, REGRESSOR, WEIGHTS
+from realishuman.mesh.hamer import FILE as HAMER
 from realishuman.official import export_dinov2 as dinov2
 from realishuman.official import setup_sources as names
 from realishuman.official.export_face import convert_face_model, export_face
@@ -21,7 +22,6 @@ from realishuman.official.text_encoder import embed_prompt
 from realishuman.packs.convert import RELEASED, Assumed, plan_encoder, plan_pack
 from realishuman.packs.header import PackHeader
 from realishuman.packs.pack_writer import Entry, size_of, write_pack
-from realishuman.pipeline.regressors import HAMER
 from realishuman.progress import Progress
 
 SET = "official"  # name of the packs' set

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from realishuman.advice import command
 from realishuman.errors import PackError
+from realishuman.kinds import plural, released
 from realishuman.packs.pack import METADATA_KEY, Pack
 from realishuman.packs.soundness import check_quickly
 from realishuman.packs.tensor_file import metadata_of
@@ -74,8 +75,8 @@ class Installed:
         there = ", ".join(pack.path.name for pack in self._for(kind)) or "none"
         damaged = "".join(f" {fault.why}" for fault in self.in_the_way(kind))
         raise PackError(
-            f"{name} is no pack for {kind}s in {self.folder}; there: {there}. Choose another."
-            f"{damaged}"
+            f"{name} is no pack for {plural(kind)} in {self.folder}; there: {there}. Choose "
+            f"another.{damaged}"
         )
 
     def set(self, name: str, kinds: Sequence[str]) -> list[Pack]:
@@ -114,6 +115,8 @@ class Installed:
         if not lacking:
             return ""
         demos = [kind for kind in lacking if self._of(kind, DEMO)]
+        if not set(lacking) <= set(released()):
+            how = f"`{command('train', '-h')}` says how to train them"
         how = how or f"`{command('setup', OFFICIAL)}` makes them from the released checkpoints"
         shows = f", and {demo} demonstrates the method on rendered {_and(demos)}" if demos else ""
         return (
@@ -126,6 +129,11 @@ class Installed:
 
     def _of(self, kind: str, weights: str) -> list[Pack]:
         return [pack for pack in self._for(kind) if pack.header.weights == weights]
+
+
+def demo_pack(kind: str) -> Path:
+    """Where the demo pack of a kind of part is shipped, if there is one."""
+    return EMBEDDED / f"demo-{kind}.safetensors"
 
 
 def models_folder() -> Path:
@@ -192,4 +200,4 @@ def _shipped(path: Path) -> bool:
 
 
 def _and(kinds: Sequence[str]) -> str:
-    return " and ".join(f"{kind}s" for kind in kinds)
+    return " and ".join(plural(kind) for kind in kinds)

@@ -14,14 +14,14 @@ from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.imaging.crop import Crop, resize_released
 from realishuman.imaging.masks import mesh_mask
+from realishuman.kinds import KINDS, MaskRule, load
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.normals import vertex_normals
 from realishuman.parts.cut import Cut
 from realishuman.parts.found import FoundPart
-from realishuman.parts.kinds import KINDS
 from realishuman.render.raster import Raster, interpolate, rasterise
 from realishuman.render.shade import depth_image
-from realishuman.settings import PRESETS, MaskRule
+from realishuman.settings import PRESETS
 
 Mask = NDArray[np.bool_]
 
@@ -111,7 +111,8 @@ def _pose_image(mesh: Mesh, raster: Raster, crop: Crop, part: Part, pose: str) -
         else:  # a crop turns nothing
             of_vertices = torch.from_numpy(mesh.normals)
         normals = interpolate(raster, faces, of_vertices)
-        pixels = KINDS[part.kind].shade(normals, raster.coverage, part.side)
+        shade = load(KINDS[part.kind].shade)
+        pixels = shade(normals, raster.coverage, part.side)
     return pixels.permute(2, 0, 1).float() / 255
 
 

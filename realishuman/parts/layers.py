@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, around, intersection, square
 from realishuman.imaging.crop import Crop, extract
+from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import FoundPart
 from realishuman.render.raster import rasterise
@@ -31,8 +32,7 @@ VIEW = 1.3  # side of that view, in longer sides of what they share
 LEAST = 0.02  # share of the smaller part in the view below which two parts only touch
 REACH = 5  # pixels of the view by which a mesh's outline may miss the picture's
 FEW = 12  # pixels of outline that say nothing yet
-HAND_BEFORE_FACE = 0.4  # what kinds and a detector's score are worth, in differences of edges
-PER_SCORE = 0.3
+PER_SCORE = 0.3  # what a detector's score is worth, in differences of edges
 UNDECIDED = 0.02  # of less it is better to say nothing: fingers that are clasped, say
 
 
@@ -76,7 +76,7 @@ def _covered(mesh: Mesh, view: Crop) -> Mask:
 def _expected(one: Part, other: Part) -> float:
     """How much speaks for `one` in front before the picture is looked at."""
     if one.kind != other.kind:
-        return HAND_BEFORE_FACE if one.kind == "hand" else -HAND_BEFORE_FACE
+        return KINDS[one.kind].nearness - KINDS[other.kind].nearness
     return PER_SCORE * (one.score - other.score)
 
 

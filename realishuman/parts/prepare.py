@@ -13,12 +13,13 @@ from realishuman.detect.base import Part
 from realishuman.imaging.crop import Crop, resize_released
 from realishuman.imaging.masks import Masks, make_masks
 from realishuman.imaging.paste import Fade
+from realishuman.kinds import MaskRule
 from realishuman.mesh.base import Mesh
 from realishuman.parts.cut import Cut, cut_out
 from realishuman.parts.draw import coverage, draw, draw_at_picture, seen
 from realishuman.parts.found import FoundPart
 from realishuman.parts.layers import find_front
-from realishuman.settings import PRESETS, MaskRule, Settings
+from realishuman.settings import PRESETS, Settings
 
 Mask = NDArray[np.bool_]
 

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from realishuman.kinds import KINDS, plural
 from realishuman.settings import AUTO, PACK, TRANSPLANT
-
-TRANSPLANTED = ("hand",)  # kinds of part that the transplant repairs
 
 
 def engine_of(kind: str, wish: str, has_pack: bool) -> str:
-    """PACK, TRANSPLANT, or "" where nothing repaints this kind.
+    """PACK, one of the kind's other engines, or "" where nothing repaints this kind.
 
-    wish      the setting `engine`. AUTO takes a pack before the transplant.
+    wish      the setting `engine`. AUTO takes a pack before the others.
     has_pack  whether a pack for the kind is in use.
     """
     if has_pack and wish in (AUTO, PACK):
         return PACK
-    if kind in TRANSPLANTED and wish in (AUTO, TRANSPLANT):
-        return TRANSPLANT
-    return ""
+    own = KINDS[kind].engines
+    if wish == AUTO:
+        return next(iter(own), "")
+    return wish if wish in own else ""
 
 
 def why_left_alone(kind: str, wish: str, lacking: Mapping[str, str]) -> str:
@@ -31,9 +31,9 @@ def why_left_alone(kind: str, wish: str, lacking: Mapping[str, str]) -> str:
     lacking  by kind, a sentence on the pack that is not there and how to get one.
     """
     if wish == TRANSPLANT:
-        able = " and ".join(f"{one}s" for one in TRANSPLANTED)
+        able = " and ".join(one.plural for one in KINDS.values() if TRANSPLANT in one.engines)
         return (
-            f"The transplant repairs {able} only, so {kind}s are left alone: choose the engine "
-            "auto or pack to repair them with a pack."
+            f"The transplant repairs {able} only, so {plural(kind)} are left alone: choose the "
+            "engine auto or pack to repair them with a pack."
         )
-    return lacking.get(kind, f"No pack for {kind}s is in use, so they are left alone.")
+    return lacking.get(kind, f"No pack for {plural(kind)} is in use, so they are left alone.")

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
-from realishuman.detect.hints import hints
+from realishuman.detect.hints import NEEDED, hints
 from realishuman.detect.parts import select
 from realishuman.detect.sides import one_of_each, sided
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.judge import gate
+from realishuman.kinds import KINDS, load
 from realishuman.mesh.base import Mesh
 from realishuman.packs.header import PackHeader
 from realishuman.parts.found import Found, FoundPart, number_parts
-from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import PreparedPart, prepare
 from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.models import Models
@@ -82,7 +82,7 @@ def unseen(
     boxes: Sequence[GivenBox] = (),
 ) -> tuple[str, ...]:
     """Sentences on hands that may have been missed; none where not everything was looked for."""
-    if boxes or not {"hand", "face"} <= set(settings.parts):
+    if boxes or not set(settings.parts) >= NEEDED:
         return ()
     return hints(rgb, parts, models.detector_for(settings.detector))
 
@@ -112,7 +112,8 @@ def find(
     for box in boxes:
         if box.exact and box.kind in settings.parts:
             part = recognise(detector, rgb, box, settings.of(box.kind).confidence)
-            parts.append(part or KINDS[box.kind].at_rest(box.box, box.side, rgb.shape[:2]))
+            at_rest = load(KINDS[box.kind].at_rest)
+            parts.append(part or at_rest(box.box, box.side, rgb.shape[:2]))
     (progress or Silent()).step()
     return select(parts, settings, rgb.shape[:2])
 

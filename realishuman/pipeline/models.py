@@ -11,11 +11,11 @@ from realishuman.detect.choice import EMBEDDED, open_detector
 from realishuman.diffusion.networks import Backbone
 from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
+from realishuman.kinds import KINDS, plural
 from realishuman.mesh.base import MeshRegressor
 from realishuman.packs.pack import Pack
 from realishuman.packs.store import models_folder
-from realishuman.parts.kinds import KINDS
-from realishuman.pipeline.engines import TRANSPLANTED, engine_of
+from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.regressors import (
     AUTO,
     CORRECTING_PHOTOGRAPHS,
@@ -68,7 +68,8 @@ class Models:
                 )
             if kind in self.packs:
                 raise PackError(
-                    f"{pack.path} and {self.packs[kind].path} are both for {kind}s: name one."
+                    f"{pack.path} and {self.packs[kind].path} are both for {plural(kind)}: "
+                    "name one."
                 )
             self.packs[kind] = pack
         self._open_backbone = open_backbone
@@ -118,8 +119,8 @@ class Models:
     def mesh_choice(self, kind: str, wish: str = AUTO, engine: str = AUTO) -> Choice:
         """Which mesh regressor this kind gets.
 
-        Of hands that no pack repaints it is the one that the transplant needs, of other parts what
-        the released pack wants.
+        Without a pack it is the one that corrects the landmarks of photographed parts, where there
+        is one for the kind, and otherwise what the released pack wants.
 
         wish    the setting `mesh`.
         engine  the setting of that name.
@@ -127,7 +128,7 @@ class Models:
         """
         if engine_of(kind, engine, kind in self.packs) == PACK:
             return choose(kind, wish, self.packs[kind].header.mesh, self._folder)
-        if kind in TRANSPLANTED and wish == AUTO:
+        if KINDS[kind].photographed and wish == AUTO:
             return Choice(CORRECTING_PHOTOGRAPHS)
         return replace(choose(kind, wish, OFFICIAL, self._folder), note="")  # no pack needs another
 

@@ -37,12 +37,12 @@ FACE_GREY = 0.78
 FARTHEST = 51  # grey of the deepest point: it must still stand out from the black around it
 
 
-def shade_hand(normals: Tensor, coverage: Tensor, side: str) -> Tensor:
+def shade_hand(normals: Tensor, coverage: Tensor, side: str | None) -> Tensor:
     """Shade a hand as HaMeR's renderer does.
 
     normals   (H, W, 3) float32, frame of the module, any length: normalised here, per pixel.
     coverage  (H, W) bool.
-    side      "right" or "left", the person's own.
+    side      "right" or "left", the person's own; None counts as right.
     Returns   (H, W, 3) uint8: main channel 148..255, the other two 108..197; black elsewhere.
     Source    glTF 2.0 metallic-roughness model as in pyrender's mesh.frag.
     """
@@ -52,12 +52,12 @@ def shade_hand(normals: Tensor, coverage: Tensor, side: str) -> Tensor:
         light += _reflected(x, -y, -z, direction)
     bright = light ** (1 / GAMMA)
     channels = [bright * TINT ** (1 / GAMMA)] * 3
-    channels[MAIN_CHANNEL[side]] = bright
+    channels[MAIN_CHANNEL[side or "right"]] = bright
     colour = (255 * torch.stack(channels, dim=1).clamp(max=1)).round()
     return _on_black(colour, coverage)
 
 
-def shade_face(normals: Tensor, coverage: Tensor) -> Tensor:
+def shade_face(normals: Tensor, coverage: Tensor, _side: str | None = None) -> Tensor:
     """Shade a face as 3DDFA-V3's renderer does.
 
     normals   (H, W, 3) float32, frame of the module. Vertex normals as interpolated, not normalised

@@ -13,9 +13,9 @@ from realishuman.detect.base import Part
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import extract
+from realishuman.kinds import KINDS, load
 from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.parts.found import FoundPart
-from realishuman.parts.kinds import KINDS
 from realishuman.parts.prepare import prepare
 from realishuman.settings import Settings
 from realishuman.synthetic.sample import SyntheticSample, sample
@@ -108,7 +108,8 @@ def _detector() -> EmbeddedDetector:
 
 @lru_cache
 def _regressor(kind: str) -> MeshRegressor:
-    return KINDS[kind].regressor()
+    regressor: MeshRegressor = load(KINDS[kind].regressor)()
+    return regressor
 
 
 def eroding(data: Data, rng: np.random.Generator) -> int | None:

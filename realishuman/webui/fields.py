@@ -14,29 +14,37 @@ from dataclasses import dataclass
 from typing import Any, SupportsFloat, TypeVar, cast
 
 from realishuman.errors import SettingsError
-from realishuman.settings import AUTO, PART_KINDS, Settings, check, renamed, setting
+from realishuman.kinds import KINDS
+from realishuman.packs.store import demo_pack
+from realishuman.settings import AUTO, PART_KINDS, Settings, check, declare, renamed, setting
 
 Value = bool | int | float | str | tuple[str, ...] | None  # of a setting
 Shown = Value | list[str]  # of its component
 _Kind = TypeVar("_Kind", bool, int, str)
+_Class = TypeVar("_Class")
 SWITCH = {True: "on", False: "off"}  # what the component of an automatic "bool" holds
 
 
+def _with_packs(cls: type[_Class]) -> type[_Class]:
+    """Declare which pack repaints a kind, for each kind of part: hand_pack."""
+    for kind in KINDS.values():
+        without = "none," if kind.engines else f"leave {kind.plural} alone"
+        text = (
+            f"pack for {kind.plural}, a file in the models folder; auto: the trained one, or "
+            f"{without} if there is none"
+        )
+        if demo_pack(kind.name).is_file():
+            text += f"; demo: small networks for rendered {kind.plural}"
+        declare(cls, f"{kind.name}_pack", "str", setting(AUTO, text))
+    return cls
+
+
 @dataclass(frozen=True)
+@_with_packs
 class WebuiSettings:
-    """What only the WebUI's script asks for."""
+    """What only the WebUI's script asks for; for each kind of part there is its pack as well."""
 
     enabled: bool = setting(False, "refine every picture before it is saved")
-    hand_pack: str = setting(
-        AUTO,
-        "pack for hands, a file in the models folder; auto: the trained one, or none, if there "
-        "is none; demo: small networks for rendered hands",
-    )
-    face_pack: str = setting(
-        AUTO,
-        "pack for faces, a file in the models folder; auto: the trained one, or leave "
-        "faces alone if there is none",
-    )
     seed_offset: int = setting(0, "added to the picture's seed", low=0, high=2**31 - 1, usual=1000)
     detector_device: str = setting(
         AUTO,

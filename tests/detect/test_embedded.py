@@ -12,7 +12,7 @@ import pytest
 
 from realishuman.detect.base import GivenBox
 from realishuman.detect.embedded import EmbeddedDetector
-from realishuman.detect.families import FAMILIES
+from realishuman.detect.families import HAND
 from realishuman.detect.find import scan, settle
 from realishuman.detect.landmarks import read
 from realishuman.detect.regions import Region
@@ -103,7 +103,7 @@ def test_face_landmarks_of_one_pass_are_mediapipes(detector, sample, name):
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_region_of_a_hand_follows_from_its_palm_as_in_mediapipe(name):
     for palm, region in zip(GOLDEN[name]["palms"], GOLDEN[name]["hand_regions"], strict=True):
-        ours = FAMILIES["hand"].from_detection(Box(*palm["box"]), np.array(palm["points"]))
+        ours = HAND.from_detection(Box(*palm["box"]), np.array(palm["points"]))
 
         np.testing.assert_allclose([ours.x, ours.y, ours.side, ours.angle], region, atol=0.01)
 

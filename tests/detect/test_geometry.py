@@ -11,7 +11,7 @@ import pytest
 
 from realishuman.detect.anchors import Candidates, centres, decode
 from realishuman.detect.base import Part
-from realishuman.detect.families import FAMILIES, face_from_landmarks, hand_from_landmarks
+from realishuman.detect.families import FACE, HAND, face_from_landmarks, hand_from_landmarks
 from realishuman.detect.regions import Region, cut, heading
 from realishuman.detect.suppress import best_of, blended, distinct, uncut
 from realishuman.detect.tiles import MAX_WINDOWS, OVERLAP, Levels, plan, whole
@@ -35,9 +35,9 @@ def test_anchors_are_the_cell_centres_row_by_row():
     np.testing.assert_allclose(centres(8, [(4, 1), (8, 2)]), expected)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("hand", 2016), ("face", 2304)])
-def test_each_detector_has_the_anchors_its_network_answers_for(kind, count):
-    finder = FAMILIES[kind].finder
+@pytest.mark.parametrize(("family", "count"), [(HAND, 2016), (FACE, 2304)])
+def test_each_detector_has_the_anchors_its_network_answers_for(family, count):
+    finder = family.finder
 
     assert len(finder.anchors) == count == finder.network.outputs["scores"][1]
 
@@ -103,7 +103,7 @@ def test_a_part_inside_or_on_a_better_one_is_dropped(other, survives):
     assert distinct([other, best]) == ([best, other] if survives else [best])
 
 
-HAND_LEVELS = FAMILIES["hand"].levels
+HAND_LEVELS = HAND.levels
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (319, 200)])

@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.detect import feet
 from realishuman.detect.anchors import Candidates
-from realishuman.detect.families import FAMILIES
+from realishuman.detect.families import FACE, HAND
 from realishuman.detect.find import settle
 from realishuman.detect.named import search_box
 from realishuman.detect.regions import Region
@@ -74,7 +74,7 @@ class Reader:
 
 
 def search(score, *presences, share=0.1, foot=-1.0):
-    return Search("hand", FAMILIES["hand"], Finder(score, share), Reader(*presences, foot=foot))
+    return Search("hand", HAND, Finder(score, share), Reader(*presences, foot=foot))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_face_is_read_the_way_up_in_which_the_network_is_surest(wrong):
     """Presence passes at every turn; only the right one may give the mesh its direction."""
     picture = np.zeros((400, 400, 3), np.uint8)
     picture[:150] = 255
-    one = Search("face", FAMILIES["face"], None, ByTurn())
+    one = Search("face", FACE, None, ByTurn())
 
     ((first, _),) = one.readings(picture, [Region(200, 200, 200, wrong)], 0.5)
 
@@ -208,7 +208,7 @@ class Unsure:
 def test_what_is_small_and_unsure_is_looked_at_more_closely():
     picture = np.zeros((400, 400, 3), np.uint8)
     picture[200:224, 100:124] = 255
-    one = Search("hand", FAMILIES["hand"], Unsure(), Reader(0.9))
+    one = Search("hand", HAND, Unsure(), Reader(0.9))
 
     (part,) = one.everywhere(picture, 0.5)
 

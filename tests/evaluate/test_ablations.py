@@ -15,9 +15,10 @@ from realishuman.evaluate.ablations import (
     without_tokens,
 )
 from realishuman.evaluate.pairs import PipelineRepair
+from realishuman.kinds import KINDS
+from realishuman.mesh.base import PaperRegressor
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.pipeline.models import Models
-from realishuman.pipeline.regressors import PAPER, PaperRegressor
 from realishuman.settings import Settings
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0)
@@ -47,7 +48,7 @@ def configured(models_of, hand_pack, flat_hand, tmp_path, monkeypatch):
 
     (tmp_path / "larger.onnx").touch()
     paper = PaperRegressor("Larger", ("larger.onnx",), lambda *_: Larger())
-    monkeypatch.setitem(PAPER, "hand", paper)
+    monkeypatch.setitem(KINDS, "hand", replace(KINDS["hand"], paper=paper))
     models = Models(
         [hand_pack],
         lambda pack: models_of([]).backbone("hand"),

@@ -18,7 +18,8 @@ from realishuman.imaging.masks import (
     mesh_mask,
     with_core,
 )
-from realishuman.settings import PRESETS, MaskRule
+from realishuman.kinds import MaskRule
+from realishuman.settings import PRESETS
 from tests.recorded import GOLDEN, needs_golden
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging"

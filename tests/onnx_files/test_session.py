@@ -9,12 +9,12 @@ import torch
 
 from realishuman.advice import pip
 from realishuman.detect.embedded import FOLDER
-from realishuman.detect.families import FAMILIES
+from realishuman.detect.families import FACE
 from realishuman.errors import ModelError
 from realishuman.onnx_files import binding, provider
 from realishuman.onnx_files.session import CPU, CUDA, Network, open_session
 
-READER = FAMILIES["face"].reader
+READER = FACE.reader
 FILE = FOLDER / READER.file
 RUN_FAILED = onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException
 

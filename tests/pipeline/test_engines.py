@@ -10,9 +10,9 @@ import pytest
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.picture import load_picture
+from realishuman.kinds import KINDS, load
 from realishuman.paint import own_skin
 from realishuman.paint.transplant import EVERY_FINGER
-from realishuman.parts.kinds import KINDS
 from realishuman.pipeline.engines import engine_of, why_left_alone
 from realishuman.pipeline.infotext import facts_of
 from realishuman.pipeline.refine import refine, refine_all
@@ -140,7 +140,7 @@ def test_a_pack_that_is_in_use_comes_first_and_the_transplant_may_be_named(pair,
 
 @pytest.mark.parametrize("engine", ["auto", "transplant"])
 def test_a_face_is_left_alone_with_one_sentence(pair, models_of, engine):
-    face = KINDS["face"].at_rest(Box(40, 40, 140, 160), None, (256, 256))
+    face = load(KINDS["face"].at_rest)(Box(40, 40, 140, 160), None, (256, 256))
     models = models_of([replace(face, note="", score=0.9)], packs=())
     models.lacking = {"face": "No trained pack for faces is installed: make one."}
 

@@ -11,7 +11,7 @@ from realishuman.detect.base import GivenBox
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.detect.exact import recognise
 from realishuman.imaging.boxes import Box, around
-from realishuman.parts.kinds import KINDS
+from realishuman.kinds import KINDS, load
 from realishuman.pipeline.look import find, look
 from realishuman.settings import Settings
 
@@ -103,7 +103,7 @@ def test_beside_an_exact_box_others_are_searched_as_ever(models_of):
     ],
 )
 def test_a_hand_at_rest_fills_its_box_and_points_away_from_the_middle(box, side, fingers):
-    part = KINDS["hand"].at_rest(box, side, SIZE)
+    part = load(KINDS["hand"].at_rest)(box, side, SIZE)
 
     seen = around(part.keypoints)
     assert part.box == box
@@ -120,7 +120,7 @@ def test_a_hand_at_rest_fills_its_box_and_points_away_from_the_middle(box, side,
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_hand_at_rest_shows_its_back(side):
     """Fingers up and back seen, a right hand's thumb is on the left."""
-    part = KINDS["hand"].at_rest(Box(50, 20, 150, 190), side, SIZE)
+    part = load(KINDS["hand"].at_rest)(Box(50, 20, 150, 190), side, SIZE)
 
     thumb, little = part.keypoints[4, 0], part.keypoints[20, 0]
     assert (thumb < little) == (side == "right")

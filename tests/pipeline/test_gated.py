@@ -11,7 +11,7 @@ from realishuman.detect.base import GivenBox
 from realishuman.errors import SettingsError
 from realishuman.imaging.boxes import Box
 from realishuman.judge import verdict
-from realishuman.parts.kinds import KINDS
+from realishuman.kinds import KINDS, load
 from realishuman.pipeline.look import look
 from realishuman.pipeline.refine import refine
 from realishuman.settings import Settings
@@ -126,7 +126,7 @@ def test_a_kind_without_a_judge_is_not_gated(
     picture, models_of, trained_pack, tmp_path, relabelled
 ):
     pack = relabelled(trained_pack, tmp_path / "face.safetensors", kind="face", name="mine-face")
-    face = KINDS["face"].at_rest(Box(100, 60, 200, 180), None, picture.shape[:2])
+    face = load(KINDS["face"].at_rest)(Box(100, 60, 200, 180), None, picture.shape[:2])
     models = models_of([face], packs=(pack,))
 
     assert look(picture, models, Settings(parts=("face",))).parts[0].reason == ""

@@ -17,10 +17,10 @@ from realishuman.pipeline.refine import refine
 from realishuman.pipeline.regressors import (
     BUILT_IN,
     CORRECTING,
-    PAPER,
     Choice,
     choose,
     open_regressor,
+    paper_regressor,
 )
 from realishuman.settings import PART_KINDS, Settings
 
@@ -28,7 +28,7 @@ from realishuman.settings import PART_KINDS, Settings
 @pytest.fixture
 def installed(tmp_path):
     """A models folder with the names of all files the paper's regressors run from."""
-    for paper in PAPER.values():
+    for paper in map(paper_regressor, PART_KINDS):
         for name in paper.files:
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
@@ -38,10 +38,10 @@ def installed(tmp_path):
 
 @pytest.mark.parametrize("kind", PART_KINDS)
 def test_auto_follows_the_pack(installed, kind):
-    assert choose(kind, "auto", "official", installed).name == PAPER[kind].name
+    assert choose(kind, "auto", "official", installed).name == paper_regressor(kind).name
     assert choose(kind, "auto", "embedded", installed).name == BUILT_IN
     assert choose(kind, "embedded", "official", installed).name == BUILT_IN
-    assert choose(kind, "official", "embedded", installed).name == PAPER[kind].name
+    assert choose(kind, "official", "embedded", installed).name == paper_regressor(kind).name
 
 
 def test_a_pack_for_rendered_hands_has_its_landmarks_corrected_unless_another_mesh_is_chosen(
@@ -49,7 +49,7 @@ def test_a_pack_for_rendered_hands_has_its_landmarks_corrected_unless_another_me
 ):
     assert choose("hand", "auto", "corrected", tmp_path) == Choice(CORRECTING)
     assert choose("hand", "embedded", "corrected", tmp_path).name == BUILT_IN
-    assert choose("hand", "official", "corrected", installed).name == PAPER["hand"].name
+    assert choose("hand", "official", "corrected", installed).name == paper_regressor("hand").name
     with pytest.raises(ModelError, match="HaMeR is not installed"):
         choose("hand", "official", "corrected", tmp_path / "empty")
 
@@ -62,7 +62,7 @@ def test_other_packs_hands_and_all_faces_are_not_corrected(tmp_path):
 
 def test_only_the_corrected_choice_opens_the_corrector(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("realishuman.pipeline.regressors.HandCorrector", lambda: opened.append(1))
+    monkeypatch.setattr("realishuman.mesh.embedded_hand.HandCorrector", lambda: opened.append(1))
 
     plain = open_regressor("hand", Choice(BUILT_IN), tmp_path, "cpu")
     assert (type(plain), opened) == (EmbeddedHand, [])
@@ -85,7 +85,7 @@ def test_the_packs_header_decides_and_the_setting_switches_it_off(
         def release(self):
             pass
 
-    monkeypatch.setattr("realishuman.pipeline.regressors.HandCorrector", Unmoved)
+    monkeypatch.setattr("realishuman.mesh.embedded_hand.HandCorrector", Unmoved)
     models = models_of([flat_hand(48, 48, 60)])
     pack = models.packs["hand"]
     models.packs["hand"] = replace(pack, header=replace(pack.header, mesh="corrected"))
@@ -106,8 +106,8 @@ def test_what_stands_in_is_said_with_the_missing_files(tmp_path, kind):
     choice = choose(kind, "auto", "official", tmp_path)
 
     assert choice.name == BUILT_IN
-    assert PAPER[kind].name in choice.note
-    assert all(name in choice.note for name in PAPER[kind].files)
+    assert paper_regressor(kind).name in choice.note
+    assert all(name in choice.note for name in paper_regressor(kind).files)
     assert "setup official" in choice.note
     assert choose(kind, "auto", "embedded", tmp_path).note == ""
 
@@ -146,7 +146,9 @@ def test_nothing_is_said_of_a_kind_that_no_pack_repaints(tmp_path):
 
 def test_a_network_that_runs_elsewhere_than_asked_is_said(installed):
     models = Models(folder=installed)
-    models._regressors["face", PAPER["face"].name] = SimpleNamespace(note="It runs on the CPU.")
+    models._regressors["face", paper_regressor("face").name] = SimpleNamespace(
+        note="It runs on the CPU."
+    )
 
     assert models.mesh_note("face") == "It runs on the CPU."
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from html import escape
 
 from realishuman.errors import RealisHumanError
-from realishuman.settings import AUTO, PART_KINDS
+from realishuman.kinds import KINDS
+from realishuman.settings import AUTO, PART_KINDS, PER_KIND
 from realishuman.webui.components import component_of
 from realishuman.webui.fields import FIELDS, Field
 from realishuman.webui.foreign import Component
@@ -31,8 +32,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "parts",
             "engine",
-            "hand_pack",
-            "face_pack",
+            *PACKS,
             "gate",
             "preset",
             "inpaint_parts",
@@ -54,12 +54,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Mask", ("crop", "margin", "dilate", "erode", "inputs", "paste", "colour_match")),
     ("Sampling", ("steps", "guidance", "seed_offset")),
     (
-        "Only for hands, only for faces",
-        tuple(
-            f"{kind}_{name}"
-            for name in ("confidence", "dilate", "erode")
-            for kind in ("hand", "face")
-        ),
+        ", ".join(f"only for {kind.plural}" for kind in KINDS.values()).capitalize(),
+        tuple(f"{kind}_{name}" for name in PER_KIND for kind in PART_KINDS),
     ),
     ("More", ()),  # whatever is declared and not named above
 )

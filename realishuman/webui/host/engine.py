@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.errors import PackError
+from realishuman.kinds import plural
 from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
 from realishuman.pipeline.engines import engine_of, why_left_alone
 from realishuman.progress import Progress
@@ -142,7 +143,7 @@ class Engine:
             if not painted:
                 lines.append(why_left_alone(kind, engine, lacking))
             elif pack is not None and pack.header.weights in _WARNING:
-                lines.append(_WARNING[pack.header.weights].format(f"{kind}s"))
+                lines.append(_WARNING[pack.header.weights].format(plural(kind)))
         return [*_remarks(there, packs, kinds), *lines]
 
     @contextmanager

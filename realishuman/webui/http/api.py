@@ -20,6 +20,7 @@ from realishuman.detect.base import GivenBox
 from realishuman.errors import PictureError, SettingsError
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
+from realishuman.kinds import plural
 from realishuman.parts.found import Found
 from realishuman.pipeline.look import prepare_parts
 from realishuman.progress import Interrupted, Progress
@@ -40,8 +41,8 @@ BODY = {  # keys of a request, and what they are
     "only": "numbers of the parts to refine, from 1, as /detect lists them",
     "draw": "true: /detect also returns the picture with everything it found drawn on it",
     **{
-        f"{kind}_pack": f"pack for {kind}s, like the script's argument of that name; auto: the "
-        "trained one, or none, if there is none"
+        f"{kind}_pack": f"pack for {plural(kind)}, like the script's argument of that name; auto: "
+        "the trained one, or none, if there is none"
         for kind in PART_KINDS
     },
 }

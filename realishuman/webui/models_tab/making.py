@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from realishuman.errors import SettingsError
+from realishuman.kinds import released
 from realishuman.progress import Progress
-from realishuman.settings import PART_KINDS
 from realishuman.webui.models_tab.background import Say, Work
 
 STOPPED = "Stopped. What is finished is kept; Make resumes from there."
@@ -58,7 +58,7 @@ def make_official(
         )
         progress.begin("checking the files", 0)
         wishes = Wishes(
-            kinds=PART_KINDS,
+            kinds=released(),
             accept_unknown=trust,
             replace=replace,
             only_plan=only_check,

@@ -16,9 +16,10 @@ from realishuman.advice import command
 from realishuman.downloads.fetch import by_hand
 from realishuman.downloads.inventory import FeatureState, State, advice, features, states
 from realishuman.files.fingerprint import digest
+from realishuman.kinds import plural, released
 from realishuman.packs.store import EMBEDDED, TRAINED, Fault, installed, models_dir
 from realishuman.pipeline.engines import engine_of
-from realishuman.settings import AUTO, PART_KINDS
+from realishuman.settings import AUTO
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PURPOSE = {  # shipped file -> what it is for, licence
@@ -40,7 +41,7 @@ _PURPOSE = {  # shipped file -> what it is for, licence
 }
 _OTHER = "comes with the extension"
 SHIPPED = "Comes with the extension"
-PACKS = tuple(f"{kind}.safetensors" for kind in PART_KINDS)
+PACKS = tuple(f"{kind}.safetensors" for kind in released())
 _ADDRESS = re.compile(r"https://[^\s&<>\"']*[^\s&<>\"'.,;:)]")
 _STATE = {"unchecked": "present, hash not checked", "partial": "download was interrupted"}
 _MEANING = {
@@ -167,7 +168,7 @@ def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
     found = [
         ModelFile(
             pack.path.name,
-            f"repaints {pack.header.kind}s"
+            f"repaints {plural(pack.header.kind)}"
             + (" (comes with the extension)" if pack.path.parent == EMBEDDED else ""),
             "there",
             pack.path.stat().st_size,
@@ -177,7 +178,7 @@ def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
         for pack in there.packs
     ]
     found += [_broken(fault) for fault in there.faults]
-    for kind in PART_KINDS:
+    for kind in released():
         mine = [pack for pack in there.packs if pack.header.kind == kind]
         trained = any(pack.header.weights == TRAINED for pack in mine)
         if not trained and not there.in_the_way(kind):
@@ -187,20 +188,20 @@ def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
 
 def _broken(fault: Fault) -> ModelFile:
     size = fault.path.stat().st_size if fault.path.is_file() else 0
-    purpose = f"would repaint {fault.kind}s" if fault.kind else "a pack"
+    purpose = f"would repaint {plural(fault.kind)}" if fault.kind else "a pack"
     return ModelFile(fault.path.name, purpose, "broken", size, "", fault.weights, fault.why)
 
 
 def _wanted(kind: str, others: Sequence[str], folder: Path) -> ModelFile:
     """The pack with the released weights, which a user must make personally."""
-    loss = f"{kind}s are left alone"
+    loss = f"{plural(kind)} are left alone"
     if engine_of(kind, AUTO, False):
-        loss = f"{kind}s are repaired with the picture's own skin"
+        loss = f"{plural(kind)} are repaired with the picture's own skin"
     if others:
         loss += f" unless a pack is chosen by name ({', '.join(others)})"
     return ModelFile(
         f"{kind}.safetensors",
-        f"repaints {kind}s with the released weights",
+        f"repaints {plural(kind)} with the released weights",
         "missing",
         0,
         "of the RealisHuman authors",

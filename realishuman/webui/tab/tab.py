@@ -159,7 +159,7 @@ class Page:
             made["apply"] = gradio.Button("Use these boxes", elem_id=name_of("apply"))
             made["drawn"] = gradio.Radio(
                 list(SETTINGS["parts"].choices),
-                value="hand",
+                value=SETTINGS["parts"].choices[0],
                 label="A drawn box contains a",
                 interactive=True,  # gradio 3 takes what no event reads for an output
                 elem_id=name_of("drawn"),
@@ -278,7 +278,7 @@ class Page:
         redrawn = {"inputs": [token, parts, *values], "outputs": outputs, **quiet}
         made["redraw"].click(redraw, **redrawn)
         parts.input(redraw, **redrawn)
-        for name in ("margin", "preset", "engine", "hand_pack", "face_pack"):
+        for name in ("margin", "preset", "engine", *PACKS):
             self.settings[name].change(redraw, **redrawn)
         image.change(
             lambda token: updates(actions.forget(token)), inputs=[token], outputs=outputs, **quiet

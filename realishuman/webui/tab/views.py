@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.drawing.sheet import COLOURS, INNER, OUTER
+from realishuman.drawing.sheet import INNER, MANY, OUTER
 from realishuman.imaging.boxes import Box, intersection
+from realishuman.kinds import KINDS
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart
 
@@ -27,14 +28,6 @@ LEAST = 512  # and what a page enlarges smaller pictures to, so that boxes can b
 GREY: Colour = (150, 150, 150)
 PLATE: Colour = (20, 20, 20)
 VEIL = 0.45  # share of the pose image where it lies over the picture
-_FINGERS = (
-    (0, 1, 2, 3, 4),
-    (0, 5, 6, 7, 8),
-    (9, 10, 11, 12),
-    (13, 14, 15, 16),
-    (0, 17, 18, 19, 20),
-)
-_BONES = (*_FINGERS, (5, 9, 13, 17))
 _STEPS = 6  # heights of a label by which it may stand away from its box
 _FAR = 1e5  # pixels; beyond it OpenCV's coordinates overflow
 
@@ -63,18 +56,18 @@ def annotate(
     for one in prepared:
         if one.number in chosen:
             _draw_mesh(view, one, scales)
-            _draw_outline(view, one, one.masks.m, COLOURS[one.part.kind], width, scales)
+            _draw_outline(view, one, one.masks.m, KINDS[one.part.kind].colour, width, scales)
             _draw_outline(view, one, one.masks.m_d, OUTER, width, scales)
             _draw_outline(view, one, one.masks.m_e, INNER, width, scales)
     for part, number in ((one.part, one.number) for one in found.parts):
         ticked = number in chosen
-        colour = COLOURS.get(part.kind, GREY) if ticked else GREY
+        colour = KINDS[part.kind].colour if ticked else GREY
         if ticked:
             _draw_keypoints(view, part, colour, width, scales)
         _draw_box(view, part, colour, width, scales)
     taken: list[Box] = []
     for part, number in ((one.part, one.number) for one in found.parts):
-        colour = COLOURS.get(part.kind, GREY) if number in chosen else GREY
+        colour = KINDS[part.kind].colour if number in chosen else GREY
         texts = (f"{number} {part.name}", str(number))
         if plate := _draw_label(view, _scaled(part.box, scales), texts, colour, width, taken):
             taken.append(plate)
@@ -136,9 +129,9 @@ def _draw_keypoints(
     if not (np.abs(points) < _FAR).all():
         return
     whole = points.round().astype(np.int32)
-    if part.kind == "hand" and len(whole) == 21:
-        for bone in _BONES:
-            cv2.polylines(view, [whole[list(bone)]], False, colour, width, cv2.LINE_AA)
+    if len(whole) <= MANY:
+        for line in KINDS[part.kind].lines:
+            cv2.polylines(view, [whole[list(line)]], False, colour, width, cv2.LINE_AA)
         for x, y in whole:
             cv2.circle(view, (int(x), int(y)), width + 1, PLATE, -1, cv2.LINE_AA)
             cv2.circle(view, (int(x), int(y)), width, (255, 255, 255), -1, cv2.LINE_AA)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from realishuman.imaging.boxes import Box
-from realishuman.parts.kinds import KINDS
+from realishuman.kinds import KINDS, load
 from realishuman.progress import Interrupted
 from realishuman.webui.tab import actions as module
 from realishuman.webui.tab import markup
@@ -104,7 +104,7 @@ def test_two_tabs_do_not_disturb_each_other(actions, image):
 def test_a_part_without_a_pack_is_not_promised_to_be_refined(engine_of, flat_hand, image):
     hand, face = (
         flat_hand(110, 160, 100),
-        KINDS["face"].at_rest(Box(250, 50, 350, 180), None, (0, 0)),
+        load(KINDS["face"].at_rest)(Box(250, 50, 350, 180), None, (0, 0)),
     )
     engine = engine_of([hand, replace(face, score=0.9, note="")])
     both = Actions(bind_to(engine), nullcontext, written)

@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from realishuman.drawing.sheet import COLOURS, INNER, OUTER
+from realishuman.drawing.sheet import INNER, OUTER
 from realishuman.imaging.boxes import Box, intersection
+from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
 from realishuman.webui.tab.bench import open_picture
 from realishuman.webui.tab.views import GREY, annotate
 from tests.webui.plain_engine import FAST
+
+HAND = KINDS["hand"].colour
 
 
 def places(view, colour):
@@ -40,7 +43,7 @@ def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
     view = annotate(picture, bench.found, bench.prepared, [1])
 
     assert view.shape == picture.shape
-    for colour in (COLOURS["hand"], OUTER, INNER):
+    for colour in (HAND, OUTER, INNER):
         assert share(view, colour) > 100
     assert (picture == 90).all()  # drawn on a copy
 
@@ -52,7 +55,7 @@ def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand)
     view = annotate(picture, bench.found, bench.prepared, [])
 
     assert share(view, GREY) > 100
-    for colour in (COLOURS["hand"], OUTER, INNER):
+    for colour in (HAND, OUTER, INNER):
         assert share(view, colour) == 0
 
 
@@ -81,7 +84,7 @@ def test_a_large_picture_is_drawn_smaller_in_its_proportions(flat_hand):
     assert view.shape == (200, 600, 3)
     box = part.box
     x, y = round((box.x0 + box.x1) * 0.1), round(box.y1 * 0.2)
-    assert share(view[y - 1 : y + 2, x - 1 : x + 2], COLOURS["hand"]) > 0
+    assert share(view[y - 1 : y + 2, x - 1 : x + 2], HAND) > 0
 
 
 def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand):
@@ -100,7 +103,7 @@ def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
     view = annotate(picture, found_of(part), least=640)
 
     assert view.shape == (640, 320, 3)
-    rows, columns = np.nonzero(places(view, COLOURS["hand"]))
+    rows, columns = np.nonzero(places(view, HAND))
     assert abs(rows.max() - part.box.y1 * 6.4) < 8
     assert abs(columns.max() - part.box.x1 * 6.4) < 8
 
