@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+from realishuman.allowed import Allowed
 from realishuman.errors import SettingsError
 from realishuman.kinds import KINDS, MaskRule
 
@@ -268,30 +269,18 @@ def renamed(names: Iterable[str]) -> str:
 
 def check(spec: Field[Any], value: Any) -> None:
     """Raise SettingsError unless `value` fits a declared field's type, range and choices."""
-    meta, kind = spec.metadata, str(spec.type)
-    if value is None and "None" in kind:
-        return
-    if kind.startswith("tuple"):
-        known = isinstance(value, tuple) and all(one in meta["choices"] for one in value)
-        if not known or not value or len(set(value)) < len(value):
-            raise SettingsError(
-                f"{spec.name} must name at least one of {_listed(meta)}, each once, not {value!r}"
-            )
-    elif kind.startswith("str"):
-        if not isinstance(value, str) or (meta["choices"] and value not in meta["choices"]):
-            wanted = f"one of {_listed(meta)}" if meta["choices"] else "text"
-            raise SettingsError(f"{spec.name} must be {wanted}, not {value!r}")
-    elif kind.startswith("bool"):
-        if not isinstance(value, bool):
-            raise SettingsError(f"{spec.name} must be true or false, not {value!r}")
-    else:
-        numbers = (int,) if kind.startswith("int") else (int, float)
-        fits = isinstance(value, numbers) and not isinstance(value, bool)
-        if not fits or not meta["low"] <= value <= meta["high"]:
-            what = "a whole number" if numbers == (int,) else "a number"
-            raise SettingsError(
-                f"{spec.name} must be {what} from {meta['low']} to {meta['high']}, not {value!r}"
-            )
+    if value is not None or "None" not in str(spec.type):
+        allowed(spec).check(spec.name, value)
+
+
+def allowed(spec: Field[Any]) -> Allowed:
+    """What a declared field may be, unless it is None."""
+    name, meta = str(spec.type).removesuffix(" | None"), spec.metadata
+    if meta["choices"]:
+        return Allowed(str, choices=meta["choices"], several=name.startswith("tuple"))
+    kind = {"bool": bool, "int": int, "float": float, "str": str}[name]
+    low, high = meta["low"], meta["high"]
+    return Allowed(kind) if low is None else Allowed(kind, low, high)
 
 
 def usual_way(spec: Field[Any]) -> str:
@@ -301,10 +290,6 @@ def usual_way(spec: Field[Any]) -> str:
     value = getattr(Ways, spec.name)
     shown = {True: "on", False: "off"}.get(value, value)
     return f"{shown}, unless the preset says otherwise"
-
-
-def _listed(meta: Mapping[str, Any]) -> str:
-    return ", ".join(meta["choices"])
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ A table is what TOML or JSON gives: a mapping of names to values, lists and tabl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from realishuman.allowed import WORDS, Allowed
 from realishuman.errors import SettingsError
 
 
@@ -34,25 +34,6 @@ def build(kind: Any, raw: Any, where: str) -> Any:
     return kind(**{n: _value(hints[n], v, f"{where}: {n}") for n, v in raw.items()})
 
 
-@dataclass(frozen=True)
-class Range:
-    """From low to high, both included; `above` leaves low itself out."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether a number lies in it; NaN and infinity never do."""
-        if not -math.inf < value < math.inf:
-            return False
-        return self.low < value <= self.high if self.above else self.low <= value <= self.high
-
-    def __str__(self) -> str:
-        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-        return low if self.high == math.inf else f"{low} and at most {self.high:g}"
-
-
 def _value(kind: Any, value: Any, where: str) -> Any:
     """Check one value against its annotation; tables become dataclasses, lists tuples."""
     if hasattr(kind, "__dataclass_fields__"):
@@ -61,12 +42,11 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return None
     choices = _choices(kind)
     for choice in choices:
-        if get_origin(choice) is tuple and isinstance(value, list):
-            return _tuple(choice, value, where)
-        if choice is float and type(value) is int and abs(value) < 2**1023:
-            return float(value)
-        if type(value) is choice:
-            return value
+        if get_origin(choice) is tuple:
+            if isinstance(value, list):
+                return _tuple(choice, value, where)
+        elif Allowed(choice).holds(value):
+            return float(value) if choice is float else value
     raise SettingsError(f"{where} must be {_shown(choices[0])}, not {value!r}")
 
 
@@ -94,7 +74,7 @@ def _united(kind: Any) -> bool:
 def _shown(kind: Any) -> str:
     """An annotation in words."""
     if get_origin(kind) is not tuple:
-        return str(kind.__name__)
+        return WORDS[kind]
     kinds = get_args(kind)
     many = "" if kinds[-1] is ... else f"{len(kinds)} "
-    return f"a list of {many}{kinds[0].__name__}"
+    return f"a list of {many}{WORDS[kinds[0]].removeprefix('a ')}s"

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
 ORDER = [  # what stands lower may import what stands higher
-    "errors", "figures", "arguments", "kinds", "settings", "progress", "memory", "tables", "advice",
+    "errors", "figures", "arguments", "allowed", "kinds", "settings",
+    "progress", "memory", "tables", "advice",
     "files", "terminal",
     "imaging", "onnx_files", "packs", "downloads",
     "detect", "mesh", "render",

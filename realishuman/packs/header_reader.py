@@ -8,26 +8,31 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from realishuman.advice import command
+from realishuman.allowed import Allowed
 from realishuman.errors import PackError, SettingsError
 from realishuman.packs.header import FORMAT, MESHES, PackHeader
-from realishuman.settings import Settings
-from realishuman.tables import Range, build
+from realishuman.settings import PRESETS, Settings
+from realishuman.tables import build
 
 AGAIN = "Convert the checkpoints or copy it again."
-_CHOICES = {
-    "weights": ("trained", "demo", "random"),
-    "pose": ("shaded", "depth"),
-    "mesh": MESHES,
-    "preset": ("released", "paper"),
-    "prediction": ("epsilon", "v_prediction"),
-    "spacing": ("leading", "linspace", "trailing"),
+MOST = 10**12
+ALLOWED = {
+    "weights": Allowed(str, choices=("trained", "demo", "random")),
+    "pose": Allowed(str, choices=("shaded", "depth")),
+    "mesh": Allowed(str, choices=MESHES),
+    "preset": Allowed(str, choices=tuple(PRESETS)),
+    "prediction": Allowed(str, choices=("epsilon", "v_prediction")),
+    "spacing": Allowed(str, choices=("leading", "linspace", "trailing")),
+    "offset": Allowed(int, 0, MOST),
+    "training_step": Allowed(int, 0, MOST),
+    "resolution": Allowed(int, 1, 4096),
+    "train_steps": Allowed(int, 1, 100_000),
 }
-COUNT, AMOUNT = Range(1, 10**12), Range(0, 1e6, above=True)  # whole numbers, others
-RANGES = {
-    "offset": Range(0, 10**12),
-    "training_step": Range(0, 10**12),
-    "resolution": Range(1, 4096),
-    "train_steps": Range(1, 100_000),
+OTHERS = {
+    int: Allowed(int, 1, MOST),
+    float: Allowed(float, 0, 1_000_000, above=True),
+    str: Allowed(str),
+    bool: Allowed(bool),
 }
 
 
@@ -50,25 +55,27 @@ def read_header(text: str, where: str) -> PackHeader:
         header: PackHeader = build(PackHeader, raw, f"{where}: header")
     except SettingsError as error:
         raise PackError(f"{error}. {AGAIN}") from error
-    if why := _fault(header) or _misfit(header):
+    try:
+        _check(header)
+    except SettingsError as error:
+        raise PackError(f"{where}: header: {error}. {AGAIN}") from error
+    if why := _misfit(header):
         raise PackError(f"{where}: header: {why}. {AGAIN}")
     return header
 
 
-def _fault(described: Any) -> str:
-    """Return which choice or number of a header, or of a table in it, cannot be, or ""."""
+def _check(described: Any, inside: str = "") -> None:
+    """Raise SettingsError on a choice or number of a header, or of a table in it, that cannot be.
+
+    inside  the table, for the message: "vae: ".
+    """
     for spec in fields(described):
         name, value = spec.name, getattr(described, spec.name)
         if is_dataclass(value):
-            if why := _fault(value):
-                return f"{name}: {why}"
-        elif name in _CHOICES and value not in _CHOICES[name]:
-            return f"{name} is {value!r}, not one of {', '.join(_CHOICES[name])}"
-        for one in value if isinstance(value, tuple) else (value,):
-            allowed = RANGES.get(name, COUNT if type(one) is int else AMOUNT)
-            if type(one) in (int, float) and not allowed.holds(one):
-                return f"{name} must be {allowed}, not {one!r}"
-    return ""
+            _check(value, f"{inside}{name}: ")
+        elif value is not None:
+            for one in value if isinstance(value, tuple) else (value,):
+                ALLOWED.get(name, OTHERS[type(one)]).check(f"{inside}{name}", one)
 
 
 def _misfit(header: PackHeader) -> str:

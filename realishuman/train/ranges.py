@@ -1,47 +1,63 @@
-"""Refuses numbers of a configuration that no run can have, before any work."""
+"""Refuses numbers and choices of a configuration that no run can have, before any work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from realishuman.allowed import Allowed
 from realishuman.errors import SettingsError
-from realishuman.tables import Range
+from realishuman.packs.convert import DINO_POSITIONS
+from realishuman.packs.header import MESHES
+from realishuman.settings import PART_KINDS
 from realishuman.train.config import Stage, TrainConfig
 
 STAGES = ("autoencoder", "stage_one", "stage_two")
 SEEDED = ("judge", "scorer", "corrector")
 
 
-SHARE, COUNT, ANY_COUNT = Range(0, 1), Range(1), Range(0)
-STAGE: Mapping[str, Range] = {
+PRECISIONS = ("float32", "bfloat16", "float16")
+SHARE, COUNT, ANY_COUNT = Allowed(float, 0, 1), Allowed(int, 1), Allowed(int, 0)
+ANY, POSITIVE = Allowed(float, 0), Allowed(float, 0, above=True)
+DECAY = Allowed(float, 0, 1, below=True)
+STAGE: Mapping[str, Allowed] = {
     "steps": ANY_COUNT,
     "batch": COUNT,
     "accumulate": COUNT,
-    "learning_rate": Range(0, 1, above=True),
+    "learning_rate": Allowed(float, 0, 1, above=True),
     "warmup": ANY_COUNT,
     "decay": SHARE,
-    "weight_decay": Range(0),
-    "clip": Range(0, above=True),
-    "min_snr": Range(0, above=True),
+    "weight_decay": ANY,
+    "clip": POSITIVE,
+    "ema": DECAY,
+    "drop": DECAY,
+    "min_snr": POSITIVE,
     "visited": COUNT,
-    "seed": Range(0, 2**63 - 1),
+    "precision": Allowed(str, choices=PRECISIONS),
+    "dino_positions": Allowed(str, choices=DINO_POSITIONS),
+    "seed": Allowed(int, 0, 2**63 - 1),
     "save_every": COUNT,
     "sample_every": COUNT,
 }
 # a crop's sides and kernels are those a user may choose when refining
-DATA: Mapping[str, Range] = {
-    "side": Range(64, 4096),
-    "margin": Range(1.2, 6),
+DATA: Mapping[str, Allowed] = {
+    "side": Allowed(int, 64, 4096),
+    "margin": Allowed(float, 1.2, 6),
     "shift": SHARE,
-    "erode": Range(0, 256),
-    "pose_noise": Range(0),
+    "erode": Allowed(int, 0, 256),
+    "pose_noise": ANY,
     "pose_exact": SHARE,
     "estimated": SHARE,
+    "repainted": SHARE,
+    "variants": COUNT,
     "held_out": ANY_COUNT,
 }
-NETWORKS: Mapping[str, Range] = {"pose": COUNT, "prompt": COUNT}
-NETWORK: Mapping[str, Range] = {
+PACK: Mapping[str, Allowed] = {
+    "kind": Allowed(str, choices=PART_KINDS),
+    "mesh": Allowed(str, choices=MESHES),
+}
+NETWORKS: Mapping[str, Allowed] = {"pose": COUNT, "prompt": COUNT}
+NETWORK: Mapping[str, Allowed] = {
     "first": ANY_COUNT,
     "count": COUNT,
     "estimated": COUNT,
@@ -50,11 +66,10 @@ NETWORK: Mapping[str, Range] = {
 
 
 def check_ranges(config: TrainConfig, where: str) -> None:
-    """Raise SettingsError on the first number that is out of its range."""
-    for name, value, allowed in _numbers(config):
+    """Raise SettingsError on the first value that is out of its range or none of its choices."""
+    for name, value, allowed in _declared(config):
         for one in value if isinstance(value, tuple) else (value,):
-            if not allowed.holds(one):
-                raise SettingsError(f"{where}: {name} must be {allowed}, not {one!r}")
+            allowed.check(f"{where}: {name}", one)
     for name in ("margin", "erode"):
         pair = getattr(config.data, name)
         if pair is not None and pair[0] > pair[1]:
@@ -70,9 +85,10 @@ def stages(config: TrainConfig) -> dict[str, Stage]:
     return plain | {f"{name}.stage": getattr(config, name).stage for name in SEEDED}
 
 
-def _numbers(config: TrainConfig) -> Iterator[tuple[str, Any, Range]]:
-    """Name, value and range of every number that has one; None is none."""
-    tables: list[tuple[str, object, Mapping[str, Range]]] = [
+def _declared(config: TrainConfig) -> Iterator[tuple[str, Any, Allowed]]:
+    """Name, value and what is allowed of every value that is limited; None is none."""
+    tables: list[tuple[str, object, Mapping[str, Allowed]]] = [
+        ("pack", config.pack, PACK),
         ("data", config.data, DATA),
         ("networks", config.networks, NETWORKS),
     ]

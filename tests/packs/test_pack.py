@@ -124,7 +124,7 @@ def test_other_files_are_refused(made, tmp_path):
         ({"colour": "blue"}, "header has unknown keys: colour"),
         ({"unet": None}, "header: unet must be a table, not None"),
         ({"vae": {"channels": [1]}}, "header: vae lacks layers, latent_channels, groups, scaling"),
-        ({"weights": "good"}, "weights is 'good', not one of"),
+        ({"weights": "good"}, "weights must be one of trained, demo, random, not 'good'"),
     ],
 )
 def test_a_wrong_header_is_refused(made, tmp_path, changed, message):
@@ -249,7 +249,12 @@ def test_tensors_the_header_does_not_promise_are_not_written(made, tmp_path):
     refuses(tmp_path, made.header, [*given, given[0]], "same name")
     refuses(tmp_path, wider, given, "misshapen: image_encoder")
     refuses(tmp_path, replace(made.header, kind="tail"), given, "'tail' is not a kind of part")
-    refuses(tmp_path, replace(made.header, preset="mine"), given, "preset is 'mine'")
+    refuses(
+        tmp_path,
+        replace(made.header, preset="mine"),
+        given,
+        "preset must be one of released, paper, not 'mine'",
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])

@@ -29,8 +29,8 @@ def test_what_is_left_out_is_the_papers():
     [
         ({"stage_one": {"steps": 1, "rate": 2}}, "unknown keys: rate; known are steps, batch"),
         ({"data": {}}, "data lacks folder"),
-        ({"pack": {"name": 3}}, "pack: name must be str, not 3"),
-        ({"stage_two": {"steps": 1, "drop": "no"}}, "stage_two: drop must be float"),
+        ({"pack": {"name": 3}}, "pack: name must be text, not 3"),
+        ({"stage_two": {"steps": 1, "drop": "no"}}, "stage_two: drop must be a number"),
         ({"pack": {"name": "x", "resolution": 100}}, "multiple of 64"),
         ({"stage_one": {"steps": 1, "batch": 5, "accumulate": 2}}, "multiple of accumulate"),
         ({"stage_one": {"steps": 1, "precision": "int8"}}, "precision"),
@@ -41,7 +41,7 @@ def test_what_is_left_out_is_the_papers():
             "would not be trained",
         ),
         ({"networks": 3}, "must be a table"),
-        ({"corrector": {"widths": [8, 8, 8]}}, "widths must be a list of 4 int"),
+        ({"corrector": {"widths": [8, 8, 8]}}, "widths must be a list of 4 whole numbers"),
         ({"pack": {"name": "x", "mesh": "own"}}, "pack.mesh must be one of embedded"),
     ],
 )
