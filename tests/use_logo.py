@@ -30,7 +30,8 @@ from dataclasses import asdict  # noqa: E402
 from realishuman import Settings, open_models, refine  # noqa: E402
 from realishuman.cli.main import main  # noqa: E402
 from realishuman.packs.random_pack import random_pack  # noqa: E402
-from realishuman.webui import fields  # noqa: E402
+from realishuman.webui.choices import choices_from  # noqa: E402
+from realishuman.webui.fields import FIELDS, schema  # noqa: E402
 from realishuman.webui.generation.infotext import settings_of  # noqa: E402
 from realishuman.webui.generation.panel import GROUPS  # noqa: E402
 from realishuman.webui.http import api  # noqa: E402
@@ -48,12 +49,12 @@ content = b64encode(picture.read_bytes()).decode()
 box = {"kind": "logo", "box": [1, 2, 30, 40]}
 body = {"image": content, "boxes": [box], "logo_pack": "mine", "settings": {"logo_erode": 3}}
 request = api.read_request(body, api.Limits())
-choices = fields.choices_from({"logo_dilate": 9, "parts": ["logo"], "logo_pack": "mine"})
+choices = choices_from({"logo_dilate": 9, "parts": ["logo"], "logo_pack": "mine"})
 answers = {
     "report": result.report(),
     "code": code,
-    "schema": fields.schema()["properties"],
-    "order": [one.name for one in fields.FIELDS],
+    "schema": schema()["properties"],
+    "order": [one.name for one in FIELDS],
     "groups": GROUPS,
     "infotext": settings_of(choices),
     "packs": dict(choices.packs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realishuman.settings import AUTO
-from realishuman.webui.fields import SWITCH, Field, Shown
+from realishuman.webui.field import SWITCH, Field, Shown
 
 
 def component_of(one: Field, value: Shown = None) -> tuple[str, dict[str, object]]:

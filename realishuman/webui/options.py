@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from realishuman.webui.components import component_of, leftmost
-from realishuman.webui.fields import FIELDS, Field, FieldError, Shown
+from realishuman.webui.field import Field, FieldError, Shown
+from realishuman.webui.fields import FIELDS
 
 SECTION = ("realishuman", "RealisHuman")
 MODELS_DIR = "realishuman_models_dir"  # on the command line it has this name as well

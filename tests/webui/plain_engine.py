@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from realishuman.settings import Settings
-from realishuman.webui.fields import choices_from
+from realishuman.webui.choices import choices_from
 from realishuman.webui.host.engine import BoundEngine
 
 FAST = Settings(parts=("hand",), steps=1, seed=3)

@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 
 from realishuman.pipeline.infotext import FACTS, PREFIX
 from realishuman.settings import Settings
+from realishuman.webui.choices import choices_from, values_from
 from realishuman.webui.components import component_of
-from realishuman.webui.fields import (
-    FIELDS,
-    FieldError,
-    choices_from,
-    schema,
-    values_from,
-)
+from realishuman.webui.field import FieldError
+from realishuman.webui.fields import FIELDS, schema
 from realishuman.webui.generation.infotext import component_value, settings_of
 
 RELEASED = (  # what API clients of earlier versions may send by position

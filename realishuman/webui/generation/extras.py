@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.progress import Interrupted
-from realishuman.webui.fields import FIELDS, choices_from
+from realishuman.webui.choices import choices_from
+from realishuman.webui.fields import FIELDS
 from realishuman.webui.foreign import Component, Extra
 from realishuman.webui.generation import infotext
 from realishuman.webui.generation.script import STOPPED, TITLE, explain

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from realishuman import __version__
 from realishuman.pipeline.infotext import FACTS, PREFIX, VERSION, Facts, as_text
-from realishuman.webui.fields import FIELDS, Choices, Field, Shown
+from realishuman.webui.choices import Choices
+from realishuman.webui.field import Field, Shown
+from realishuman.webui.fields import FIELDS
 from realishuman.webui.foreign import Processing
 
 ENABLED = FIELDS[0].key

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from realishuman.pipeline.infotext import Facts
-from realishuman.webui.fields import Choices
+from realishuman.webui.choices import Choices
 from realishuman.webui.foreign import Processing
 from realishuman.webui.host.progress import STAGES
 

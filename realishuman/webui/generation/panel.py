@@ -15,7 +15,8 @@ from realishuman.errors import RealisHumanError
 from realishuman.kinds import KINDS
 from realishuman.settings import AUTO, PART_KINDS, PER_KIND
 from realishuman.webui.components import component_of
-from realishuman.webui.fields import FIELDS, Field
+from realishuman.webui.field import Field
+from realishuman.webui.fields import FIELDS
 from realishuman.webui.foreign import Component
 from realishuman.webui.generation.infotext import component_value
 from realishuman.webui.host.program import program

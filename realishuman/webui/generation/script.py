@@ -17,7 +17,8 @@ from realishuman.errors import RealisHumanError
 from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.pipeline.infotext import facts_of
 from realishuman.progress import Interrupted
-from realishuman.webui.fields import Choices, FieldError, choices_from, values_from
+from realishuman.webui.choices import Choices, choices_from, values_from
+from realishuman.webui.field import FieldError
 from realishuman.webui.foreign import Component, HasImage, Processed, Processing
 from realishuman.webui.generation import infotext, saving
 from realishuman.webui.generation.inpainting import ALL, mark_untouched, mask_of

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from realishuman.settings import AUTO
-from realishuman.webui.fields import FIELDS, Field, FieldError, choices_from
+from realishuman.webui.choices import choices_from
+from realishuman.webui.field import Field, FieldError
+from realishuman.webui.fields import FIELDS
 from realishuman.webui.foreign import Axis, Processing
 from realishuman.webui.generation.script import AXES, TITLE
 from realishuman.webui.host.engine import engine

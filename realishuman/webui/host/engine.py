@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.parts.found import Found
     from realishuman.pipeline.models import Models
     from realishuman.pipeline.result import Result
-    from realishuman.webui.fields import Choices
+    from realishuman.webui.choices import Choices
     from realishuman.webui.host.host import Host
 
 Pixels = NDArray[np.uint8]

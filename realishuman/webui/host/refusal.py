@@ -5,7 +5,7 @@ Forge knows no exception but FastAPI's own; every other is status 500 there, wit
 
 from __future__ import annotations
 
-from realishuman.webui.fields import FieldError
+from realishuman.webui.field import FieldError
 
 
 def refusal(error: FieldError) -> Exception:

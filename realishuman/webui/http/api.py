@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import GivenBox
+from realishuman.drawing.annotated import annotate
 from realishuman.errors import PictureError, SettingsError
 from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
@@ -27,7 +28,6 @@ from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.tab.boxes import MOST_BOXES, checked_box
-from realishuman.webui.tab.views import annotate
 
 VERSION = 1
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")  # Pillow knows some that run programs

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from realishuman.webui import fields
+from realishuman.webui.choices import choices_from
+from realishuman.webui.fields import SETTINGS, schema
 from realishuman.webui.host.engine import BoundEngine, engine
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def app_started(_demo: object, app: FastAPI) -> None:
 
     def with_packs(packs: Mapping[str, str]) -> BoundEngine:
         named = {f"{kind}_pack": name for kind, name in packs.items()}
-        return engine().bind(fields.choices_from(named, engine().pack_files()))
+        return engine().bind(choices_from(named, engine().pack_files()))
 
     add_routes(
         app,
@@ -30,7 +31,7 @@ def app_started(_demo: object, app: FastAPI) -> None:
             engine=with_packs,
             exclusive=turn,
             progress=shown_progress,
-            schema=lambda: fields.schema(tuple(fields.SETTINGS.values())),
+            schema=lambda: schema(tuple(SETTINGS.values())),
             models=lambda: inventory().as_dict(),
             doctor=lambda: dict(zip(("lines", "healthy"), doctor(), strict=True)),
             credentials=credentials(shared.cmd_opts.api_auth),

@@ -19,7 +19,7 @@ from fastapi.security import HTTPBasic
 from realishuman import __version__
 from realishuman.errors import RealisHumanError
 from realishuman.progress import Progress
-from realishuman.webui.fields import FieldError
+from realishuman.webui.field import FieldError
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.http import api
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.drawing.annotated import LEAST, LONGEST, resize
 from realishuman.parts.found import FoundPart
 from realishuman.pipeline.result import PartReport
-from realishuman.webui.tab.views import LEAST, LONGEST, resize
 
 Pixels = NDArray[np.uint8]
 HINT = (

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from realishuman.drawing.annotated import LEAST, annotate
 from realishuman.webui.tab import markup
 from realishuman.webui.tab.bench import Bench, paste_kept
 from realishuman.webui.tab.boxes import as_text
-from realishuman.webui.tab.views import LEAST, annotate
 
 
 @dataclass(frozen=True)

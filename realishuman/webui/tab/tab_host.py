@@ -17,7 +17,8 @@ from PIL import Image
 from realishuman.errors import RealisHumanError
 from realishuman.pipeline import infotext as common
 from realishuman.settings import AUTO, Settings
-from realishuman.webui import fields
+from realishuman.webui.choices import choices_from, typed
+from realishuman.webui.fields import FIELDS, SETTINGS
 from realishuman.webui.foreign import Component, Values
 from realishuman.webui.generation import infotext
 from realishuman.webui.host.engine import BoundEngine, engine
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
 def bind(values: Values) -> tuple[BoundEngine, Settings]:
     """The engine and this picture's settings, from what components hold by field name."""
-    by_name = {one.name: one for one in fields.FIELDS}
+    by_name = {one.name: one for one in FIELDS}
     rest = {
         name: by_name[name].from_component(value)
         for name, value in values.items()
         if name != "seed"
     }
-    chosen = fields.choices_from(rest, engine().pack_files())
-    seed = fields.SETTINGS["seed"].read(values.get("seed", 0))
-    return engine().bind(chosen), chosen.for_seed(fields.typed(int, seed))
+    chosen = choices_from(rest, engine().pack_files())
+    seed = SETTINGS["seed"].read(values.get("seed", 0))
+    return engine().bind(chosen), chosen.for_seed(typed(int, seed))
 
 
 def write_infotext(image: Image.Image | None, pairs: Mapping[str, str]) -> str:

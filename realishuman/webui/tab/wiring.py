@@ -27,14 +27,14 @@ def tabs(sending: Sending) -> list[tuple[object, str, str]]:
     try:
         from realishuman.webui.host.turn import turn
         from realishuman.webui.tab.actions import Actions
-        from realishuman.webui.tab.tab import SEND_TO, Page
+        from realishuman.webui.tab.layout import SEND_TO
+        from realishuman.webui.tab.tab import Page
         from realishuman.webui.tab.tab_host import TabHost, bind, write_infotext
     except ImportError as error:
         log.error("the RealisHuman tab cannot be built: %s", error)
         return [(_notice(_lacking(error)), TITLE, TAB)]
     with gradio.Blocks(analytics_enabled=False) as blocks:
         page = Page(Actions(bind, turn, write_infotext), call_queue.wrap_gradio_gpu_call, TabHost())
-        page.build()
     for target in SEND_TO:
         infotext_utils.register_paste_params_button(
             infotext_utils.ParamBinding(

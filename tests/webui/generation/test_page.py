@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from realishuman.webui import options
-from realishuman.webui.fields import FIELDS, choices_from, values_from
+from realishuman.webui.choices import choices_from, values_from
+from realishuman.webui.fields import FIELDS
 from realishuman.webui.generation import panel, xyz
 from realishuman.webui.generation.script import AXES
 from realishuman.webui.tab import wiring

@@ -27,7 +27,7 @@ from realishuman.imaging.boxes import around
 from realishuman.packs import store
 from realishuman.packs.pack import Pack
 from realishuman.settings import Settings
-from realishuman.webui.fields import choices_from
+from realishuman.webui.choices import choices_from
 from realishuman.webui.host.engine import Engine
 
 FAST = Settings(parts=("hand",), steps=1, guidance=1.0, seed=3, judge=False)

@@ -12,7 +12,7 @@ from realishuman.errors import PackError
 from realishuman.packs import store
 from realishuman.progress import Interrupted
 from realishuman.settings import Settings
-from realishuman.webui.fields import choices_from
+from realishuman.webui.choices import choices_from
 from realishuman.webui.host.engine import Engine
 from realishuman.webui.host.progress import HostProgress, reserve
 

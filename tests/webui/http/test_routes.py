@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from realishuman.progress import Silent
-from realishuman.webui.fields import FieldError
+from realishuman.webui.field import FieldError
 from realishuman.webui.http.api import Limits
 from tests.webui.http.test_api import QUICK, as_base64
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from realishuman.webui.fields import FIELDS
-from realishuman.webui.tab.tab import NOT_HERE
+from realishuman.webui.tab.layout import NOT_HERE
 from tests.webui.live.pages import (
     WAIT,
     choose,

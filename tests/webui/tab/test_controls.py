@@ -40,9 +40,7 @@ class TabHost:
 
 @pytest.fixture
 def page(host):
-    made = Page(None, lambda function, **_: function, TabHost())
-    made.build()
-    return made
+    return Page(None, lambda function, **_: function, TabHost())
 
 
 def answers(page):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from realishuman.drawing.annotated import annotate
 from realishuman.imaging.boxes import Box
 from realishuman.webui.tab.bench import paste_kept, refine_parts
 from realishuman.webui.tab.boxes import as_text, line_of, parse_lines
 from realishuman.webui.tab.editing import apply_lines
-from realishuman.webui.tab.views import annotate
 from tests.webui.plain_engine import FAST
 
 

@@ -6,16 +6,28 @@ import cv2
 import numpy as np
 import pytest
 
+from realishuman.drawing.annotated import GREY, annotate
 from realishuman.drawing.sheet import INNER, OUTER
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.kinds import KINDS
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
-from realishuman.webui.tab.bench import open_picture
-from realishuman.webui.tab.views import GREY, annotate
-from tests.webui.plain_engine import FAST
+from realishuman.pipeline.look import look, prepare_parts
+from realishuman.settings import Settings
 
 HAND = KINDS["hand"].colour
+
+
+@pytest.fixture
+def look_at(models_of):
+    """A function: what is found and prepared of a picture that shows one part."""
+
+    def look_at(picture, part):
+        models, settings = models_of([part]), Settings(parts=("hand",))
+        found = look(picture, models, settings)
+        return found, prepare_parts(picture, found, found.parts, settings, models)
+
+    return look_at
 
 
 def places(view, colour):
@@ -36,11 +48,11 @@ def share(view, colour):
     return places(view, colour).sum()
 
 
-def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
+def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(look_at, flat_hand):
     picture = np.full((300, 420, 3), 90, np.uint8)
-    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    found, prepared = look_at(picture, flat_hand(200, 170, 130))
 
-    view = annotate(picture, bench.found, bench.prepared, [1])
+    view = annotate(picture, found, prepared, [1])
 
     assert view.shape == picture.shape
     for colour in (HAND, OUTER, INNER):
@@ -48,23 +60,23 @@ def test_a_ticked_part_has_its_box_mesh_and_ring_drawn(engine_of, flat_hand):
     assert (picture == 90).all()  # drawn on a copy
 
 
-def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(engine_of, flat_hand):
+def test_a_part_that_is_not_ticked_is_grey_and_has_no_ring(look_at, flat_hand):
     picture = np.full((300, 420, 3), 90, np.uint8)
-    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
+    found, prepared = look_at(picture, flat_hand(200, 170, 130))
 
-    view = annotate(picture, bench.found, bench.prepared, [])
+    view = annotate(picture, found, prepared, [])
 
     assert share(view, GREY) > 100
     for colour in (HAND, OUTER, INNER):
         assert share(view, colour) == 0
 
 
-def test_the_outer_outline_runs_along_the_edge_of_m_d(engine_of, flat_hand):
+def test_the_outer_outline_runs_along_the_edge_of_m_d(look_at, flat_hand):
     picture = np.zeros((300, 420, 3), np.uint8)
-    bench = open_picture(picture, engine_of([flat_hand(200, 170, 130)]), FAST)
-    (one,) = bench.prepared
+    found, prepared = look_at(picture, flat_hand(200, 170, 130))
+    (one,) = prepared
 
-    view = annotate(picture, bench.found, bench.prepared, [1])
+    view = annotate(picture, found, prepared, [1])
 
     rows, columns = np.nonzero(np.abs(view.astype(int) - OUTER).max(axis=2) < 40)
     inside = one.crop.to_crop(np.column_stack([columns + 0.5, rows + 0.5])).astype(int)
@@ -109,7 +121,8 @@ def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
 
 
 @pytest.mark.parametrize("count", [2, 4, 6])
-def test_labels_do_not_hide_each_other(picture, flat_hand, monkeypatch, count):
+def test_labels_do_not_hide_each_other(flat_hand, monkeypatch, count):
+    picture = np.full((300, 420, 3), 90, np.uint8)
     plates, rectangle = [], cv2.rectangle
 
     def remembered(view, start, end, colour, thickness, *rest):

@@ -2,7 +2,7 @@
 
 Numbered boxes, keypoints, the mesh as the networks will see it, its outline, and the ring between
 m_d (red, outside) and m_e (green, inside): what lies between them is repainted. Parts that are not
-ticked have a grey box and no ring. Pure drawing: knows no WebUI.
+ticked have a grey box and no ring.
 """
 
 from __future__ import annotations

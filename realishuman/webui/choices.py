@@ -1,0 +1,114 @@
+"""What a user chose, read from the script's arguments, from names and values, or from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from realishuman.settings import AUTO, PART_KINDS, Settings, renamed
+from realishuman.webui.field import FieldError, Value
+from realishuman.webui.fields import FIELDS, SETTINGS
+
+_Kind = TypeVar("_Kind", bool, int, str)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a run uses.
+
+    settings  with the seed still that of a picture whose own seed is 0.
+    packs     per part kind: AUTO or the name of a file in the models folder.
+    values    of every field, by its name.
+    """
+
+    enabled: bool
+    settings: Settings
+    packs: Mapping[str, str]
+    detector_device: str
+    inpaint_parts: str
+    seed_offset: int
+    values: Mapping[str, Value]
+
+    def for_seed(self, seed: int) -> Settings:
+        """The settings of a picture with this seed."""
+        return dataclasses.replace(self.settings, seed=(seed + self.seed_offset) % 2**63)
+
+
+def choices_from(values: Mapping[str, object], files: Sequence[str] | None = None) -> Choices:
+    """Read values by field name; what is missing has its default.
+
+    files   names of the pack files there are; None does not ask whether a pack is there.
+    Raises  FieldError for the first value, or unknown name, that cannot be used.
+    """
+    names = [one.name for one in FIELDS]
+    if unknown := [name for name in values if name not in names]:
+        listed = ", ".join(names)
+        raise FieldError(
+            f"{unknown[0]!r} is not a setting{renamed(unknown)}; known are {listed}",
+            str(unknown[0]),
+            listed,
+        )
+    read = {one.name: one.read(values.get(one.name, one.default)) for one in FIELDS}
+    for name in (f"{kind}_pack" for kind in PART_KINDS if files is not None):
+        if read[name] not in (known := (AUTO, *(files or ()))):
+            allowed = ", ".join(known)
+            raise FieldError(f"{name} must be one of {allowed}, not {read[name]!r}", name, allowed)
+    return Choices(
+        enabled=typed(bool, read["enabled"]),
+        settings=Settings.from_dict({name: read[name] for name in SETTINGS if name in read}),
+        packs={kind: typed(str, read[f"{kind}_pack"]) for kind in PART_KINDS},
+        detector_device=typed(str, read["detector_device"]),
+        inpaint_parts=typed(str, read["inpaint_parts"]),
+        seed_offset=typed(int, read["seed_offset"]),
+        values=read,
+    )
+
+
+def typed(kind: type[_Kind], value: Value) -> _Kind:
+    """A value that was read, as the type that its declaration has."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def values_from(arguments: Sequence[object]) -> dict[str, object]:
+    """The script's arguments by field name.
+
+    arguments  positional in the order of FIELDS, any number; or an object by name, as a dict or
+               JSON text, alone or after `enabled`: it wins over what the other places hold.
+    Raises     FieldError if there are too many or JSON cannot be read.
+    """
+    if len(arguments) > len(FIELDS):
+        names = ", ".join(one.name for one in FIELDS)
+        raise FieldError(
+            f"there are {len(arguments)} arguments, at most {len(FIELDS)} are known: {names}",
+            "args",
+            names,
+        )
+    values = {
+        one.name: one.from_component(value) for one, value in zip(FIELDS, arguments, strict=False)
+    }
+    for place, one in enumerate(FIELDS[:2]):
+        named = _named(values.get(one.name))
+        if named is not None:
+            del values[one.name]
+            values = {**values, **({"enabled": True} if place == 0 else {}), **named}
+    return values
+
+
+def _named(given: object) -> Mapping[str, object] | None:
+    """The argument if it is an object by name, else None."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        try:
+            given = json.loads(given)
+        except ValueError as error:
+            raise FieldError(
+                "args must be a list of values, or of one object by field name; "
+                f"{given!r:.60} is no JSON object: {error}",
+                "args",
+                "a list of values, or of one object by field name",
+            ) from error
+    return given if isinstance(given, Mapping) else None
