@@ -66,7 +66,7 @@ def _with_own(cls: type[_Class]) -> type[_Class]:
 
 @dataclass(frozen=True)
 class Ways:
-    """How parts are cut out, shown to the networks, pasted and judged.
+    """How parts are cut out, shown to the networks, pasted and judged, and which need repair.
 
     Each is the setting of the same name. What stands here holds where neither the user nor a
     preset that the user names says otherwise.
@@ -77,6 +77,7 @@ class Ways:
     paste: str = "silhouette"
     colour_match: bool = True
     judge: bool = True
+    gate: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Settings:
         None,
         "constants of the released code or of the paper, instead of the pack's own. Both suit "
         "the released weights; the demo pack fails with them. released also crops, prepares "
-        "inputs and pastes as released, without the judge",
+        "inputs and pastes as released, without gate and judge",
         choices=("released", "paper"),
     )
     dilate: int | None = setting(
@@ -218,8 +219,8 @@ class Settings:
         choices=("auto", "embedded", "official"),
     )
     judge: bool | None = setting(None, "keep the original wherever the repair is no better")
-    gate: bool = setting(
-        True, "leave hands alone that look right already; parts that you name are repainted anyway"
+    gate: bool | None = setting(
+        None, "leave hands alone that look right already; parts that you name are repainted anyway"
     )
 
     def __post_init__(self) -> None:
@@ -308,7 +309,7 @@ PRESETS: Mapping[str, Preset] = {
         masks={name: kind.masks for name, kind in KINDS.items()},
         steps=50,
         guidance=3.0,
-        ways=Ways("released", "picture", "released", colour_match=False, judge=False),
+        ways=Ways("released", "picture", "released", colour_match=False, judge=False, gate=False),
     ),
     # The paper names no unit for its dilation of 5 and no guidance scale: read as pixels of the
     # 512 crop, and the released scale.

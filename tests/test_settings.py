@@ -58,12 +58,15 @@ def test_a_value_out_of_range_is_refused_by_name(name, value):
     [
         ({}, Ways()),
         ({"preset": "paper"}, Ways()),
-        ({"preset": "released"}, Ways("released", "picture", "released", False, False)),
+        ({"preset": "released"}, Ways("released", "picture", "released", False, False, False)),
         (
             {"preset": "released", "crop": "part", "judge": True},
-            Ways("part", "picture", "released", False, True),
+            Ways("part", "picture", "released", False, True, False),
         ),
-        ({"preset": "released", "margin": 2.0}, Ways("part", "picture", "released", False, False)),
+        (
+            {"preset": "released", "margin": 2.0},
+            Ways("part", "picture", "released", False, False, False),
+        ),
         ({"detector": "dwpose-released"}, Ways(crop="released")),
         ({"detector": "dwpose-released", "crop": "part"}, Ways()),
         ({"detector": "dwpose"}, Ways()),

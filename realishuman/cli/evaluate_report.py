@@ -129,7 +129,7 @@ def _facts(
         else f"seeds {seeds[0]} to {seeds[-1]}, side {options.side}",
         "poses": ", ".join(poses_of(options)),
     }
-    gate = f"gate {'on' if settings.gate else 'off'}, "
+    gate = f"gate {'on' if settings.ways.gate else 'off'}, "
     gate += "judge on" if settings.ways.judge else "judge off, every repair is kept"
     if HAND not in models.packs:
         return facts | {"pack": "none", "settings": f"{gate}", "device": platform.machine()}

@@ -36,23 +36,14 @@ def select(
 
     size     height and width of the picture, in pixels.
     Returns  the parts in their order, each with "" or the reason, as a sentence, why it is left
-             alone. settings.max_parts keeps the largest of each kind. The score is not asked
-             again: the detector knows which places the user named and what a second try found.
+             alone. The score is not asked again: the detector knows which places the user named and
+             what a second try found.
     """
-    reasons = [_unfit(part, settings, size) for part in parts]
-    for kind in dict.fromkeys(part.kind for part in parts) if settings.max_parts else ():
-        fit = [i for i, part in enumerate(parts) if part.kind == kind and not reasons[i]]
-        fit.sort(key=lambda i: parts[i].box.longer_side, reverse=True)
-        for i in fit[settings.max_parts :]:
-            reasons[i] = (
-                f"This {kind} is not among the {settings.max_parts} largest; raise max_parts to "
-                "refine it."
-            )
-    return list(zip(parts, reasons, strict=True))
+    return [(part, _unfit(part, settings, size)) for part in parts]
 
 
 def _unfit(part: Part, settings: Settings, size: tuple[int, int]) -> str:
-    """The reason why a part cannot be refined whatever the others are, or ""."""
+    """The reason why a part cannot be refined, or ""."""
     if part.kind not in settings.parts:
         return f"A {part.kind} was found, but only {', '.join(settings.parts)} was asked for."
     if part.doubt:

@@ -197,7 +197,7 @@ def crop_writer(folder: Path) -> Keep:
 
 def _parts(detector: Detector, picture: Pixels, kinds: Sequence[str]) -> list[Part]:
     found = detector.detect(picture, kinds, confidence=CONFIDENCE)
-    return [part for part in found if part.score >= CONFIDENCE]
+    return [part for part in found if part.score >= CONFIDENCE and not part.doubt]
 
 
 def _partner(part: Part, others: Sequence[Part]) -> Part | None:

@@ -55,25 +55,26 @@ class Installed:
     def pick(self, kind: str, name: str = AUTO) -> Pack | None:
         """The pack for a kind of part; None if none was named and no trained one is there.
 
-        name    AUTO, the name or path of a pack file, or the name of a set.
-        Raises  PackError if the pack is damaged, or no pack for this kind has that name. Nothing
-                takes the place of a damaged pack, not even another trained one.
+        name    AUTO, the name or path of a pack file, its ending left out or not, or the name of a
+                set.
+        Raises  PackError if the pack is damaged, or no pack for this kind has that name. Only where
+                none is named, another trained one takes the place of a damaged one.
         """
         if name == AUTO:
             for fault in self.in_the_way(kind):
                 raise PackError(f"{fault.why} Repair or remove that file, or name another pack.")
             return next(iter(self._of(kind, TRAINED)), None)
         for pack in self._for(kind):
-            if name in (pack.path.name, str(pack.path)):
+            if name in _names(pack.path):
                 return pack
         for fault in self.faults:
-            if name in (fault.path.name, str(fault.path)):
+            if name in _names(fault.path):
                 raise PackError(fault.why)
         for pack in self._for(kind):
             if set_of(pack) == name:
                 return pack
         there = ", ".join(pack.path.name for pack in self._for(kind)) or "none"
-        damaged = "".join(f" {fault.why}" for fault in self.in_the_way(kind))
+        damaged = "".join(f" {fault.why}" for fault in self._damaged(kind))
         raise PackError(
             f"{name} is no pack for {plural(kind)} in {self.folder}; there: {there}. Choose "
             f"another.{damaged}"
@@ -90,21 +91,22 @@ class Installed:
                 chosen.setdefault(pack.header.kind, pack)
         if not all(_shipped(pack.path) for pack in chosen.values()) or not chosen:
             for kind in [kind for kind in kinds if kind not in chosen]:
-                for fault in self.in_the_way(kind):
+                for fault in self._damaged(kind):
                     raise PackError(fault.why)
         return list(chosen.values())
 
     def in_the_way(self, kind: str) -> list[Fault]:
-        """Damaged packs that a run without a named pack would otherwise take for this kind."""
-        return [
-            fault
-            for fault in self.faults
-            if fault.kind == kind and fault.weights in ("", TRAINED) and not _shipped(fault.path)
-        ]
+        """Damaged packs that keep a run without a named pack from having one for this kind."""
+        return [] if self._of(kind, TRAINED) else self._damaged(kind)
 
     def passed_over(self) -> list[str]:
-        """A sentence on each damaged file that could be for any kind of part, or for none."""
-        return [f"Skipped: {fault.why}" for fault in self.faults if not fault.kind]
+        """A sentence on each damaged file that a run goes on without.
+
+        It could be for any kind of part, or for none, or another pack takes its place.
+        """
+        sound = [kind for kind in PART_KINDS if not self.in_the_way(kind)]
+        replaced = [fault for kind in sound for fault in self._damaged(kind)]
+        return [f"Skipped: {one.why}" for one in self.faults if not one.kind or one in replaced]
 
     def without(self, kinds: Sequence[str], how: str = "", demo: str = "`--pack demo`") -> str:
         """One sentence on those of these kinds that have no trained pack; "" if all have one.
@@ -123,6 +125,14 @@ class Installed:
             f"No trained pack for {_and(lacking)} is installed, so they are left alone: "
             f"{how}{shows}."
         )
+
+    def _damaged(self, kind: str) -> list[Fault]:
+        """Damaged packs for this kind that may be trained ones."""
+        return [
+            fault
+            for fault in self.faults
+            if fault.kind == kind and fault.weights in ("", TRAINED) and not _shipped(fault.path)
+        ]
 
     def _for(self, kind: str) -> list[Pack]:
         return [pack for pack in self.packs if pack.header.kind == kind]
@@ -193,6 +203,11 @@ def _said_to_be(path: Path) -> tuple[str, str]:
     if kind not in PART_KINDS:
         kind = named[0] if len(named) == 1 else ""
     return kind, weights if weights in _RANK else ""
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """What a user may call a pack file."""
+    return path.name, path.stem, str(path)
 
 
 def _shipped(path: Path) -> bool:

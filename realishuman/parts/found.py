@@ -56,6 +56,19 @@ class Found:
         parts = (replace(one, reason=reasons.get(one.number, one.reason)) for one in self.parts)
         return replace(self, parts=tuple(parts))
 
+    def keep_largest(self, count: int) -> Found:
+        """Return the same parts, of each kind only so many chosen, the largest; 0 is no limit."""
+        reasons: dict[int, str] = {}
+        for kind in self.kinds if count else ():
+            chosen = [one for one in self.chosen if one.part.kind == kind]
+            chosen.sort(key=lambda one: one.part.box.longer_side, reverse=True)
+            reasons |= {
+                one.number: f"This {kind} is not among the {count} largest; raise max_parts to "
+                "refine it."
+                for one in chosen[count:]
+            }
+        return self.give_reasons(reasons)
+
     def with_gate(self, doubts: Mapping[int, str]) -> Found:
         """Return the same parts with what the gate says of those with these numbers.
 

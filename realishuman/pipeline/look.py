@@ -50,11 +50,11 @@ def look(
     with clock.timed("mesh"):
         meshes = reconstruct(rgb, some, models, settings.mesh, settings.engine)
     found = number_parts(parts, meshes, hints)
-    if not settings.gate:
-        return found
-    drawn = {(box.kind, box.box) for box in boxes if box.exact}
-    with clock.timed("gate"):
-        return ask_gate(rgb, found, models, settings.engine, drawn)
+    if settings.ways.gate:
+        drawn = {(box.kind, box.box) for box in boxes if box.exact}
+        with clock.timed("gate"):
+            found = ask_gate(rgb, found, models, settings.engine, drawn)
+    return found.keep_largest(settings.max_parts)
 
 
 def ask_gate(

@@ -40,7 +40,8 @@ class Choices:
 def choices_from(values: Mapping[str, object], files: Sequence[str] | None = None) -> Choices:
     """Read values by field name; what is missing has its default.
 
-    files   names of the pack files there are; None does not ask whether a pack is there.
+    files   names of the pack files there are, of which the ending may be left out; None does not
+            ask whether a pack is there.
     Raises  FieldError for the first value, or unknown name, that cannot be used.
     """
     names = [one.name for one in FIELDS]
@@ -53,7 +54,8 @@ def choices_from(values: Mapping[str, object], files: Sequence[str] | None = Non
         )
     read = {one.name: one.read(values.get(one.name, one.default)) for one in FIELDS}
     for name in (f"{kind}_pack" for kind in PART_KINDS if files is not None):
-        if read[name] not in (known := (AUTO, *(files or ()))):
+        known = (AUTO, *(files or ()))
+        if read[name] not in known and f"{read[name]}.safetensors" not in known:
             allowed = ", ".join(known)
             raise FieldError(f"{name} must be one of {allowed}, not {read[name]!r}", name, allowed)
     return Choices(

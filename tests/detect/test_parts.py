@@ -135,15 +135,6 @@ def test_a_15_pixel_part_is_refined_when_asked_for():
     assert select([part(0, 0, 15)], Settings(min_size=10), SIZE)[0][1] == ""
 
 
-def test_the_largest_parts_of_each_kind_are_kept_in_their_order():
-    parts = [part(0, 0, 30), part(0, 0, 90, "face"), part(0, 0, 80), part(0, 0, 50)]
-
-    for limit, kept in ((1, [1, 2]), (2, [1, 2, 3]), (0, [0, 1, 2, 3])):
-        chosen = select(parts, Settings(max_parts=limit), SIZE)
-
-        assert [i for i, (_, reason) in enumerate(chosen) if not reason] == kept
-
-
 def test_a_box_that_is_not_finite_is_left_alone():
     broken = replace(part(0, 0, 40), box=Box(0, 0, float("nan"), 40))
 

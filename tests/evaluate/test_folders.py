@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from realishuman.evaluate.clips import Clip, clips, partners
 from realishuman.evaluate.distances import DISTANCES, LEAST
 from realishuman.evaluate.folder_tables import folders_report, mean_of_clips
 from realishuman.evaluate.folders import FolderRun, add_real, compare, crop_writer
+from realishuman.imaging.boxes import Box
 from realishuman.progress import Silent
 
 
@@ -55,6 +58,18 @@ def run_of(folders, detector, **options):
 
 def brightness(clip):
     return [round(float(frame.mean()) / 8) for _, frame in clip.frames()]
+
+
+def test_what_is_a_foot_after_all_is_not_measured_as_a_hand(folders):
+    keypoints = np.float32([(10, 10, 0), (60, 70, 0)])
+    hand = Part("hand", "left", Box(10, 10, 60, 70), 0.9, keypoints)
+    foot = replace(hand, box=Box(80, 80, 120, 130), doubt="It looks like a foot.")
+    detector = SimpleNamespace(detect=lambda *_, **__: [hand, foot])
+
+    run = run_of(folders, detector)
+
+    assert len(run.parts) == len(run.scores["hand", "before"]) == len(run.scores["hand", "after"])
+    assert len(run.parts) == 2  # one in each picture
 
 
 def test_pictures_of_the_same_name_are_partners_whatever_their_format(folders):

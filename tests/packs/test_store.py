@@ -65,20 +65,44 @@ def test_where_only_faces_lack_a_pack_only_faces_are_spoken_of(folder, trained_p
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_pack_is_an_error_with_its_name_and_nothing_takes_its_place(
-    how, folder, trained_pack, spoil
-):
+def test_a_damaged_pack_is_an_error_with_its_name(how, folder, trained_pack, spoil):
     path = spoil(shutil.copy(trained_pack, folder / "hand.safetensors"), how)
-    shutil.copy(trained_pack, folder / "other.safetensors")
     there = installed(folder)
 
     assert [(fault.path, fault.kind) for fault in there.faults] == [(path, "hand")]
+    assert there.in_the_way("hand") == list(there.faults)
+    assert there.passed_over() == []
     with pytest.raises(PackError, match=r"hand\.safetensors"):
         there.pick("hand")
     with pytest.raises(PackError, match=r"hand\.safetensors"):
         there.pick("hand", "hand.safetensors")
     assert there.pick("face") is None
-    assert there.pick("hand", "other.safetensors").path.name == "other.safetensors"
+
+
+def test_a_sound_pack_takes_the_place_of_a_damaged_one_unless_that_is_named(
+    folder, trained_pack, spoil
+):
+    spoil(shutil.copy(trained_pack, folder / "hand.safetensors"), "cut")
+    shutil.copy(trained_pack, folder / "other.safetensors")
+    there = installed(folder)
+
+    assert there.pick("hand").path.name == "other.safetensors"
+    assert there.in_the_way("hand") == []
+    [said] = there.passed_over()
+    assert said.startswith("Skipped: ")
+    assert "hand.safetensors" in said
+    with pytest.raises(PackError, match=r"hand\.safetensors"):
+        there.pick("hand", "hand.safetensors")
+
+
+def test_the_ending_of_a_packs_name_may_be_left_out(folder, trained_pack):
+    shutil.copy(trained_pack, folder / "my hand.v2.safetensors")
+    there = installed(folder)
+
+    for name in ("my hand.v2", "my hand.v2.safetensors"):
+        assert there.pick("hand", name).path.name == "my hand.v2.safetensors"
+    with pytest.raises(PackError, match="my hand is no pack for hands"):
+        there.pick("hand", "my hand")
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "both-hand-and-face.safetensors"])

@@ -63,12 +63,35 @@ def test_a_good_hand_is_left_alone_and_the_sentence_is_there_before_anything_is_
 
 def test_it_is_asked_by_default_and_not_when_it_is_off(picture, gated):
     models, network = gated(GOOD)
-    assert Settings().gate
+    assert Settings().ways.gate
 
     result = refine(picture, models, replace(FAST, gate=False))
 
     assert result.parts[0].outcome == "refined"
     assert network.asked == []
+
+
+def test_the_released_preset_asks_it_only_if_the_user_does(picture, gated):
+    models, network = gated(GOOD)
+
+    look(picture, models, replace(FAST, preset="released"))
+    assert network.asked == []
+
+    look(picture, models, replace(FAST, preset="released", gate=True))
+    assert len(network.asked) == 1
+
+
+def test_a_good_hand_takes_nobodys_place_among_the_largest(gated):
+    picture = np.full((240, 720, 3), (150, 110, 90), np.uint8)
+    models, _ = gated(MALFORMED, GOOD, MALFORMED)
+    good = models.detector.parts[1]
+    models.detector.parts[1] = replace(good, box=Box(300, 20, 480, 220))  # the largest
+
+    found = look(picture, models, replace(FAST, max_parts=1))
+
+    assert [one.number for one in found.chosen] == [1]
+    assert "looks right already" in found.parts[1].reason
+    assert "not among the 1 largest" in found.parts[2].reason
 
 
 def test_a_part_that_the_user_numbers_is_repainted_all_the_same(picture, gated):

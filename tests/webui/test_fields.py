@@ -76,6 +76,12 @@ def test_a_wrong_value_is_refused_with_field_and_range(values, name, allowed):
     assert (caught.value.name, caught.value.allowed) == (name, allowed)
 
 
+def test_a_packs_name_may_come_without_its_ending():
+    choices = choices_from({"hand_pack": "mine"}, ["mine.safetensors"])
+
+    assert choices.packs["hand"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [(None, None), ("auto", None), ("on", True), ("off", False), (True, True), ("False", False)],

@@ -101,6 +101,7 @@ def _rebuilt(
     chosen = select(parts, everything, bench.rgb.shape[:2])
     gates = {number: place.gate for number, place in enumerate(places, start=1) if place.gate}
     found = number_parts(chosen, [place.mesh for place in places]).with_gate(gates)
+    found = found.keep_largest(settings.max_parts)
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
     patches = tuple(
         replace(patch, index=now[patch.index], joined=tuple(now[one] for one in patch.joined))

@@ -203,6 +203,8 @@ def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
     engine, _ = made
     spoil(shutil.copy(trained_pack, folder / "my-face.safetensors"), how)
     if how != "other":  # by its header it is for hands
+        for path in (folder / "first.safetensors", folder / "second.safetensors"):
+            path.unlink()
         (folder / "my-face.safetensors").rename(folder / "my-hand.safetensors")
     kind = "face" if how == "other" else "hand"
     other = {"hand": "face", "face": "hand"}[kind]
@@ -213,6 +215,17 @@ def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
     assert said.startswith("Pictures are left as they are: ")
     assert f"my-{kind}.safetensors" in said
     bound(engine).refine(picture, Settings(parts=(other,), steps=1))
+
+
+def test_a_sound_pack_takes_the_place_of_a_damaged_one_aloud(made, folder, picture, spoil):
+    engine, _ = made
+    spoil(folder / "first.safetensors", "cut")
+
+    result = bound(engine).refine(picture, FAST)
+
+    assert [part.outcome for part in result.parts] == ["refined", "refined"]
+    for lines in (result.notes, engine.outlook(["hand"])):
+        assert any(line.startswith("Skipped: ") and "first" in line for line in lines)
 
 
 def test_what_may_be_a_pack_for_anything_is_passed_over_aloud(made, folder, picture):
