@@ -98,10 +98,10 @@ def _python() -> str:
 
 
 def _line(*words: str | Path) -> str:
-    return " ".join(_quoted(str(word)) for word in words)
+    return " ".join(_quote(str(word)) for word in words)
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     """The word as the shell wants it: POSIX, or cmd on Windows."""
     safe = "%+,-./:=@_" + ("\\" if os.name == "nt" else "")
     if word and all(letter.isalnum() or letter in safe for letter in word):

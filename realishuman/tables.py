@@ -47,7 +47,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
                 return _tuple(choice, value, where)
         elif Allowed(choice).holds(value):
             return float(value) if choice is float else value
-    raise SettingsError(f"{where} must be {_shown(choices[0])}, not {value!r}")
+    raise SettingsError(f"{where} must be {_describe(choices[0])}, not {value!r}")
 
 
 def _tuple(kind: Any, values: list[Any], where: str) -> tuple[Any, ...]:
@@ -56,22 +56,24 @@ def _tuple(kind: Any, values: list[Any], where: str) -> tuple[Any, ...]:
     if kinds[-1] is ...:
         kinds = kinds[:1] * len(values)
     if not values or len(values) != len(kinds):
-        raise SettingsError(f"{where} must be {_shown(kind)}, not {values!r}")
+        raise SettingsError(f"{where} must be {_describe(kind)}, not {values!r}")
     return tuple(_value(each, value, where) for each, value in zip(kinds, values, strict=True))
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
     """What a value may be: the annotation, or of an optional one what it is when it is given."""
     return (
-        tuple(each for each in get_args(kind) if each is not NoneType) if _united(kind) else (kind,)
+        tuple(each for each in get_args(kind) if each is not NoneType)
+        if _is_union(kind)
+        else (kind,)
     )
 
 
-def _united(kind: Any) -> bool:
+def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
-def _shown(kind: Any) -> str:
+def _describe(kind: Any) -> str:
     """An annotation in words."""
     if get_origin(kind) is not tuple:
         return WORDS[kind]

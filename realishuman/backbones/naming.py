@@ -49,7 +49,7 @@ def unet_to_ldm(shape: UnetShape) -> dict[str, str]:
         place = 2 if attends else 1
         modules[f"{up}.upsamplers.0.conv"] = f"output_blocks.{first + shape.layers}.{place}.conv"
     return {
-        name: _renamed(name, modules, {".resnets.": _UNET_RESNET})
+        name: _rename(name, modules, {".resnets.": _UNET_RESNET})
         for name in unet_shapes(shape, in_channels=4)
     }
 
@@ -72,7 +72,7 @@ def vae_to_ldm(shape: VaeShape) -> dict[str, str]:
         modules[f"{down}.downsamplers.0.conv"] = f"encoder.down.{level}.downsample.conv"
         modules[f"{up}.upsamplers.0.conv"] = f"decoder.up.{level}.upsample.conv"
     inner = {".resnets.": _VAE_RESNET, ".attentions.": _VAE_ATTENTION}
-    return {name: _renamed(name, modules, inner) for name in vae_shapes(shape)}
+    return {name: _rename(name, modules, inner) for name in vae_shapes(shape)}
 
 
 def _unet_ends() -> dict[str, str]:
@@ -89,7 +89,7 @@ def _unet_ends() -> dict[str, str]:
     }
 
 
-def _renamed(name: str, modules: Mapping[str, str], inner: Mapping[str, Mapping[str, str]]) -> str:
+def _rename(name: str, modules: Mapping[str, str], inner: Mapping[str, Mapping[str, str]]) -> str:
     """Rename the module that holds a tensor, and then the tensor's place within it."""
     module = next(module for module in modules if name.startswith(f"{module}."))
     place, _, kind = name[len(module) + 1 :].rpartition(".")

@@ -110,7 +110,7 @@ def _folder_names(pairs: Sequence[tuple[Path, Path]]) -> list[Path]:
     stems = [Path(source.stem.rstrip(". ") or source.name) for source, _ in pairs]
     names = [Path(source.name) for source, _ in pairs]
     for chosen in (stems, names):
-        if len({_folded(str(name)) for name in chosen}) == len(pairs):
+        if len({_fold_case(str(name)) for name in chosen}) == len(pairs):
             return chosen
     common = os.path.commonpath([target.parent.absolute() for _, target in pairs])
     return [target.absolute().relative_to(common) for _, target in pairs]
@@ -120,10 +120,10 @@ def _key(path: Path) -> str:
     """The path as the file system tells files apart; links in its folders are followed."""
     folder = path.parent.resolve()
     key = str(folder / path.name)
-    return _folded(key) if _ignores_case(folder) else key
+    return _fold_case(key) if _ignores_case(folder) else key
 
 
-def _folded(name: str) -> str:
+def _fold_case(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 

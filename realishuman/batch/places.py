@@ -166,7 +166,7 @@ def _told_apart(sources: Sequence[_Source]) -> list[_Source]:
 
     Raises SettingsError where they share none.
     """
-    if len({_folded(source.name) for source in sources}) == len(sources):
+    if len({_fold_case(source.name) for source in sources}) == len(sources):
         return list(sources)
     paths = [Path(_absolute(source.path)) for source in sources]
     try:
@@ -238,9 +238,9 @@ def _results(
         return folder / name.with_name(fitting_name(stem + suffix, extension))
 
     results = [named(source.name, source.name.stem) for source in sources]
-    count = Counter(map(_folded, results))
+    count = Counter(map(_fold_case, results))
     return [
-        result if count[_folded(result)] == 1 else named(source.name, source.name.name)
+        result if count[_fold_case(result)] == 1 else named(source.name, source.name.name)
         for source, result in zip(sources, results, strict=True)
     ]
 
@@ -259,7 +259,7 @@ def _absolute(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - follows no link
 
 
-def _folded(name: Path) -> str:
+def _fold_case(name: Path) -> str:
     """The name as file systems see it that do not tell capital letters from small ones."""
     return str(name).casefold()
 

@@ -159,12 +159,12 @@ def _refine_file(
         for name, pixels in result.steps.items():
             _save_png(steps / f"{name}.png", pixels)
     if to.comparison is not None:
-        shown = before_after(loaded.rgb, eight_bit(result.image[..., :3]), _repainted(result))
+        shown = before_after(loaded.rgb, eight_bit(result.image[..., :3]), _list_repainted(result))
         _save_png(to.comparison, shown)
     return result, lost
 
 
-def _repainted(result: Result) -> list[tuple[str, Box]]:
+def _list_repainted(result: Result) -> list[tuple[str, Box]]:
     """The parts that were refined, by number and name, with their crops."""
     return [
         (part.name, part.crop)

@@ -137,7 +137,7 @@ def _facts(
     return facts | {
         "pack": f"{header.name} ({header.weights}, {header.training_step} steps, "
         f"{header.resolution} px, {header.pose} pose)",
-        "settings": f"engine {settings.engine}, {_chosen(settings, header)}, {gate}",
+        "settings": f"engine {settings.engine}, {_describe_settings(settings, header)}, {gate}",
         "device": f"{models.backbone(HAND).device} on {platform.machine()}",
     }
 
@@ -200,7 +200,7 @@ def _mark(
     }
 
 
-def _chosen(settings: Settings, header: PackHeader) -> str:
+def _describe_settings(settings: Settings, header: PackHeader) -> str:
     """Preset, steps and guidance in effect, where a row does not change them, and the seed."""
     preset = PRESETS[header.preset]
     steps = settings.steps or header.steps or preset.steps

@@ -156,7 +156,7 @@ def _fetch(options: argparse.Namespace) -> int:
     from realishuman.packs.store import models_folder
 
     folder = models_folder()
-    files = _asked(options.names)
+    files = _find_files(options.names)
     _known_licences(options.accept_licence)
     agreed = set(options.accept_licence)
     if offline(options.offline):
@@ -178,7 +178,7 @@ def _fetch(options: argparse.Namespace) -> int:
     return OK
 
 
-def _asked(names: Sequence[str]) -> list[KnownFile]:
+def _find_files(names: Sequence[str]) -> list[KnownFile]:
     """The files to download. Of a feature those that may be; a file that is named must be one."""
     from realishuman.downloads.inventory import matching
     from realishuman.downloads.manifest import manifest

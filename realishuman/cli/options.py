@@ -127,10 +127,10 @@ def boxes_from(options: argparse.Namespace, settings: Settings) -> list[Any]:
 def _side_and_kind(name: str) -> tuple[str | None, str]:
     """What a box is said to hold: "right-hand" is a hand of that side."""
     side, dash, kind = name.partition("-")
-    return (side, kind) if dash and side in ("left", "right") and _sided(kind) else (None, name)
+    return (side, kind) if dash and side in ("left", "right") and _has_sides(kind) else (None, name)
 
 
-def _sided(kind: str) -> bool:
+def _has_sides(kind: str) -> bool:
     return kind in KINDS and KINDS[kind].sided
 
 

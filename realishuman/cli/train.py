@@ -124,7 +124,7 @@ def _synthesise(options: argparse.Namespace) -> int:
     try:
         made = synthesise(config, options.count, options.workers, _say)
     except KeyboardInterrupt:
-        return _stopped(
+        return _report_stop(
             "Stopped; finished files of crops are kept. Run the same command to resume."
         )
     _say(f"{config.data.folder}: {made} new files, {options.count} crops.")
@@ -148,7 +148,7 @@ def _prepare(options: argparse.Namespace) -> int:
             say=_say,
         )
     except KeyboardInterrupt:
-        return _stopped("Stopped; what was cut is kept. Run the same command to resume.")
+        return _report_stop("Stopped; what was cut is kept. Run the same command to resume.")
     _say(
         f"{config.data.folder}: {done.crops} crops of {done.pictures} pictures; {done.bad} "
         "pictures could not be used. pictures.jsonl says what became of each."
@@ -183,7 +183,7 @@ def _train(options: argparse.Namespace) -> int:
     try:
         return _run(config, options.task, stage)
     except KeyboardInterrupt as stop:
-        return _stopped(
+        return _report_stop(
             str(stop)
             or f"{options.task}: stopped at once. Checkpoints and latents made so far are "
             "kept; run the same command to resume from the last checkpoint."
@@ -205,7 +205,9 @@ def _critic(options: argparse.Namespace) -> int:
     try:
         path = train_critic(config, options.task, critic, _say)
     except KeyboardInterrupt as stop:
-        return _stopped(str(stop) or f"{options.task}: stopped; run the same command to resume.")
+        return _report_stop(
+            str(stop) or f"{options.task}: stopped; run the same command to resume."
+        )
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return OK
 
@@ -225,7 +227,9 @@ def _corrector(options: argparse.Namespace) -> int:
     try:
         path = train_corrector(config, corrector, options.workers, _say)
     except KeyboardInterrupt as stop:
-        return _stopped(str(stop) or f"{options.task}: stopped; run the same command to resume.")
+        return _report_stop(
+            str(stop) or f"{options.task}: stopped; run the same command to resume."
+        )
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return OK
 
@@ -254,7 +258,7 @@ def _run(config: TrainConfig, task: str, stage: Stage) -> int:
     return OK
 
 
-def _stopped(text: str) -> int:
+def _report_stop(text: str) -> int:
     _say(f"\n{text}")
     return STOPPED
 

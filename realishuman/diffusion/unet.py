@@ -89,7 +89,7 @@ class PlainUnet(nn.Module):
         return FeatureBank(written)
 
     def _run(self, latents: Tensor, timestep: Tensor, call: _Call) -> Tensor:
-        time = self._embedded(timestep)
+        time = self._embed(timestep)
         x = self.conv_in(self._cast(latents))
         if call.condition.pose is not None:
             x = x + call.condition.pose
@@ -140,7 +140,7 @@ class PlainUnet(nn.Module):
         result: Tensor = checkpoint(run, *given, use_reentrant=False, preserve_rng_state=False)
         return result
 
-    def _embedded(self, timestep: Tensor) -> Tensor:
+    def _embed(self, timestep: Tensor) -> Tensor:
         """Timesteps () or (B,) to what the resnets take, (1 or B, width), with its SiLU.
 
         Source: Ho et al. 2020, "Denoising Diffusion Probabilistic Models": cosines and sines of

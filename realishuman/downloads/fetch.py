@@ -85,7 +85,7 @@ def fetch(
         with _alone(part):
             if (found := _there(file, folder, progress)) is not None:
                 return found  # somebody else was faster
-            sha256 = _downloaded(file, folder, part, progress, patience)
+            sha256 = _download(file, folder, part, progress, patience)
             part.finish()
             if not file.sha256:
                 record(path, sha256)
@@ -161,7 +161,7 @@ def _alone(part: Partial) -> Iterator[None]:
         lock.release()
 
 
-def _downloaded(
+def _download(
     file: KnownFile, folder: Path, part: Partial, progress: Progress, patience: Patience | None
 ) -> str:
     """Complete and check the partial file from the first address that gives it; its SHA-256."""

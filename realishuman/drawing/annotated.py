@@ -69,7 +69,7 @@ def annotate(
     for part, number in ((one.part, one.number) for one in found.parts):
         colour = KINDS[part.kind].colour if number in chosen else GREY
         texts = (f"{number} {part.name}", str(number))
-        if plate := _draw_label(view, _scaled(part.box, scales), texts, colour, width, taken):
+        if plate := _draw_label(view, _scale(part.box, scales), texts, colour, width, taken):
             taken.append(plate)
     return view
 
@@ -140,14 +140,14 @@ def _draw_keypoints(
         cv2.circle(view, (int(x), int(y)), width, colour, -1, cv2.LINE_AA)
 
 
-def _scaled(box: Box, scales: tuple[float, float]) -> Box:
+def _scale(box: Box, scales: tuple[float, float]) -> Box:
     return Box(box.x0 * scales[0], box.y0 * scales[1], box.x1 * scales[0], box.y1 * scales[1])
 
 
 def _draw_box(
     view: Pixels, part: Part, colour: Colour, width: int, scales: tuple[float, float]
 ) -> None:
-    box = _scaled(part.box, scales)
+    box = _scale(part.box, scales)
     corners = np.array([[box.x0, box.y0], [box.x1, box.y1]])
     if (np.abs(corners) < _FAR).all():
         start, end = corners.round().astype(int).tolist()

@@ -37,7 +37,7 @@ def contact_sheet(
     """
     rows = [_overview(rgb, found, prepared)]
     rows += [_row(one) for one in prepared]
-    rows += [_line(f"{_named(one)}: left alone, {one.reason}") for one in found if one.reason]
+    rows += [_line(f"{_label(one)}: left alone, {one.reason}") for one in found if one.reason]
     if not found:
         rows.append(_line("No part was found."))
     sheet: Pixels = np.vstack(rows)
@@ -54,7 +54,7 @@ def before_after(before: Pixels, after: Pixels, parts: Sequence[tuple[str, Box]]
     for name, box in parts:
         crops = [_cut(picture, box) for picture in (before, after)]
         width = (rows[0].shape[1] - 3 * MARGIN) // 2
-        large = [_enlarged(crop, min(width, LARGE)) for crop in crops]
+        large = [_enlarge(crop, min(width, LARGE)) for crop in crops]
         row = _two(large[0], large[1], (f"{name} before", f"{name} after"), 1)
         room = rows[0].shape[1] - row.shape[1]
         rows.append(np.pad(row, ((0, 0), (0, room), (0, 0)), constant_values=PAPER))
@@ -82,7 +82,7 @@ def _cut(picture: Pixels, box: Box) -> Pixels:
     return picture[y0:y1, x0:x1]
 
 
-def _enlarged(crop: Pixels, side: int) -> Pixels:
+def _enlarge(crop: Pixels, side: int) -> Pixels:
     """The crop with its longer side as asked."""
     scale = side / max(crop.shape[:2])
     size = max(round(crop.shape[1] * scale), 1), max(round(crop.shape[0] * scale), 1)
@@ -91,7 +91,7 @@ def _enlarged(crop: Pixels, side: int) -> Pixels:
     return view
 
 
-def _named(one: FoundPart) -> str:
+def _label(one: FoundPart) -> str:
     return f"{one.number} {one.part.name}"
 
 
@@ -111,7 +111,7 @@ def _overview(rgb: Pixels, found: Sequence[FoundPart], prepared: Sequence[Prepar
         box = part.box
         x0, y0, x1, y1 = (round(v * scale) for v in (box.x0, box.y0, box.x1, box.y1))
         cv2.rectangle(view, (x0, y0), (x1, y1), colour, 2)
-        _write(view, f"{_named(each)} {part.score:.2f}", (max(x0, 2), max(y0 - 6, 14)), colour)
+        _write(view, f"{_label(each)} {part.score:.2f}", (max(x0, 2), max(y0 - 6, 14)), colour)
     sheet = np.full((view.shape[0] + 2 * MARGIN, WIDTH, 3), PAPER, np.uint8)
     left = (WIDTH - view.shape[1]) // 2
     sheet[MARGIN:-MARGIN, left : left + view.shape[1]] = view

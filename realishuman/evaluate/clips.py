@@ -43,11 +43,11 @@ class Clip:
         """
         if self.path.is_dir():
             for path in _pictures(self.path)[:: self.every]:
-                yield f"{self.name}/{path.stem}", _loaded(path)
+                yield f"{self.name}/{path.stem}", _load(path)
         elif self.path.suffix.lower() in VIDEOS:
-            yield from self._decoded()
+            yield from self._decode()
         else:
-            yield self.name, _loaded(self.path)
+            yield self.name, _load(self.path)
 
     def names(self) -> list[str]:
         """Of the used frames that are there, readable or not; a video is run through for it."""
@@ -55,7 +55,7 @@ class Clip:
             return [f"{self.name}/{path.stem}" for path in _pictures(self.path)[:: self.every]]
         if self.path.suffix.lower() not in VIDEOS:
             return [self.name]
-        with _opened(self.path) as video:
+        with _open(self.path) as video:
             count = 0
             while video.grab():
                 count += 1
@@ -68,9 +68,9 @@ class Clip:
             f"of pictures called {self.name}, and name the folder above it."
         )
 
-    def _decoded(self) -> Iterator[tuple[str, Pixels | PictureError]]:
+    def _decode(self) -> Iterator[tuple[str, Pixels | PictureError]]:
         number = 0
-        with _opened(self.path) as video:
+        with _open(self.path) as video:
             while video.grab():
                 if number % self.every == 0:
                     good, frame = video.retrieve()
@@ -199,7 +199,7 @@ def _differ(before: Clip, after: Clip) -> PictureError | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
+def _open(path: Path) -> Iterator[cv2.VideoCapture]:
     video = cv2.VideoCapture(str(path))
     try:
         yield video
@@ -207,7 +207,7 @@ def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
         video.release()
 
 
-def _loaded(path: Path) -> Pixels | PictureError:
+def _load(path: Path) -> Pixels | PictureError:
     try:
         return load_picture(path).rgb
     except PictureError as error:

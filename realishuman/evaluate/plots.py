@@ -59,7 +59,7 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]], tile: int = TILE
         top = down * (tile + LINE)
         for across, (caption, picture) in enumerate(row):
             left = across * tile
-            small = _fitted(picture, tile)
+            small = _fit(picture, tile)
             height, width = small.shape[:2]
             sheet[top + LINE : top + LINE + height, left : left + width] = small
             cv2.putText(
@@ -69,7 +69,7 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]], tile: int = TILE
     return sheet
 
 
-def _fitted(picture: Pixels, tile: int) -> Pixels:
+def _fit(picture: Pixels, tile: int) -> Pixels:
     """At most tile - 2 on each side, in its own proportions."""
     scale = (tile - 2) / max(picture.shape[:2])
     size = tuple(max(round(n * scale), 1) for n in picture.shape[1::-1])

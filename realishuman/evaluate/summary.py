@@ -125,7 +125,7 @@ def rows(measures: Iterable[Measures], groups: str) -> list[Row]:
     made = []
     for method, pose in dict.fromkeys((m.method, m.pose) for m in every):
         own = [m for m in every if (m.method, m.pose) == (method, pose)]
-        for group, chosen in _grouped(own, groups):
+        for group, chosen in _group(own, groups):
             if chosen:
                 values = {
                     name: _interval(column, chosen, bases) for name, column in COLUMNS.items()
@@ -190,7 +190,7 @@ def _interval(
     return bootstrap([value for value in found if value is not None])
 
 
-def _grouped(own: Sequence[Measures], groups: str) -> list[tuple[str, list[Measures]]]:
+def _group(own: Sequence[Measures], groups: str) -> list[tuple[str, list[Measures]]]:
     malformed = [m for m in own if m.kind != CLEAN]
     if groups == "all":
         return [(ALL, malformed)]

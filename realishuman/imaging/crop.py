@@ -93,7 +93,7 @@ def gather(
     padding  "reflect": mirrored at the border pixel, over and over; "zeros": black.
     """
     height, width = picture.shape[:2]
-    region = picture[np.ix_(_mirrored(rows, height), _mirrored(columns, width))]
+    region = picture[np.ix_(_mirror(rows, height), _mirror(columns, width))]
     if padding == "zeros":
         region[(rows < 0) | (rows >= height)] = 0
         region[:, (columns < 0) | (columns >= width)] = 0
@@ -113,11 +113,11 @@ def extract(picture: NDArray[np.uint8], crop: Crop, padding: Padding = "reflect"
     image = torch.from_numpy(region).permute(2, 0, 1).float() / 255
     if crop.is_whole():
         return resize_released(image, crop.size)
-    shrunk = _reduced(image, crop.scale)
+    shrunk = _shrink(image, crop.scale)
     per_x, per_y = shrunk.shape[2] / (x1 - x0), shrunk.shape[1] / (y1 - y0)
     step_x, step_y = crop.scale / per_x, crop.scale / per_y
     offset = ((crop.box.x0 - x0) * crop.scale, (crop.box.y0 - y0) * crop.scale)
-    return _warped(shrunk, (step_x, step_y), offset, (crop.size, crop.size))
+    return _warp(shrunk, (step_x, step_y), offset, (crop.size, crop.size))
 
 
 def restore(image: Tensor, crop: Crop) -> Tensor:
@@ -133,10 +133,10 @@ def restore(image: Tensor, crop: Crop) -> Tensor:
             image[None], size=(y1 - y0, x1 - x0), mode="bicubic", antialias=True
         )[0]
         return whole
-    shrunk = _reduced(image, 1 / crop.scale)
+    shrunk = _shrink(image, 1 / crop.scale)
     step = shrunk.shape[1] / image.shape[1] * crop.scale
     offset = (x0 - crop.box.x0, y0 - crop.box.y0)
-    return _warped(shrunk, (1 / step, 1 / step), offset, (y1 - y0, x1 - x0))
+    return _warp(shrunk, (1 / step, 1 / step), offset, (y1 - y0, x1 - x0))
 
 
 def restore_mask(mask: NDArray[np.bool_], crop: Crop) -> NDArray[np.bool_]:
@@ -178,7 +178,7 @@ def resize_released(image: Tensor, size: int = RELEASED_SIZE) -> Tensor:
     return resized
 
 
-def _mirrored(index: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def _mirror(index: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     """Fold any index into [0, count), mirrored at the first and last pixel's centre."""
     if count == 1:
         return np.zeros_like(index)
@@ -187,7 +187,7 @@ def _mirrored(index: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     return mirrored
 
 
-def _reduced(image: Tensor, scale: float) -> Tensor:
+def _shrink(image: Tensor, scale: float) -> Tensor:
     """Shrink by `scale`, to whole pixels, antialiased; unchanged when scale is 1 or more."""
     if scale >= 1:
         return image
@@ -198,7 +198,7 @@ def _reduced(image: Tensor, scale: float) -> Tensor:
     return small
 
 
-def _warped(
+def _warp(
     image: Tensor, step: tuple[float, float], offset: tuple[float, float], shape: tuple[int, int]
 ) -> Tensor:
     """Return out(x, y) = image((x + offset) / step), bilinear, in continuous coordinates."""

@@ -21,7 +21,7 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
 
     Raises PictureError for numbers of which nobody can tell what white is.
     """
-    rgb, alpha = to_rgb(_stored(image))
+    rgb, alpha = to_rgb(_store(image))
     return rgb if alpha is None else np.dstack([rgb, alpha])
 
 
@@ -33,7 +33,7 @@ def with_pixels(image: Image.Image, pixels: NDArray[np.uint8]) -> Image.Image:
              other ways to write colours, which painted colours do not fit into. Its info is the
              image's, without what is true of the old mode only.
     """
-    kept = _stored(image)
+    kept = _store(image)
     before, _ = to_rgb(kept)
     rgb = np.ascontiguousarray(pixels[..., :3])
     if kept.mode in SAME:
@@ -47,7 +47,7 @@ def with_pixels(image: Image.Image, pixels: NDArray[np.uint8]) -> Image.Image:
     return made
 
 
-def _stored(image: Image.Image) -> Stored:
+def _store(image: Image.Image) -> Stored:
     if image.mode in NUMBERS:
         values = np.asarray(image).astype(np.float64) * (65535 / _white(image))
         return Stored("I;16", np.rint(values).astype(np.uint16))

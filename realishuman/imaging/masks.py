@@ -70,8 +70,8 @@ def make_masks(
     if erode is None and rule.erode_of == "kernel":
         erode = round(rule.erode)
     shrunk = erosion_size(m, rule) if erode is None else round(erode * per_kernel)
-    m_d = _morphed(m if also is None else m | also, cv2.MORPH_DILATE, grown)
-    m_e = _morphed(m, cv2.MORPH_ERODE, shrunk)
+    m_d = _morph(m if also is None else m | also, cv2.MORPH_DILATE, grown)
+    m_e = _morph(m, cv2.MORPH_ERODE, shrunk)
     return Masks(m=m, m_d=m_d, m_e=m_e, m_f=m_d & ~m_e)
 
 
@@ -126,7 +126,7 @@ def latent_mask(mask: Tensor, factor: int) -> Tensor:
     return mask[..., ::factor, ::factor]
 
 
-def _morphed(mask: Mask, operation: int, side: int) -> Mask:
+def _morph(mask: Mask, operation: int, side: int) -> Mask:
     if side < 1:
         return mask.copy()
     kernel = np.ones((side, side), np.uint8)

@@ -213,7 +213,7 @@ def paste(
     weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop) * allowed
     changing = allowed
     if feather == "released":
-        weight = _released(fades, crop)
+        weight = _merge_fades(fades, crop)
         changing = weight > 0
 
     seen = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
@@ -291,10 +291,10 @@ def _radial(m: Mask, crop: Crop) -> Weight:
     """The fade around the crop's centre; m's box stands for the keypoints' box."""
     rows, columns = (np.flatnonzero(m.any(axis=axis)) for axis in (1, 0))
     longest = max(np.ptp(rows), np.ptp(columns)) + 1 if m.any() else 0
-    return _restored(radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN), crop)
+    return _resize_fade(radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN), crop)
 
 
-def _released(fades: Sequence[Fade], crop: Crop) -> Weight:
+def _merge_fades(fades: Sequence[Fade], crop: Crop) -> Weight:
     """The fades around the parts of a crop, which merge where they meet."""
     scale, box = RELEASED_SIZE / crop.box.width, crop.box
     each = [
@@ -303,10 +303,10 @@ def _released(fades: Sequence[Fade], crop: Crop) -> Weight:
         )
         for one in fades
     ]
-    return _restored(np.maximum.reduce(each), crop)
+    return _resize_fade(np.maximum.reduce(each), crop)
 
 
-def _restored(fade: Weight, crop: Crop) -> Weight:
+def _resize_fade(fade: Weight, crop: Crop) -> Weight:
     """A fade of the 512 crop at the picture's resolution."""
     image = restore(torch.from_numpy(fade)[None], Crop(crop.box, RELEASED_SIZE))[0]
     weight: Weight = image.clamp(0, 1).numpy()

@@ -104,7 +104,7 @@ def picture_from(
 
     formats  Pillow's names of those that are tried; None tries all that Pillow knows.
     """
-    return _decoded(content, name, most_pixels, formats)
+    return _decode(content, name, most_pixels, formats)
 
 
 def save_picture(path: str | Path, rgb: Values, like: LoadedPicture) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ def _content(path: Path) -> bytes:
         raise PictureError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _decoded(
+def _decode(
     content: bytes, name: str, most_pixels: int, formats: tuple[str, ...] | None
 ) -> LoadedPicture:
     if not content:
@@ -229,12 +229,12 @@ def _decoded(
     if content.startswith(SIGNATURE):
         content, chunks = take_out_chunks(content)
     try:
-        image = _opened(content, formats)
+        image = _open(content, formats)
         _check(name, image, most_pixels)
         image.load()
     except (OSError, *DAMAGED) as error:
         if plain := without_metadata(content):
-            loaded = _decoded(plain, name, most_pixels, formats)
+            loaded = _decode(plain, name, most_pixels, formats)
             lost = ("all metadata (some of it is damaged)",)
             return replace(loaded, metadata=replace(loaded.metadata, lost=lost))
         if isinstance(error, UnidentifiedImageError):
@@ -245,10 +245,10 @@ def _decoded(
         raise PictureError(
             f"{name} is damaged or cut off ({error}); copy or save it again."
         ) from error
-    return _loaded(name, image, content, chunks)
+    return _load(name, image, content, chunks)
 
 
-def _opened(content: bytes, formats: tuple[str, ...] | None) -> Image.Image:
+def _open(content: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Open without Pillow's own limit on pixels, which warns from 89 megapixels; it is put back."""
     with _PILLOW_LIMIT:
         limit = Image.MAX_IMAGE_PIXELS
@@ -271,7 +271,7 @@ def _check(name: str, image: Image.Image, most_pixels: int) -> None:
         )
 
 
-def _loaded(name: str, image: Image.Image, content: bytes, chunks: Chunks | None) -> LoadedPicture:
+def _load(name: str, image: Image.Image, content: bytes, chunks: Chunks | None) -> LoadedPicture:
     """All of an opened picture, turned upright."""
     metadata, orientation = read_metadata(image, content, chunks)
     # Loading a TIFF turns it already.

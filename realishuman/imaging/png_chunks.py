@@ -117,7 +117,7 @@ def _note(found: Chunks, name: bytes, whole: bytes, room: int) -> int:
         if name == b"eXIf":
             found.exif = data
         elif name == b"iCCP":
-            found.icc = _unpacked(data.partition(b"\0")[2][1:], MOST_TEXT)
+            found.icc = _inflate(data.partition(b"\0")[2][1:], MOST_TEXT)
         elif name == b"pHYs":
             x, y, unit = struct.unpack(">IIB", data)
             found.dpi = (x / INCHES, y / INCHES) if unit == 1 and x and y else None
@@ -136,16 +136,16 @@ def _text(name: bytes, data: bytes, room: int) -> tuple[str, str]:
     if name == b"tEXt":
         text = value.decode("latin-1")
     elif name == b"zTXt":
-        text = _unpacked(value[1:], room).decode("latin-1")
+        text = _inflate(value[1:], room).decode("latin-1")
     else:
         _language, _title, data = value[2:].split(b"\0", 2)  # ValueError if one is missing
-        text = (_unpacked(data, room) if value[:1] == b"\1" else data).decode("utf-8")
+        text = (_inflate(data, room) if value[:1] == b"\1" else data).decode("utf-8")
     if len(text) > room:
         raise ValueError(f"texts of more than {MOST_TEXT >> 20} MiB")
     return key.decode("latin-1"), text
 
 
-def _unpacked(data: bytes, room: int) -> bytes:
+def _inflate(data: bytes, room: int) -> bytes:
     """Inflate, but never more than `room` bytes."""
     engine = zlib.decompressobj()
     made = engine.decompress(data, room + 1)

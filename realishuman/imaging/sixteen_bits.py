@@ -37,7 +37,7 @@ def read_sixteen_bits(image: Image.Image, content: bytes, orientation: int) -> S
         return None
     values = np.ascontiguousarray(values[..., ORDER[values.shape[2]]])
     upper = np.asarray(image.convert("RGB"))
-    for one in (values, _turned(values, orientation)):
+    for one in (values, _turn(values, orientation)):
         if np.array_equal((one[..., :3] >> 8).astype(np.uint8), upper):
             return Stored("RGB;16" if one.shape[2] == 3 else "RGBA;16", one)
     return None
@@ -52,7 +52,7 @@ def as_png(pixels: Stored) -> bytes:
     return bytes(encoded.tobytes())
 
 
-def _turned(values: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
+def _turn(values: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
     """(H, W, channels) as seen by one who turns it as its EXIF orientation asks."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)  # 5 is only this

@@ -58,7 +58,7 @@ def export_hamer(
     weights = open_hamer(checkpoint)
     net = build_hamer(weights, hand)
     if not accept_unknown:
-        _known(checkpoint, progress)
+        _check_known(checkpoint, progress)
     example = _random_crop(1)
     with whole_pair(target) as draft:
         write_onnx(
@@ -78,7 +78,7 @@ def export_hamer(
     return Exported(target, target.stat().st_size + weights_of(target).stat().st_size, difference)
 
 
-def _known(path: Path, progress: Progress) -> None:
+def _check_known(path: Path, progress: Progress) -> None:
     """Raise ModelError unless the file is the official one, byte for byte."""
     found = digest(path, progress)
     if found != hamer.SHA256:

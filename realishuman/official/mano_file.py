@@ -65,7 +65,7 @@ def read_mano(path: Path, *, accept_unknown: bool = False) -> ManoFile:
     content = read_bytes(path, EXPECTED)
     known = hashlib.sha256(content).hexdigest() == SHA256
     raw = unpickle(content, path, EXPECTED)  # refuses code, known or not
-    arrays = _checked(path, raw)
+    arrays = _check(path, raw)
     if not known and not accept_unknown:
         raise ModelError(
             f"{path} ({len(content):,} bytes) has the layout of MANO but is not the official file: "
@@ -83,7 +83,7 @@ def read_mano(path: Path, *, accept_unknown: bool = False) -> ManoFile:
     )
 
 
-def _checked(path: Path, raw: Any) -> dict[str, NDArray[Any]]:
+def _check(path: Path, raw: Any) -> dict[str, NDArray[Any]]:
     """The arrays that are used; raises ModelError when one is missing or cannot be MANO's."""
     if not isinstance(raw, dict):
         raise _other(path, f"holds a {type(raw).__name__}, not a table of arrays")

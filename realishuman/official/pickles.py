@@ -63,7 +63,9 @@ def read_npy(path: Path, expected: str) -> Any:
             stream.seek(0)
             return npy.read_array(stream, allow_pickle=False)
     except _DAMAGED as error:
-        raise ModelError(_damaged(path, content, error, expected, "an .npy file")) from error
+        raise ModelError(
+            _describe_damage(path, content, error, expected, "an .npy file")
+        ) from error
     return unpickle(content[stream.tell() :], path, expected)
 
 
@@ -90,7 +92,7 @@ def unpickle(content: bytes, path: Path, expected: str) -> Any:
             f"file. The official file holds arrays of numbers only. Expected: {expected}"
         ) from error
     except _DAMAGED as error:
-        raise ModelError(_damaged(path, content, error, expected, "a pickle")) from error
+        raise ModelError(_describe_damage(path, content, error, expected, "a pickle")) from error
 
 
 def plain(value: Any) -> Any:
@@ -106,7 +108,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _damaged(path: Path, content: bytes, error: Exception, expected: str, kind: str) -> str:
+def _describe_damage(path: Path, content: bytes, error: Exception, expected: str, kind: str) -> str:
     start = content[:64].lstrip()
     if start.startswith((b"<", b"version h")):  # "version https://git-lfs..."
         found = "is a web page or a Git LFS pointer, not the file itself"

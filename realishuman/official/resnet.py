@@ -100,7 +100,7 @@ def load_face_regressor(path: Path) -> FaceRegressor:
         width, blocks = _sizes(file.shapes)
         with torch.device("meta"):
             network = FaceRegressor(width, blocks)
-        if wrong := differences(_needed(file.shapes), _needed(shapes_of(network))):
+        if wrong := differences(_drop_counters(file.shapes), _drop_counters(shapes_of(network))):
             raise PackError(f"{path}: {wrong}. Expected: {EXPECTED}")
     except PackError as error:
         raise ModelError(str(error)) from error
@@ -131,5 +131,5 @@ def _sizes(shapes: Mapping[str, Shape]) -> tuple[int, tuple[int, ...]]:
     return width, tuple(counts)
 
 
-def _needed(shapes: Mapping[str, Shape]) -> Shapes:
+def _drop_counters(shapes: Mapping[str, Shape]) -> Shapes:
     return {name: shape for name, shape in shapes.items() if not name.endswith(_COUNTERS)}

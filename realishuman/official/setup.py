@@ -75,7 +75,7 @@ def setup_official(
             models, Path(scratch), wishes.positions, wishes.assumed, wishes.shared_encoder
         )
         ready, steps = _todo(sources, making, wishes, say)
-        sizes = _checked(steps, models, wishes)
+        sizes = _check_steps(steps, models, wishes)
         _say_what_it_costs(steps, sizes, models, wishes, say)
         if wishes.only_plan:
             return ready
@@ -128,7 +128,7 @@ def _without(feature: str) -> str:
     return known.without if known else "packs that share it do not run"
 
 
-def _checked(steps: Sequence[Step], models: Path, wishes: Wishes) -> list[int]:
+def _check_steps(steps: Sequence[Step], models: Path, wishes: Wishes) -> list[int]:
     """Sizes of what each step makes. Raises ModelError with a line for each thing that is wrong."""
     wrong, sizes = [], []
     for one in steps:

@@ -197,7 +197,7 @@ class OnnxSession:
             )
         except failures as error:
             if providers == [CPU]:
-                raise ModelError(_damaged(self._path, error)) from error
+                raise ModelError(_describe_damage(self._path, error)) from error
             failure = (
                 f"{self._path.name} could not be put on {CUDA} ({_first_line(error)}), so the CPU "
                 "runs it; free GPU memory or choose the CPU."
@@ -241,7 +241,7 @@ def _errors(ort: Any, names: tuple[str, ...]) -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _describe_damage(path: Path, error: Exception) -> str:
     said = " ".join(str(error).split())  # older onnxruntimes end theirs with a new line
     text = f"{path} ({path.stat().st_size} bytes) cannot be opened as an ONNX network: {said}; "
     if "external" in str(error).lower():

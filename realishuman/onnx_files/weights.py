@@ -99,7 +99,7 @@ def _tensor(file: BinaryIO, begin: int, end: int) -> _Tensor:
         if number == 1 and wire == _VARINT:
             one.shape.append(value)
         elif number == 1:
-            one.shape += _packed(_read(file, start, stop))
+            one.shape += _read_packed(_read(file, start, stop))
         elif number == 2:
             one.dtype = value
         elif number == 8:
@@ -146,7 +146,7 @@ def _varint(file: BinaryIO) -> int:
     raise ValueError("a number of more than 10 bytes")
 
 
-def _packed(content: bytes) -> list[int]:
+def _read_packed(content: bytes) -> list[int]:
     """Whole numbers that stand one after the other."""
     numbers, value, shift = [], 0, 0
     for byte in content:

@@ -76,7 +76,7 @@ def open_checkpoint(
         elif start.startswith(_ZIP):
             checkpoint = _open_torch(path, expected, inside, known or {})
         else:
-            raise PackError(f"{path} {_unknown(start)}")
+            raise PackError(f"{path} {_describe_unknown(start)}")
     except PackError as error:
         raise PackError(f"{error} Expected: {expected}") from error
     if checkpoint.shapes and all(name.startswith("module.") for name in checkpoint.shapes):
@@ -115,7 +115,7 @@ def _open_torch(path: Path, expected: str, inside: str, known: Mapping[str, Any]
     )
 
 
-def _unknown(start: bytes) -> str:
+def _describe_unknown(start: bytes) -> str:
     if not start:
         return "is empty: the download did not finish."
     if start.startswith(_PICKLE):

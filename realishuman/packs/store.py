@@ -74,7 +74,7 @@ class Installed:
             if set_of(pack) == name:
                 return pack
         there = ", ".join(pack.path.name for pack in self._for(kind)) or "none"
-        damaged = "".join(f" {fault.why}" for fault in self._damaged(kind))
+        damaged = "".join(f" {fault.why}" for fault in self._find_damaged(kind))
         raise PackError(
             f"{name} is no pack for {plural(kind)} in {self.folder}; there: {there}. Choose "
             f"another.{damaged}"
@@ -89,15 +89,15 @@ class Installed:
         for pack in self.packs:
             if set_of(pack) == name and pack.header.kind in kinds:
                 chosen.setdefault(pack.header.kind, pack)
-        if not all(_shipped(pack.path) for pack in chosen.values()) or not chosen:
+        if not all(_is_shipped(pack.path) for pack in chosen.values()) or not chosen:
             for kind in [kind for kind in kinds if kind not in chosen]:
-                for fault in self._damaged(kind):
+                for fault in self._find_damaged(kind):
                     raise PackError(fault.why)
         return list(chosen.values())
 
     def in_the_way(self, kind: str) -> list[Fault]:
         """Damaged packs that keep a run without a named pack from having one for this kind."""
-        return [] if self._of(kind, TRAINED) else self._damaged(kind)
+        return [] if self._of(kind, TRAINED) else self._find_damaged(kind)
 
     def passed_over(self) -> list[str]:
         """A sentence on each damaged file that a run goes on without.
@@ -105,7 +105,7 @@ class Installed:
         It could be for any kind of part, or for none, or another pack takes its place.
         """
         sound = [kind for kind in PART_KINDS if not self.in_the_way(kind)]
-        replaced = [fault for kind in sound for fault in self._damaged(kind)]
+        replaced = [fault for kind in sound for fault in self._find_damaged(kind)]
         return [f"Skipped: {one.why}" for one in self.faults if not one.kind or one in replaced]
 
     def without(self, kinds: Sequence[str], how: str = "", demo: str = "`--pack demo`") -> str:
@@ -126,12 +126,12 @@ class Installed:
             f"{how}{shows}."
         )
 
-    def _damaged(self, kind: str) -> list[Fault]:
+    def _find_damaged(self, kind: str) -> list[Fault]:
         """Damaged packs for this kind that may be trained ones."""
         return [
             fault
             for fault in self.faults
-            if fault.kind == kind and fault.weights in ("", TRAINED) and not _shipped(fault.path)
+            if fault.kind == kind and fault.weights in ("", TRAINED) and not _is_shipped(fault.path)
         ]
 
     def _for(self, kind: str) -> list[Pack]:
@@ -182,7 +182,7 @@ def installed(folder: Path | None = None, *, thorough: bool = False) -> Installe
                 pack.check_all()
             packs.append(pack)
         except PackError as error:
-            faults.append(Fault(path, *_said_to_be(path), str(error)))
+            faults.append(Fault(path, *_guess_header(path), str(error)))
     packs.sort(key=lambda pack: _RANK.index(pack.header.weights))
     return Installed(folder, tuple(packs), tuple(faults))
 
@@ -192,7 +192,7 @@ def set_of(pack: Pack) -> str:
     return pack.header.name.removesuffix(f"-{pack.header.kind}")
 
 
-def _said_to_be(path: Path) -> tuple[str, str]:
+def _guess_header(path: Path) -> tuple[str, str]:
     """Kind and weights of a damaged pack, as far as its header or its name tells."""
     try:
         header = json.loads(metadata_of(path)[METADATA_KEY])
@@ -210,7 +210,7 @@ def _names(path: Path) -> tuple[str, ...]:
     return path.name, path.stem, str(path)
 
 
-def _shipped(path: Path) -> bool:
+def _is_shipped(path: Path) -> bool:
     return path.parent == EMBEDDED
 
 

@@ -75,7 +75,7 @@ class TensorFile:
         size = file.stamp.size
         with file.reading() as take:
             header = _header(take, path, size)
-        metadata, tensors = _parsed(header, path)
+        metadata, tensors = _parse(header, path)
         end = max((one.end for one in tensors.values()), default=_LENGTH + len(header))
         if size < end:
             raise incomplete(path, size, end)
@@ -118,7 +118,7 @@ def metadata_of(path: Path) -> Mapping[str, str]:
     """
     file = SteadyFile.at(path)
     with file.reading() as take:
-        return _parsed(_header(take, path, file.stamp.size), path)[0]
+        return _parse(_header(take, path, file.stamp.size), path)[0]
 
 
 def _tensor(take: Take, one: Stored) -> Tensor:
@@ -139,13 +139,13 @@ def _header(take: Take, path: Path, size: int) -> bytes:
     return take(_LENGTH, count).numpy().tobytes()
 
 
-def _parsed(header: bytes, path: Path) -> tuple[dict[str, str], dict[str, Stored]]:
+def _parse(header: bytes, path: Path) -> tuple[dict[str, str], dict[str, Stored]]:
     """Metadata and tensors; raises PackError."""
     try:
         index = json.loads(header)
         metadata = {str(key): str(text) for key, text in index.pop("__metadata__", {}).items()}
         place = _LENGTH + len(header)
-        found = [(str(name), _stored(entry, place)) for name, entry in index.items()]
+        found = [(str(name), _read_entry(entry, place)) for name, entry in index.items()]
         found.sort(key=lambda item: (item[1].start, item[1].end))
         for name, one in found:
             if one.start != place:
@@ -159,7 +159,7 @@ def _parsed(header: bytes, path: Path) -> tuple[dict[str, str], dict[str, Stored
     return metadata, dict(found)
 
 
-def _stored(entry: Mapping[str, object], offset: int) -> Stored:
+def _read_entry(entry: Mapping[str, object], offset: int) -> Stored:
     """One entry of the header. Raises ValueError, KeyError or TypeError if it makes no sense."""
     kind, sizes, ends = entry["dtype"], entry["shape"], entry["data_offsets"]
     if kind not in DTYPES:

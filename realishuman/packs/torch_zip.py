@@ -155,7 +155,7 @@ class TorchZip:
         file = SteadyFile.at(path)
         with file.reading():
             try:
-                contents, members = _unpickled(path, {**KNOWN, **known})
+                contents, members = _unpickle(path, {**KNOWN, **known})
             except PickleRefusedError:
                 raise
             except _DAMAGED as error:
@@ -187,7 +187,7 @@ class TorchZip:
         return content.as_strided(one.shape, one.strides).contiguous()
 
 
-def _unpickled(path: Path, known: Mapping[str, Any]) -> tuple[Any, dict[str, zipfile.ZipInfo]]:
+def _unpickle(path: Path, known: Mapping[str, Any]) -> tuple[Any, dict[str, zipfile.ZipInfo]]:
     """What the pickle holds, and the zip's entries by the key of the storage they hold."""
     with zipfile.ZipFile(path) as archive:
         [index] = [name for name in archive.namelist() if name.endswith("/data.pkl")]

@@ -47,7 +47,7 @@ def find_front(picture: NDArray[np.uint8], parts: Sequence[FoundPart]) -> dict[i
         view = _view(boxes[one.number], boxes[other.number])
         if view is None:
             continue
-        first, second = _covered(one.mesh, view), _covered(other.mesh, view)
+        first, second = _cover(one.mesh, view), _cover(other.mesh, view)
         smaller = min(first.sum(), second.sum())
         if (first & second).sum() <= LEAST * smaller:
             continue
@@ -66,7 +66,7 @@ def _view(a: Box, b: Box) -> Crop | None:
     return Crop(square(shared, VIEW), SIZE)
 
 
-def _covered(mesh: Mesh, view: Crop) -> Mask:
+def _cover(mesh: Mesh, view: Crop) -> Mask:
     vertices = torch.from_numpy(view.to_crop(mesh.vertices).astype(np.float32))
     faces = torch.from_numpy(mesh.faces.astype(np.int64))
     covered: Mask = rasterise(vertices, faces, view.size, view.size).coverage.numpy()

@@ -49,7 +49,7 @@ def shade_hand(normals: Tensor, coverage: Tensor, side: str | None) -> Tensor:
     x, y, z = F.normalize(normals[coverage], dim=1).unbind(dim=1)
     light = torch.full_like(x, AMBIENT)
     for direction in HAND_LIGHTS:
-        light += _reflected(x, -y, -z, direction)
+        light += _reflect(x, -y, -z, direction)
     bright = light ** (1 / GAMMA)
     channels = [bright * TINT ** (1 / GAMMA)] * 3
     channels[MAIN_CHANNEL[side or "right"]] = bright
@@ -90,7 +90,7 @@ def depth_image(raster: Raster) -> Tensor:
     return _on_black(grey[:, None].expand(-1, 3), raster.coverage)
 
 
-def _reflected(x: Tensor, y: Tensor, z: Tensor, light: tuple[float, float, float]) -> Tensor:
+def _reflect(x: Tensor, y: Tensor, z: Tensor, light: tuple[float, float, float]) -> Tensor:
     """Return what unit normals (x, y, z) in OpenGL's frame reflect of one light to the viewer.
 
     The viewer is far away: in direction (0, 0, 1) from every point.

@@ -48,7 +48,7 @@ class Painting:
 def paint(surfaces: list[Surface], camera: Camera, scene: Scene, looks: Looks) -> Painting:
     """Paint surfaces (camera's axes, metres, already mirrored for a left hand)."""
     side = len(scene.background)
-    mesh = _joined(surfaces, camera)
+    mesh = _join(surfaces, camera)
     raster = rasterise(mesh.pixels, mesh.faces, FINER * side, FINER * side)
     seen = raster.coverage
     attributes = interpolate(raster, mesh.faces, mesh.attributes)
@@ -56,7 +56,7 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene, looks: Looks) -
     points, normals, rest, rest_normals = (values[:, k : k + 3] for k in (0, 3, 6, 9))
     normals, rest_normals = F.normalize(normals, dim=1), F.normalize(rest_normals, dim=1)
     number = mesh.number[mesh.faces[raster.face[seen]][:, 0].long()]
-    normals = _healed(seen, number, normals, points, FINER * side / 256)
+    normals = _heal(seen, number, normals, points, FINER * side / 256)
     look = looks(rest, rest_normals, values[:, 12], number)
     per_pixel = camera.distance / camera.focal / FINER
     normals = _rough(seen, look.relief, normals, points, per_pixel)
@@ -71,7 +71,7 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene, looks: Looks) -
     at_rest, surface, share = (
         values[::FINER, ::FINER].numpy() for values in (where, what, attributes[..., 12])
     )
-    picture = _developed(small[..., :3] + (1 - small[..., 3:]) * scene.background, scene)
+    picture = _develop(small[..., :3] + (1 - small[..., 3:]) * scene.background, scene)
     return Painting(picture, surface, share, at_rest)
 
 
@@ -96,7 +96,7 @@ class _Joined:
         return self.attributes[:, :3], self.faces
 
 
-def _joined(surfaces: list[Surface], camera: Camera) -> _Joined:
+def _join(surfaces: list[Surface], camera: Camera) -> _Joined:
     pixels, faces, attributes, number, count = [], [], [], [], 0
     for item in surfaces:
         points = torch.tensor(item.vertices, dtype=torch.float32)
@@ -121,7 +121,7 @@ def _spread(seen: Tensor, values: Tensor) -> Tensor:
     return image.permute(2, 0, 1)[None]
 
 
-def _healed(seen: Tensor, number: Tensor, normals: Tensor, points: Tensor, scale: float) -> Tensor:
+def _heal(seen: Tensor, number: Tensor, normals: Tensor, points: Tensor, scale: float) -> Tensor:
     """Smooth the shading over the seam where a graft grows out of the skin."""
     if int(number.max()) < 1:
         return normals
@@ -159,7 +159,7 @@ def _rough(seen: Tensor, relief: Tensor, normals: Tensor, points: Tensor, pixel:
     return F.normalize(normals - tilt, dim=1)
 
 
-def _developed(linear: NDArray[np.float32], scene: Scene) -> NDArray[np.uint8]:
+def _develop(linear: NDArray[np.float32], scene: Scene) -> NDArray[np.uint8]:
     """Lens, tone curve, noise: from light to a picture."""
     blur = scene.lens * (len(linear) / 256) ** 0.5
     soft = cv2.GaussianBlur(np.ascontiguousarray(linear, np.float32), (0, 0), blur)

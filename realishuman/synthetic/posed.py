@@ -103,7 +103,7 @@ def bodies(
     placed = move(template, pose)
     result = [_bent(template, arm, anatomy, pose, placed, 0)]
     for number, graft in enumerate(anatomy.grafts, start=1):
-        result.append(_grafted(template, arm, anatomy, rotation, placed, graft, number))
+        result.append(_graft(template, arm, anatomy, rotation, placed, graft, number))
     if cloth is not None:
         result.append(_bent(template, cloth, anatomy, pose, placed, -1))
     return result
@@ -149,7 +149,7 @@ def _swing(points: Floats, angle: Floats, first: int, second: int) -> Floats:
     return turned
 
 
-def _grafted(
+def _graft(
     template: HandTemplate,
     arm: Body,
     anatomy: Anatomy,

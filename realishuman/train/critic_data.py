@@ -76,7 +76,7 @@ def varied(
     clean, malformed = (
         softened(picture, first.m_d, np.random.default_rng(seed)) for picture in (clean, malformed)
     )
-    return _moved(first, second, clean, malformed, changed, rng)
+    return _move(first, second, clean, malformed, changed, rng)
 
 
 def softened(picture: Pixels, m_d: NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
@@ -105,7 +105,7 @@ def softened(picture: Pixels, m_d: NDArray[np.bool_], rng: np.random.Generator) 
     return np.asarray(np.clip(soft, 0, 255).round(), np.uint8)
 
 
-def _moved(
+def _move(
     first: TrainingCrop,
     second: TrainingCrop,
     clean: Pixels,

@@ -128,12 +128,12 @@ def noisy(mesh: Mesh, spread: float, rng: np.random.Generator) -> Mesh:
     few = len(mesh.joints) <= CONTROLS
     free = mesh.joints if few else mesh.joints[:: len(mesh.joints) // CONTROLS + 1]
     moves = rng.normal(0, spread * size, free.shape)
-    joints = mesh.joints + (moves if few else _carried(mesh.joints, free, REACH * size) @ moves)
-    vertices = mesh.vertices + _carried(mesh.vertices, free, REACH * size) @ moves
+    joints = mesh.joints + (moves if few else _carry(mesh.joints, free, REACH * size) @ moves)
+    vertices = mesh.vertices + _carry(mesh.vertices, free, REACH * size) @ moves
     return Mesh(vertices.astype(np.float32), mesh.faces, joints.astype(np.float32))
 
 
-def _carried(
+def _carry(
     points: NDArray[np.float32], free: NDArray[np.float32], reach: float
 ) -> NDArray[np.float32]:
     """How much each point (N, 3) goes with each joint (K, 3), (N, K); rows sum to 1."""

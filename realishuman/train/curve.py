@@ -14,7 +14,7 @@ MEMORY = 0.02  # share of the run over which the loss is averaged
 def curve_svg(title: str, steps: Sequence[int], losses: Sequence[float]) -> str:
     """A whole SVG file; losses that are not positive numbers are left out."""
     seen = [(s, math.log10(v)) for s, v in zip(steps, losses, strict=True) if 0 < v < math.inf]
-    points = _smoothed(seen)
+    points = _smooth(seen)
     lows = [value for _, value in points] or [0.0]
     low, high = min(lows) - 0.02, max(lows) + 0.02
     last = max([step for step, _ in points], default=1)
@@ -45,7 +45,7 @@ def curve_svg(title: str, steps: Sequence[int], losses: Sequence[float]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _smoothed(seen: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+def _smooth(seen: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     """Averages that forget over MEMORY of the run, thinned; the last one is always there."""
     keep, every = 1 / max(1.0, MEMORY * len(seen)), max(1, len(seen) // POINTS)
     result, mean = [], 0.0

@@ -99,7 +99,7 @@ class StageOneData:
     def batch(self, numbers: Sequence[int]) -> StageOneBatch:
         """Samples of these numbers."""
         rows = [self.row(*self._order.draw(number)) for number in numbers]
-        batch: StageOneBatch = _stacked(StageOneBatch, rows)
+        batch: StageOneBatch = _stack(StageOneBatch, rows)
         return batch
 
     def row(self, index: int, variant: int, generator: torch.Generator) -> StageOneBatch:
@@ -136,7 +136,7 @@ class StageTwoData:
     def batch(self, numbers: Sequence[int]) -> StageTwoBatch:
         """Samples of these numbers."""
         rows = [self.row(*self._order.draw(number)) for number in numbers]
-        batch: StageTwoBatch = _stacked(StageTwoBatch, rows)
+        batch: StageTwoBatch = _stack(StageTwoBatch, rows)
         return batch
 
     def row(self, index: int, variant: int, generator: torch.Generator) -> StageTwoBatch:
@@ -170,6 +170,6 @@ def _random(
     return noise, timestep, torch.rand((), generator=generator) >= drop
 
 
-def _stacked(kind: Any, rows: Sequence[Any]) -> Any:
+def _stack(kind: Any, rows: Sequence[Any]) -> Any:
     given = [name for name, value in vars(rows[0]).items() if value is not None]
     return kind(**{name: torch.stack([vars(row)[name] for row in rows]) for name in given})

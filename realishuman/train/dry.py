@@ -44,7 +44,7 @@ def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
     with FlopCounterMode(display=False) as counter:
         module(batch).backward()
     _, saved = saved_bytes(module, lambda: _loss(module, batch, stage))
-    seconds = min(_timed(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
+    seconds = min(_time_step(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
     kept = kept_bytes(every, live)
     lines = [
         f"{task} on {device} with {torch.get_num_threads()} threads, {stage.precision}",
@@ -95,7 +95,7 @@ def _loss(module: Any, batch: Any, stage: Stage) -> Tensor:
     return loss
 
 
-def _timed(module: Any, batch: Any, stage: Stage) -> float:
+def _time_step(module: Any, batch: Any, stage: Stage) -> float:
     start = time.perf_counter()
     loss = _loss(module, batch, stage)
     torch.autograd.backward(loss)

@@ -81,7 +81,7 @@ def filled(module: _M, load: Load, prefix: str, stage: Stage) -> _M:
             name: _random(prefix + name, shape, stage.seed) for name, shape in expected.items()
         }
     else:
-        tensors = _widened(tensors, expected)
+        tensors = _widen(tensors, expected)
     fits(tensors, expected, prefix, stage)
     module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return module.requires_grad_(True).train()
@@ -110,7 +110,7 @@ def _random(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.zeros_like(values) if name.endswith(".bias") else values
 
 
-def _widened(
+def _widen(
     tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Tensor]:
     """Give a text-to-image UNet's first convolution the inputs of inpainting, as zeros.

@@ -67,7 +67,7 @@ NETWORK: Mapping[str, Allowed] = {
 
 def check_ranges(config: TrainConfig, where: str) -> None:
     """Raise SettingsError on the first value that is out of its range or none of its choices."""
-    for name, value, allowed in _declared(config):
+    for name, value, allowed in _list_limits(config):
         for one in value if isinstance(value, tuple) else (value,):
             allowed.check(f"{where}: {name}", one)
     for name in ("margin", "erode"):
@@ -85,7 +85,7 @@ def stages(config: TrainConfig) -> dict[str, Stage]:
     return plain | {f"{name}.stage": getattr(config, name).stage for name in SEEDED}
 
 
-def _declared(config: TrainConfig) -> Iterator[tuple[str, Any, Allowed]]:
+def _list_limits(config: TrainConfig) -> Iterator[tuple[str, Any, Allowed]]:
     """Name, value and what is allowed of every value that is limited; None is none."""
     tables: list[tuple[str, object, Mapping[str, Allowed]]] = [
         ("pack", config.pack, PACK),

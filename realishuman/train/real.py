@@ -93,7 +93,7 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
             outcome.left.append(f"{one.number}: {why}")
             continue
         rng = np.random.default_rng(_seed(job, one.number))
-        pair = _malformed(rgb, found.parts, one, job.config, rng)
+        pair = _make_malformed(rgb, found.parts, one, job.config, rng)
         if pair is not None:
             crop, damage = cut(pair, job.config, rng), pair.kind
         else:
@@ -107,7 +107,7 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
     return outcome
 
 
-def _malformed(
+def _make_malformed(
     rgb: Pixels,
     parts: Sequence[FoundPart],
     one: FoundPart,

@@ -93,7 +93,7 @@ def synthesise(
     folder = Path(config.data.folder)
     claim(folder, config)
     with locked(folder, "making crops"):
-        whole = _finished(folder, count)
+        whole = _find_finished(folder, count)
         missing = count - sum(whole.values())
         needed = missing * config.pack.resolution**2 * CHANNELS
         # before any list is made, which for a mistyped count would be as long as the count
@@ -181,7 +181,7 @@ def _shard(folder: Path, start: int) -> Path:
     return folder / f"crops-{start:08d}.npy"
 
 
-def _finished(folder: Path, count: int) -> dict[int, int]:
+def _find_finished(folder: Path, count: int) -> dict[int, int]:
     """First crops of the files that are whole, for `count` crops in all: how many they count for.
 
     Looks at the files there are, not at all that there could be.

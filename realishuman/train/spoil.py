@@ -29,9 +29,9 @@ def spoil(clean: Pixels, m: Mask, joints: Floats, rng: np.random.Generator) -> t
     if kind == "blurred":
         changed = cv2.GaussianBlur(clean, (0, 0), size * rng.uniform(0.015, 0.04))
     elif kind == "rippled":
-        changed = _moved(clean, _ripples(len(clean), size, rng))
+        changed = _move(clean, _ripples(len(clean), size, rng))
     else:
-        changed = _smeared(clean, m, joints, size, rng)
+        changed = _smear(clean, m, joints, size, rng)
     share = _soft(m, size)[..., None]
     mixed = clean * (1 - share) + changed * share
     return np.clip(mixed.round(), 0, 255).astype(np.uint8), kind
@@ -54,9 +54,7 @@ def _ripples(side: int, size: float, rng: np.random.Generator) -> Floats:
     return np.asarray(smooth, np.float32)
 
 
-def _smeared(
-    clean: Pixels, m: Mask, joints: Floats, size: float, rng: np.random.Generator
-) -> Floats:
+def _smear(clean: Pixels, m: Mask, joints: Floats, size: float, rng: np.random.Generator) -> Floats:
     """Pixels around one to three joints dragged along, as a wet finger drags paint."""
     picture = clean.astype(np.float32)
     inside = [j[:2] for j in joints if m[_at(j[1], len(m)), _at(j[0], len(m))]]
@@ -67,7 +65,7 @@ def _smeared(
         pull = rng.uniform(0.1, 0.25) * size * np.array([np.cos(angle), np.sin(angle)])
         near = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
         field = (near[..., None] * pull).astype(np.float32)
-        steps = [_moved(picture, field * share) for share in (0.4, 0.6, 0.8, 1.0)]
+        steps = [_move(picture, field * share) for share in (0.4, 0.6, 0.8, 1.0)]
         picture = np.mean(steps, axis=0, dtype=np.float32)
     return picture
 
@@ -76,7 +74,7 @@ def _at(place: float, side: int) -> int:
     return int(np.clip(place, 0, side - 1))
 
 
-def _moved(picture: NDArray[np.uint8] | Floats, field: Floats) -> Floats:
+def _move(picture: NDArray[np.uint8] | Floats, field: Floats) -> Floats:
     """Each pixel taken from where the field, (R, R, 2) of x and y, points."""
     rows, columns = np.indices(picture.shape[:2], dtype=np.float32)
     moved = cv2.remap(

@@ -94,14 +94,14 @@ def values_from(arguments: Sequence[object]) -> dict[str, object]:
         one.name: one.from_component(value) for one, value in zip(FIELDS, arguments, strict=False)
     }
     for place, one in enumerate(FIELDS[:2]):
-        named = _named(values.get(one.name))
+        named = _read_named(values.get(one.name))
         if named is not None:
             del values[one.name]
             values = {**values, **({"enabled": True} if place == 0 else {}), **named}
     return values
 
 
-def _named(given: object) -> Mapping[str, object] | None:
+def _read_named(given: object) -> Mapping[str, object] | None:
     """The argument if it is an object by name, else None."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
         try:

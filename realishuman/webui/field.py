@@ -100,14 +100,14 @@ class Field:
 
         Raises FieldError, whose message names the field and its range.
         """
-        value = self._converted(given)
+        value = self._convert(given)
         try:
             check(self.spec, value)
         except SettingsError as error:
             raise FieldError(str(error), self.name, self.allowed) from error
         return cast(Value, value)  # now it is one
 
-    def _converted(self, given: object) -> object:
+    def _convert(self, given: object) -> object:
         if given is None or (self.automatic and given in ("", AUTO)):
             return None if self.automatic else self.default
         if self.kind == "bool":

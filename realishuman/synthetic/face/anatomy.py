@@ -97,15 +97,15 @@ class FaceAnatomy:
         for ear in ears(*self.ears):
             parts.append(replace(ear, vertices=self.build.shaped(ear.vertices)))
         parts += hair(self.cut, self.lattice, shaped)
-        placed = [_turned(part, self.turn) for part in parts]
-        return placed + [_turned(part, self.stance) for part in body]
+        placed = [_turn(part, self.turn) for part in parts]
+        return placed + [_turn(part, self.stance) for part in body]
 
     def landmarks(self) -> Floats:
         """Return the 468 landmarks."""
         return _about_pivot(self.face()[1][:LANDMARKS], self.turn)
 
 
-def _turned(part: Surface, rotation: Floats) -> Surface:
+def _turn(part: Surface, rotation: Floats) -> Surface:
     return replace(part, vertices=_about_pivot(part.vertices, rotation))
 
 

@@ -49,7 +49,7 @@ def look_up(atlas: Tensor, rest: Tensor) -> dict[str, Tensor]:
 @lru_cache(maxsize=1)
 def _common() -> tuple[Map, ...]:
     """The maps that everybody has; shared, do not write to them."""
-    lips = _blurred(_filled(landmark(points.OUTER_LIPS)), 0.05)
+    lips = _blur(_fill(landmark(points.OUTER_LIPS)), 0.05)
     lash, fold, line, hollow = (np.zeros((SIDE, SIDE), np.float32) for _ in range(4))
     for eye, above, below, smile in zip(points.EYES, _FOLDS, _BAGS, _SMILE, strict=True):
         ends = (eye[0], *eye[1:8], eye[8])
@@ -62,10 +62,10 @@ def _common() -> tuple[Map, ...]:
         bag = _smooth(landmark(below) + np.array([0, 0.004, 0]))
         hollow = np.maximum(hollow, _stroke(bag, 0.3, 0.3))
     for corner in (61, 291):
-        line = np.maximum(line, 0.8 * _blurred(_dot(landmark(corner), 0.12), 0.12))
-    beard = _blurred(_filled(landmark(_BEARD)), 0.55)
-    beard = np.maximum(beard - 1.1 * _blurred(_filled(landmark(points.OUTER_LIPS)), 0.12), 0)
-    seam = _blurred(_filled(landmark(points.INNER_LIPS)), 0.03)
+        line = np.maximum(line, 0.8 * _blur(_dot(landmark(corner), 0.12), 0.12))
+    beard = _blur(_fill(landmark(_BEARD)), 0.55)
+    beard = np.maximum(beard - 1.1 * _blur(_fill(landmark(points.OUTER_LIPS)), 0.12), 0)
+    seam = _blur(_fill(landmark(points.INNER_LIPS)), 0.03)
     return lips, seam, lash, fold, line, hollow, np.asarray(beard, np.float32)
 
 
@@ -91,7 +91,7 @@ def _brows(rng: np.random.Generator, person: Person) -> Map:
             ends = _texels(np.stack([root, root + way]))
             start, stop = ends.tolist()
             cv2.line(canvas, start, stop, 130, 1, cv2.LINE_AA, SHIFT)
-    soft = _blurred(np.asarray(canvas / 130, np.float32), 0.035)
+    soft = _blur(np.asarray(canvas / 130, np.float32), 0.035)
     return np.asarray(np.clip(1.1 * soft, 0, 1), np.float32)
 
 
@@ -120,7 +120,7 @@ def _texels(place: Floats) -> NDArray[np.int32]:
     return np.asarray(np.round(at * (1 << SHIFT)), np.int32)
 
 
-def _filled(outline: Floats) -> Map:
+def _fill(outline: Floats) -> Map:
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     cv2.fillPoly(canvas, [_texels(outline)], 255, cv2.LINE_AA, SHIFT)
     return np.asarray(canvas / 255, np.float32)
@@ -131,17 +131,17 @@ def _stroke(curve: Floats, width: float, soft: float) -> Map:
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     thick = max(1, round(width * SIDE / SPAN))
     cv2.polylines(canvas, [_texels(curve)], False, 255, thick, cv2.LINE_AA, SHIFT)
-    soft_line = _blurred(np.asarray(canvas / 255, np.float32), soft)
+    soft_line = _blur(np.asarray(canvas / 255, np.float32), soft)
     return np.asarray(soft_line / max(float(soft_line.max()), 1e-6), np.float32)
 
 
 def _dot(place: Floats, radius: float) -> Map:
     turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = 0.01 * radius * np.stack([np.cos(turn), np.sin(turn), 0 * turn], -1)
-    return _filled(place + ring)
+    return _fill(place + ring)
 
 
-def _blurred(values: Map, soft: float) -> Map:
+def _blur(values: Map, soft: float) -> Map:
     """Blur by `soft` cm."""
     sigma = max(soft * SIDE / SPAN, 0.3)
     return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)

@@ -57,7 +57,7 @@ class Head:
 @lru_cache(maxsize=1)
 def head() -> Head:
     """Build the head; shared, do not write to it."""
-    vertices, faces = _opened(face_template().vertices.copy(), face_template().faces)
+    vertices, faces = _cut_open(face_template().vertices.copy(), face_template().faces)
     front = len(vertices)
     vertices, faces = _skull(vertices, faces, face_template().loop)
     handles = np.array(_handles(), np.int64)
@@ -80,7 +80,7 @@ def landmark(number: int | tuple[int, ...]) -> Floats:
     return np.asarray(head().vertices[np.array(number)])
 
 
-def _opened(vertices: Floats, faces: Indices) -> tuple[Floats, Indices]:
+def _cut_open(vertices: Floats, faces: Indices) -> tuple[Floats, Indices]:
     """Cut eyes and mouth out and turn their rims inwards, so that lids and lips have thickness."""
     faces = faces[:TEMPLATE_FACES]
     holes = (*points.EYES, points.INNER_LIPS)

@@ -79,7 +79,7 @@ class Materials:
         slow = solid(lattice, rest, 0.014, 3.0)
         fine = octaves(lattice, rest, 0.0034, 3)
         albedo = _colour(person.skin.back) * torch.exp(0.06 * slow + 0.035 * fine)[:, None]
-        albedo = self._flushed(albedo, rest, front, number)
+        albedo = self._flush(albedo, rest, front, number)
         tired = (0.10 + 0.25 * person.lines) * drawn["hollow"][:, None]
         albedo = albedo * torch.exp(-tired * torch.tensor([0.7, 1.0, 0.8]))
         depth = drawn["line"] * (0.12 + 0.7 * person.lines) + 0.8 * drawn["fold"]
@@ -106,7 +106,7 @@ class Materials:
             front = front * (1 - torch.exp(-(((rest - place).square().sum(1) / 0.021**2) ** 2)))
         return front
 
-    def _flushed(self, albedo: Tensor, rest: Tensor, front: Tensor, number: Tensor) -> Tensor:
+    def _flush(self, albedo: Tensor, rest: Tensor, front: Tensor, number: Tensor) -> Tensor:
         """Redden cheeks, nose and ears, and put freckles on."""
         blush = 0.22 * solid(self.lattice, rest, 0.03, 11.0) + 0.6 * (number == EAR)
         for name, reach, much in _BLUSH:

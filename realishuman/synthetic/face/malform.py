@@ -112,10 +112,10 @@ def doubled_mouth(rng: np.random.Generator, picture: Picture, joints: Floats) ->
     elif where == "beside":
         across = rng.choice([-1, 1]) * wide * rng.uniform(0.5, 0.8)
         down = rng.normal(0, 0.2) * high
-    return _copied(picture, 1.25 * (lips - lips.mean(0)) + lips.mean(0), (across, down), span)
+    return _copy(picture, 1.25 * (lips - lips.mean(0)) + lips.mean(0), (across, down), span)
 
 
-def _copied(picture: Picture, outline: Floats, shift: tuple[float, float], span: float) -> Picture:
+def _copy(picture: Picture, outline: Floats, shift: tuple[float, float], span: float) -> Picture:
     """Paste what lies in an outline (N, 2) elsewhere, with a soft edge, in the light there."""
     side = len(picture)
     hull = cv2.convexHull((outline + shift).astype(np.float32))

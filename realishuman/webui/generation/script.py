@@ -205,10 +205,10 @@ def explain(error: Exception) -> str:
 
     It is saved with the picture, and pictures are shared: nobody's folder names belong there.
     """
-    return FOLDERS.sub("", _logged(error))
+    return FOLDERS.sub("", _log_error(error))
 
 
-def _logged(error: Exception) -> str:
+def _log_error(error: Exception) -> str:
     """The sentence; an error that is not the user's to mend goes to the log in full."""
     if isinstance(error, RealisHumanError):
         log.warning("RealisHuman: %s", error)

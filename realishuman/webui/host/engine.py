@@ -77,7 +77,7 @@ class Engine:
 
         with self._lock:
             there = installed(self._host().models_folder())
-            chosen = _chosen(there, packs or {}, kinds)
+            chosen = _choose(there, packs or {}, kinds)
             key = (detector_device, *((pack.path, pack.stamp) for pack in chosen))
             if self._models is None or key != self._key:
                 self.release()
@@ -134,7 +134,7 @@ class Engine:
         lacking, lines = _lacking(there, packs, kinds), []
         for kind in kinds:
             try:
-                wanted = kind in _packed([kind], engine)
+                wanted = kind in _keep_packed([kind], engine)
                 pack = there.pick(kind, packs.get(kind, AUTO)) if wanted else None
             except PackError as error:
                 lines.append(f"Pictures are left as they are: {error}")
@@ -228,11 +228,11 @@ class BoundEngine:
         }
 
     def _models(self, settings: Settings) -> Models:
-        kinds = _packed(settings.parts, settings.engine)
+        kinds = _keep_packed(settings.parts, settings.engine)
         return self.engine.models(self.choices.packs, self.choices.detector_device, kinds)
 
 
-def _chosen(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:
+def _choose(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:
     """One pack per kind of part, where there is one."""
     chosen = []
     for kind in PART_KINDS:
@@ -260,7 +260,7 @@ def _lacking(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -
     return {kind: why for kind in sound if (why := there.without([kind], HOW, BY_NAME))}
 
 
-def _packed(kinds: Sequence[str], engine: str) -> list[str]:
+def _keep_packed(kinds: Sequence[str], engine: str) -> list[str]:
     """Those of these kinds that a pack repaints where there is one: their packs must be sound."""
     return [kind for kind in kinds if engine_of(kind, engine, True) == PACK]
 

@@ -213,13 +213,13 @@ def detect(request: Request, engine: BoundEngine) -> dict[str, object]:
         result: dict[str, object] = {
             "width": picture.rgb.shape[1],
             "height": picture.rgb.shape[0],
-            "parts": _listed(found),
+            "parts": _list_parts(found),
             "provider": engine.models(request.settings)
             .detector_for(request.settings.detector)
             .provider,
         }
         if request.draw:
-            result["image"] = _drawn(picture, found, request.settings, engine)
+            result["image"] = _draw(picture, found, request.settings, engine)
         results.append(result)
     return {"results": results}
 
@@ -246,7 +246,7 @@ def refine(
     return {"results": results}
 
 
-def _listed(found: Found) -> list[dict[str, object]]:
+def _list_parts(found: Found) -> list[dict[str, object]]:
     return [
         {
             "index": one.number,
@@ -262,7 +262,7 @@ def _listed(found: Found) -> list[dict[str, object]]:
     ]
 
 
-def _drawn(picture: LoadedPicture, found: Found, settings: Settings, engine: BoundEngine) -> str:
+def _draw(picture: LoadedPicture, found: Found, settings: Settings, engine: BoundEngine) -> str:
     ready = prepare_parts(picture.rgb, found, found.parts, settings, engine.models(settings))
     view = annotate(picture.rgb, found, ready)
     return _as_base64(view, LoadedPicture(view, None, Stored("RGB", view)))

@@ -101,11 +101,11 @@ def inventory(
     hashed  also compare the hashes of listed files and read all of every pack, which may be
             several GB.
     """
-    files = (*_packs(folder, hashed), *_listed(folder, hashed), *_shipped())
+    files = (*_packs(folder, hashed), *_list_known(folder, hashed), *_list_shipped())
     return Inventory(str(folder), files, provider, host)
 
 
-def _listed(folder: Path, hashed: bool) -> list[ModelFile]:
+def _list_known(folder: Path, hashed: bool) -> list[ModelFile]:
     """The files of the manifest under the features they are first named for.
 
     The packs that are made of them stand with the packs.
@@ -148,7 +148,7 @@ def _step(one: State, folder: Path) -> str:
     return step.get(one.status, "Choose it above and press Download.")
 
 
-def _shipped() -> list[ModelFile]:
+def _list_shipped() -> list[ModelFile]:
     listed = json.loads((ASSETS / "checksums.json").read_text("utf-8"))
     again = "install the extension again (Extensions page, or git checkout of its folder)"
     found = []
@@ -263,13 +263,13 @@ def _row(one: ModelFile) -> str:
         one.step,
     )
     mark = "demo" if one.weights in ("demo", "random") else one.status
-    shown = [_linked(cell) for cell in cells]
+    shown = [_link(cell) for cell in cells]
     if one.by_hand:
-        shown[-1] += f"<details><summary>By hand</summary>{_linked(one.by_hand)}</details>"
+        shown[-1] += f"<details><summary>By hand</summary>{_link(one.by_hand)}</details>"
     return f'<tr class="rh-{mark}">' + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
 
 
-def _linked(text: str) -> str:
+def _link(text: str) -> str:
     """The text as HTML, its web addresses as links."""
     link = r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>'
     return _ADDRESS.sub(link, escape(text))

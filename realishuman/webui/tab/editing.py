@@ -45,12 +45,12 @@ def apply_lines(
     Returns also a sentence for each line that was refused.
     """
     places: dict[int, _Place] = {}  # by the place of the line
-    same = [_unchanged(line, bench.parts) for line in lines]
+    same = [_find_unchanged(line, bench.parts) for line in lines]
     # a part's own line first: another one may have been dragged to the very same place
     for at in sorted(range(len(lines)), key=lambda at: same[at] != lines[at].number):
         number = same[at]
         if number is not None and number not in _numbers(places):
-            places[at] = _kept(bench, number)
+            places[at] = _keep(bench, number)
     refused: dict[int, int | None] = {}  # the line that is in the way, or None: outside the picture
     for at, line in enumerate(lines):
         if at in places:
@@ -58,7 +58,7 @@ def apply_lines(
         if _outside(line.box, bench):
             refused[at] = None
         else:
-            new = _drawn(bench, line, engine, settings)
+            new = _find_drawn(bench, line, engine, settings)
             twin = next(
                 (n for n, other in places.items() if _twins(line, new.part, other.part)), None
             )
@@ -68,10 +68,10 @@ def apply_lines(
             refused[at] = twin
         before = line.number or 0
         if 1 <= before <= len(bench.parts) and before not in _numbers(places):
-            places[at] = _kept(bench, before)
+            places[at] = _keep(bench, before)
     order = sorted(places)
     sentences = [_refusal(at, twin, places, order, bench) for at, twin in refused.items()]
-    return _rebuilt(bench, [places[at] for at in order], engine, settings), sentences
+    return _rebuild(bench, [places[at] for at in order], engine, settings), sentences
 
 
 def carry_ticks(
@@ -92,7 +92,7 @@ def carry_ticks(
     return numbers, remarks
 
 
-def _rebuilt(
+def _rebuild(
     bench: Bench, places: Sequence[_Place], engine: BoundEngine, settings: Settings
 ) -> Bench:
     """The bench with these parts; what was refined of those that stayed moves to their numbers."""
@@ -111,7 +111,7 @@ def _rebuilt(
     return replace(replace_parts(bench, found, engine, settings), patches=patches)
 
 
-def _kept(bench: Bench, number: int) -> _Place:
+def _keep(bench: Bench, number: int) -> _Place:
     one = bench.found.parts[number - 1]
     return _Place(one.part, one.mesh, number, one.gate)
 
@@ -120,12 +120,12 @@ def _numbers(places: dict[int, _Place]) -> set[int | None]:
     return {place.number for place in places.values()}
 
 
-def _drawn(bench: Bench, line: Line, engine: BoundEngine, settings: Settings) -> _Place:
+def _find_drawn(bench: Bench, line: Line, engine: BoundEngine, settings: Settings) -> _Place:
     there = engine.find(bench.rgb, replace(settings, parts=(line.kind,)), [line.given()])
     return _Place(there.parts[0].part, there.parts[0].mesh)
 
 
-def _unchanged(line: Line, parts: Sequence[Part]) -> int | None:
+def _find_unchanged(line: Line, parts: Sequence[Part]) -> int | None:
     """The number of the part that the line still describes."""
     texts = {line_of(0, part): number for number, part in enumerate(parts, start=1)}
     for side in ("left", "right", None) if line.side is None else (line.side,):
