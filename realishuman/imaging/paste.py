@@ -13,13 +13,13 @@ from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour
-from realishuman.imaging.crop import RELEASED_SIZE, Crop, restore, restore_mask
+from realishuman.imaging.crop import Crop, restore, restore_mask
+from realishuman.imaging.fades import Fade, fade_around, merge_fades
 from realishuman.imaging.tones import in_tones, tones_of
 
 Depth = TypeVar("Depth", np.uint8, np.uint16)
@@ -29,24 +29,22 @@ Weight = NDArray[np.float32]
 FEATHER = 0.35  # share of the ring, from m_d's edge inwards, over which the crop fades in
 STRIP = 0.1  # of the crop's side, along its border: a part that the crop cuts off fades there
 BAND = 0.04  # width of the strip around m_d's edge that colours are compared in, of the crop's side
-FADE_GAP, FADE_BLUR, FADE_MARGIN = 50, 21, 70  # released, in pixels of the 512 crop
+
+
+class _Numbered:
+    """What every patch says of the parts that are in it."""
+
+    index: int
+    joined: tuple[int, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all parts in it."""
+        return self.index, *self.joined
 
 
 @dataclass(frozen=True)
-class Fade:
-    """Where a radial fade begins.
-
-    x, y   its centre, in picture pixels.
-    reach  half the longer side of the keypoints' box around it, in picture pixels.
-    """
-
-    x: float
-    y: float
-    reach: float
-
-
-@dataclass(frozen=True)
-class Patch:
+class Patch(_Numbered):
     """One refined part as it is pasted, kept so that it can be pasted again or left out.
 
     index    number of the part in the picture, from 1.
@@ -69,18 +67,13 @@ class Patch:
     joined: tuple[int, ...] = ()
 
     @property
-    def numbers(self) -> tuple[int, ...]:
-        """The numbers of all parts in it."""
-        return self.index, *self.joined
-
-    @property
     def box(self) -> Box:
         """Where in the picture it lies."""
         return self.crop.box
 
 
 @dataclass(frozen=True)
-class PixelPatch:
+class PixelPatch(_Numbered):
     """One part that was repainted at the picture's own pixels; index to joined as in Patch.
 
     left, top      of a window in the picture.
@@ -95,11 +88,6 @@ class PixelPatch:
     after: NDArray[np.uint8]
     covered: int = 0
     joined: tuple[int, ...] = ()
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The numbers of all parts in it."""
-        return self.index, *self.joined
 
     @property
     def box(self) -> Box:
@@ -210,10 +198,12 @@ def paste(
         return result
     allowed = restore_mask(m_d, crop)
     core = restore_mask(m, crop) & allowed
-    weight = silhouette(core, allowed) if feather == "silhouette" else _radial(m, crop) * allowed
+    weight = (
+        silhouette(core, allowed) if feather == "silhouette" else fade_around(m, crop) * allowed
+    )
     changing = allowed
     if feather == "released":
-        weight = _merge_fades(fades, crop)
+        weight = merge_fades(fades, crop)
         changing = weight > 0
 
     seen = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
@@ -262,55 +252,6 @@ def _place(core: Mask, allowed: Mask) -> Weight:
     inwards = _distance_to(core) if core.any() else outwards.max() - outwards
     place: Weight = (outwards / np.maximum(outwards + inwards, 1e-6)).astype(np.float32)
     return place
-
-
-def radial_fade(start: float, centre: tuple[float, float] | None = None) -> Weight:
-    """Return the released fade around a point of the 512 crop.
-
-    start    distance in pixels up to which the weight is 1.
-    centre   (x, y) in pixels; the crop's centre if not given.
-    Returns  (512, 512) float32 in [0, 1]: falls linearly from `start` to the distance of the
-             corner (50, 50), 0 in the outer 50 pixels, blurred. When `start` passes that corner
-             the whole inside is 1, as released.
-    """
-    cx, cy = centre or (RELEASED_SIZE / 2, RELEASED_SIZE / 2)
-    rows, columns = np.ogrid[:RELEASED_SIZE, :RELEASED_SIZE]
-    distance = np.sqrt((columns - cx) ** 2 + (rows - cy) ** 2)
-    reach = float(np.hypot(cx - FADE_GAP, cy - FADE_GAP))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ramp = 1 - np.clip((distance - start) / (reach - start), 0, 1)
-    fade = np.where(distance < start, 1.0, np.where(distance < reach + start, ramp, 0.0))
-    inner = np.zeros_like(fade)
-    window = slice(FADE_GAP, RELEASED_SIZE - FADE_GAP)
-    inner[window, window] = np.nan_to_num(fade[window, window])
-    blurred: Weight = cv2.GaussianBlur(inner.astype(np.float32), (FADE_BLUR, FADE_BLUR), 0)
-    return blurred
-
-
-def _radial(m: Mask, crop: Crop) -> Weight:
-    """The fade around the crop's centre; m's box stands for the keypoints' box."""
-    rows, columns = (np.flatnonzero(m.any(axis=axis)) for axis in (1, 0))
-    longest = max(np.ptp(rows), np.ptp(columns)) + 1 if m.any() else 0
-    return _resize_fade(radial_fade(longest / 2 * RELEASED_SIZE / crop.size + FADE_MARGIN), crop)
-
-
-def _merge_fades(fades: Sequence[Fade], crop: Crop) -> Weight:
-    """The fades around the parts of a crop, which merge where they meet."""
-    scale, box = RELEASED_SIZE / crop.box.width, crop.box
-    each = [
-        radial_fade(
-            one.reach * scale + FADE_MARGIN, ((one.x - box.x0) * scale, (one.y - box.y0) * scale)
-        )
-        for one in fades
-    ]
-    return _resize_fade(np.maximum.reduce(each), crop)
-
-
-def _resize_fade(fade: Weight, crop: Crop) -> Weight:
-    """A fade of the 512 crop at the picture's resolution."""
-    image = restore(torch.from_numpy(fade)[None], Crop(crop.box, RELEASED_SIZE))[0]
-    weight: Weight = image.clamp(0, 1).numpy()
-    return weight
 
 
 def _band(core: Mask, allowed: Mask) -> Mask:

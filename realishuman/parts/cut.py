@@ -15,7 +15,7 @@ from realishuman.detect.parts import crop_box
 from realishuman.detect.released import ReleasedBox, square_around
 from realishuman.imaging.boxes import Box, around, hull
 from realishuman.imaging.crop import gather
-from realishuman.imaging.paste import Fade
+from realishuman.imaging.fades import Fade
 from realishuman.parts.found import FoundPart
 
 

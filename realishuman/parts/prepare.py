@@ -11,8 +11,8 @@ from torch import Tensor
 
 from realishuman.detect.base import Part
 from realishuman.imaging.crop import Crop, resize_released
+from realishuman.imaging.fades import Fade
 from realishuman.imaging.masks import Masks, make_masks
-from realishuman.imaging.paste import Fade
 from realishuman.kinds import MaskRule
 from realishuman.mesh.base import Mesh
 from realishuman.parts.cut import Cut, cut_out

@@ -40,18 +40,30 @@ RUNS = {
 }
 
 
+@pytest.fixture
+def begin(golden, recorded_noise):
+    """A function: what a recorded run began with, and its noise."""
+
+    def begin(run):
+        record = golden("stage_two.npz")
+        parts = len(record[f"{run}/gt_latents"])
+        given = stage_two.Prepared(
+            image=record[f"{run}/gt_latents"],
+            i_f=record[f"{run}/masked_image_latents"],
+            m_f=record["mask_latent"][:parts],
+            m_d=record["mask_finalstep_latent"][:parts] > 0.5,
+        )
+        return given, recorded_noise(
+            record["initial_latents"][:parts], record[f"{run}/noise_steps"]
+        )
+
+    return begin
+
+
 @pytest.mark.parametrize("run", RUNS)
-def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, run, close):
-    record = golden("stage_two.npz")
-    schedule, sampling = RUNS[run]
-    parts = len(record[f"{run}/gt_latents"])
-    given = stage_two.Prepared(
-        image=record[f"{run}/gt_latents"],
-        i_f=record[f"{run}/masked_image_latents"],
-        m_f=record["mask_latent"][:parts],
-        m_d=record["mask_finalstep_latent"][:parts] > 0.5,
-    )
-    noise = recorded_noise(record["initial_latents"][:parts], record[f"{run}/noise_steps"])
+def test_the_loop_reproduces_the_recorded_latents(two, golden, begin, run, close):
+    record, (schedule, sampling) = golden("stage_two.npz"), RUNS[run]
+    given, noise = begin(run)
 
     latents = stage_two.sample(replace(two, schedule=schedule), given, sampling, noise, Silent())
 
@@ -67,20 +79,10 @@ def test_the_loop_reproduces_the_recorded_latents(two, golden, recorded_noise, r
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_the_background_is_put_in_before_every_step(
-    two, golden, recorded_noise, recorder, run, close
-):
-    record = golden("stage_two.npz")
-    schedule, sampling = RUNS[run]
-    parts = len(record[f"{run}/gt_latents"])
-    given = stage_two.Prepared(
-        image=record[f"{run}/gt_latents"],
-        i_f=record[f"{run}/masked_image_latents"],
-        m_f=record["mask_latent"][:parts],
-        m_d=record["mask_finalstep_latent"][:parts] > 0.5,
-    )
-    noise = recorded_noise(record["initial_latents"][:parts], record[f"{run}/noise_steps"])
-    watched = recorder(two.unet)
+def test_the_background_is_put_in_before_every_step(two, golden, begin, recorder, run, close):
+    record, (schedule, sampling) = golden("stage_two.npz"), RUNS[run]
+    given, noise = begin(run)
+    watched, parts = recorder(two.unet), len(given.image)
 
     stage_two.sample(
         replace(two, schedule=schedule, unet=watched), given, sampling, noise, Silent()

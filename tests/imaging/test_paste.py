@@ -13,16 +13,9 @@ from PIL import Image
 from realishuman.imaging.boxes import Box
 from realishuman.imaging.colour import match_colour, match_parts
 from realishuman.imaging.crop import Crop, extract
+from realishuman.imaging.fades import Fade, radial_fade
 from realishuman.imaging.modes import eight_bit
-from realishuman.imaging.paste import (
-    Fade,
-    Patch,
-    PixelPatch,
-    compose,
-    paste,
-    radial_fade,
-    silhouette,
-)
+from realishuman.imaging.paste import Patch, PixelPatch, compose, paste, silhouette
 from tests.recorded import GOLDEN, SAMPLES, needs_golden, needs_samples
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging"

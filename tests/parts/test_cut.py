@@ -17,7 +17,7 @@ from realishuman.detect.released import released_boxes
 from realishuman.diffusion.image_encoder import normalised
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import resize_released
-from realishuman.imaging.paste import radial_fade
+from realishuman.imaging.fades import radial_fade
 from realishuman.mesh.base import Mesh
 from realishuman.parts.cut import cut_out
 from realishuman.parts.draw import reduce
