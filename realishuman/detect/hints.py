@@ -1,7 +1,7 @@
-"""Says when fewer hands were found than the people seen have, and where another may be.
+"""Says when fewer hands were found than the people in the picture should have, and where to look.
 
-A mangled hand is often not recognised as one. Nothing here is repainted: it is for the user to name
-the place with a box.
+A mangled hand is often not recognised as one. Nothing is repainted because of a hint: the user has
+to draw a box.
 """
 
 from __future__ import annotations
@@ -31,27 +31,29 @@ class Suspecting(Protocol):
 
 
 def hints(rgb: NDArray[np.uint8], parts: Sequence[Part], detector: Detector) -> tuple[str, ...]:
-    """Return a sentence if people are seen with fewer than two hands each, else nothing.
+    """Return some sentences if there are fewer than two hands for each person, else nothing.
 
     rgb    (H, W, 3) uint8.
     parts  all that was found in it.
-    Only people count whose hands would be in the picture if they hung down.
+    People count only if their hands would be in the picture if they hung down.
     """
     size = rgb.shape[:2]
     people = sum(part.kind == "face" and _reaches(part, size) for part in parts)
     hands = [part for part in parts if part.kind == "hand" and not part.doubt]
     if len(hands) >= 2 * people:
         return ()
-    seen = f"{people} {'person is' if people == 1 else 'people are'} seen, and {len(hands) or 'no'}"
+    there = "There is 1 person" if people == 1 else f"There are {people} people"
+    found = "1 hand was" if len(hands) == 1 else f"{len(hands) or 'no'} hands were"
     text = (
-        f"{seen} hand{'' if len(hands) == 1 else 's'}: one that is hidden, or too malformed to be "
-        "recognised. Draw a box around it (--box hand:x0,y0,x1,y1) to have it refined."
+        f"{there} in the picture, but {'only ' if hands else ''}{found} found: a hand may be "
+        "hidden, or too malformed to be recognised. To have it repaired, draw a box around it "
+        "(--box hand:x0,y0,x1,y1)."
     )
     places = detector.suspects(rgb, "hand") if isinstance(detector, Suspecting) else []
     free = [one for one in places if all(containment(one[0], p.box) < TAKEN for p in parts)]
     if free:
-        named = " or ".join(_named(box, score, size) for box, score in free[:MOST])
-        text += f" A place that may be one: {named}."
+        named = " or ".join(_describe(box, score, size) for box, score in free[:MOST])
+        text += f" It may be at {named}."
     return (text,)
 
 
@@ -67,8 +69,8 @@ def _reaches(face: Part, size: tuple[int, int]) -> bool:
     return bool(0 <= x < size[1] and 0 <= y < size[0])
 
 
-def _named(box: Box, score: float, size: tuple[int, int]) -> str:
-    """A place as --box takes it, within the picture, and how sure the detector is."""
+def _describe(box: Box, score: float, size: tuple[int, int]) -> str:
+    """A place as --box takes it, within the picture, and the detector's score."""
     x0, x1 = (min(max(round(x), 0), size[1]) for x in (box.x0, box.x1))
     y0, y1 = (min(max(round(y), 0), size[0]) for y in (box.y0, box.y1))
-    return f"hand:{x0},{y0},{x1},{y1} (sure {score:.2f})"
+    return f"hand:{x0},{y0},{x1},{y1} (score {score:.2f})"

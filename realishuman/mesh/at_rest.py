@@ -38,8 +38,8 @@ def hand_at_rest(box: Box, side: str | None, size: tuple[int, int]) -> Part:
     metres = _turned(metres, _heading(box, size))
     metres -= metres.mean(axis=0)
     note = (
-        f"No hand was recognised in this box: a {hand} hand at rest was assumed, which may not "
-        "be what belongs there."
+        f"No hand was recognised in this box, so a {hand} hand at rest was assumed; what belongs "
+        "there may look different."
     )
     keypoints = _fitted(metres, box)
     return Part("hand", hand, box, 0.0, keypoints, metres.astype(np.float32), note=note)
@@ -48,8 +48,8 @@ def hand_at_rest(box: Box, side: str | None, size: tuple[int, int]) -> Part:
 def face_at_rest(box: Box, side: str | None, size: tuple[int, int]) -> Part:
     """Return an upright face, seen from the front, that fits into the box."""
     note = (
-        "No face was recognised in this box: a plain face was assumed, which may not be what "
-        "belongs there."
+        "No face was recognised in this box, so a plain face was assumed; what belongs there may "
+        "look different."
     )
     return Part("face", None, box, 0.0, _fitted(face_template().vertices, box), note=note)
 

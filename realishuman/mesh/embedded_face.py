@@ -74,7 +74,7 @@ class EmbeddedFace:
         """There is nothing to let go of."""
 
     def _mesh(self, number: int, part: Part) -> Mesh:
-        points, face = _checked(number, part), self._template
+        points, face = _points(number, part), self._template
         if len(points) == FEW:
             points = place(face.vertices, points)
         rotation, size = align(face.vertices, points)
@@ -84,22 +84,22 @@ class EmbeddedFace:
         return Mesh(vertices, face.faces.copy(), points.astype(np.float32))
 
 
-def _checked(number: int, part: Part) -> Floats:
+def _points(number: int, part: Part) -> Floats:
     points = np.asarray(part.keypoints, np.float64)
     if points.shape not in ((LANDMARKS, 3), (FEW, 3)):
         raise ModelError(
-            f"part {number} is a {part.kind} with {points.shape} keypoints; a face mesh needs "
-            f"({LANDMARKS}, 3) or ({FEW}, 3): pass only faces to the face regressor"
+            f"part {number} is a {part.kind} with keypoints of shape {points.shape}, but a face "
+            f"mesh needs ({LANDMARKS}, 3) or ({FEW}, 3): pass only faces to this regressor"
         )
     if not np.isfinite(points).all():
         raise ModelError(
-            f"face {number} has keypoints that are not finite numbers: leave this part out, or "
-            "check the detector's model file"
+            f"face {number} has keypoints that are not finite: leave this face out, and check the "
+            "detector's files with `realishuman doctor`"
         )
     if np.ptp(points[:, :2], axis=0).max() < 1e-3:
         raise ModelError(
-            f"the keypoints of face {number} all lie at one point: leave this part out, or "
-            "give a box around the face"
+            f"the keypoints of face {number} all lie at one point: leave this face out, or draw a "
+            "box around it"
         )
     return points
 

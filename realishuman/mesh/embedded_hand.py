@@ -87,20 +87,20 @@ def metric(number: int, part: Part) -> tuple[Floats, float]:
     world = None if part.world is None else np.asarray(part.world, np.float64)
     if points.shape != (21, 3) or (world is not None and world.shape != (21, 3)):
         raise ModelError(
-            f"part {number} is a {part.kind} with {points.shape} keypoints; a hand mesh needs "
-            "(21, 3): pass only hands to the hand regressor"
+            f"part {number} is a {part.kind} with keypoints of shape {points.shape}, but a hand "
+            "mesh needs (21, 3): pass only hands to this regressor"
         )
     if not np.isfinite(points).all() or (world is not None and not np.isfinite(world).all()):
         raise ModelError(
-            f"hand {number} has keypoints that are not finite numbers: leave this part out, or "
-            "check the detector's model file"
+            f"hand {number} has keypoints that are not finite: leave this hand out, and check the "
+            "detector's files with `realishuman doctor`"
         )
     shape = points if world is None else world
     unit = _pixels_per_metre(points, shape) if world is not None else 5 * _reach(points)
     if not 1e-3 < unit < 1e9:
         raise ModelError(
-            f"the keypoints of hand {number}, or its metric landmarks, all lie at one point: "
-            "leave this part out, or give a box around the hand"
+            f"the keypoints of hand {number}, in the picture or in metres, all lie at one point: "
+            "leave this hand out, or draw a box around it"
         )
     depth = world[:, 2] if world is not None else points[:, 2] / unit
     return np.column_stack([points[:, :2] / unit, depth]), unit

@@ -92,15 +92,15 @@ def five_points(keypoints: NDArray[np.floating]) -> Floats:
     if keypoints.ndim != 2 or len(keypoints) not in FIVE:
         known = " or ".join(map(str, FIVE))
         raise ModelError(
-            f"a face with keypoints of shape {keypoints.shape} cannot be aligned; 3DDFA-V3 needs "
-            f"{known} points: pass only faces to the face regressor"
+            f"a face with keypoints of shape {keypoints.shape} cannot be aligned, because 3DDFA-V3 "
+            f"needs {known} points: pass only faces to this regressor"
         )
     places = FIVE[len(keypoints)]
     points = np.array([keypoints[list(place), :2].mean(axis=0) for place in places], np.float64)
     if not np.isfinite(points).all():
         raise ModelError(
-            "the eyes, nose or mouth of a face are not finite numbers: leave this part out, or "
-            "check the detector's model file"
+            "the eyes, nose or mouth of a face are not finite: leave this face out, and check the "
+            "detector's files with `realishuman doctor`"
         )
     return points
 
@@ -122,14 +122,14 @@ def align_face(points: Floats, size: tuple[int, int]) -> Alignment:
     if not spread > SIZE / LARGEST:
         raise ModelError(
             f"the eyes, nose and mouth of a face lie within {np.ptp(points, axis=0).max():.2g} "
-            "pixels: leave this part out, or give a box around the face"
+            "pixels: leave this face out, or draw a box around it"
         )
     scale, (x, y) = SIZE / spread, solved[3]
     scaled = int(width * scale), int(height * scale)
     if min(scaled) < 1:
         raise ModelError(
             f"a face of {spread:.0f} pixels does not fit a picture of {width} x {height}: leave "
-            "this part out"
+            "this face out"
         )
     left = int(scaled[0] / 2 - SIDE / 2 + (x - width / 2) * scale)
     up = int(scaled[1] / 2 - SIDE / 2 + (height / 2 - y) * scale)

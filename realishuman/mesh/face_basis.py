@@ -66,14 +66,14 @@ class FaceBasis:
         for name, shape in wanted.items():
             found = getattr(self, name)
             if found.shape != shape:
-                raise ModelError(f"`{name}` has the shape {found.shape}, expected {shape}")
+                raise ModelError(f"`{name}` has the shape {found.shape} instead of {shape}")
             if found.dtype.kind == "f" and not np.isfinite(found).all():
                 raise ModelError(f"`{name}` holds NaN or infinity")
         for name, end in (("faces", len(self.mean)), ("around", count + 1)):
             indices = getattr(self, name)
             if indices.size and not (indices.min() >= 0 and indices.max() < end):
                 raise ModelError(
-                    f"`{name}` refers to {indices.min()}..{indices.max()}, expected 0..{end - 1}"
+                    f"`{name}` refers to {indices.min()}..{indices.max()}, not to 0..{end - 1}"
                 )
 
     def shape(self, coefficients: Mapping[str, Floats]) -> Floats:
@@ -99,8 +99,9 @@ def split(coefficients: NDArray[np.floating]) -> dict[str, Floats]:
     values = np.asarray(coefficients, np.float64)
     if values.shape != (COUNT,) or not np.isfinite(values).all():
         raise ModelError(
-            f"the face regressor gave {values.shape} numbers, {COUNT} finite ones were expected: "
-            "its file is damaged, make it again as the page Models or `doctor` says"
+            f"the face regressor gave numbers of shape {values.shape} instead of {COUNT} finite "
+            "ones, so its file is damaged: make it again, as the Models page or `realishuman "
+            "doctor` says"
         )
     ends = np.cumsum(list(COEFFICIENTS.values()))[:-1]
     return dict(zip(COEFFICIENTS, np.split(values, ends), strict=True))

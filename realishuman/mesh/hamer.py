@@ -85,12 +85,12 @@ class HamerHand:
 
 def _frame(number: int, part: Part) -> HandFrame:
     if part.kind != "hand":
-        raise ModelError(f"part {number} is a {part.kind}: pass only hands to the hand regressor")
+        raise ModelError(f"part {number} is a {part.kind}: pass only hands to HaMeR")
     box = part.box
     if not (np.isfinite([box.x0, box.y0, box.x1, box.y1]).all() and box.width * box.height > 0):
         raise ModelError(
-            f"hand {number} has the box {box}, which has no area: leave this part out, or give a "
-            "box around the hand"
+            f"the box {box} of hand {number} has no area: leave this hand out, or draw a box "
+            "around it"
         )
     return hand_frame(box, part.side == "left")
 
@@ -112,7 +112,7 @@ def _mesh(
     if not (depth + hand["vertices"][:, 2].min() > 0 and np.isfinite(vertices).all()):
         raise ModelError(
             f"HaMeR puts hand {number} behind the camera (scale {hand['camera'][0]:.3g}): leave "
-            "this part out; if it does so with every hand, export the network again"
+            "this hand out. If that happens with every hand, export the network again"
         )
     faces = np.ascontiguousarray(faces[:, ::-1] if frame.left else faces)
     return Mesh(

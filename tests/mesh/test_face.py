@@ -105,7 +105,7 @@ def test_align_never_mirrors():
     [
         (np.full((468, 3), 5, np.float32), "one point"),
         (np.full((468, 3), np.nan, np.float32), "not finite"),
-        (np.ones((21, 3), np.float32), r"\(21, 3\) keypoints"),
+        (np.ones((21, 3), np.float32), r"keypoints of shape \(21, 3\)"),
     ],
 )
 def test_landmarks_that_are_no_face_are_refused_by_name(points, says):

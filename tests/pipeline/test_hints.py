@@ -37,8 +37,8 @@ def test_a_hand_that_was_not_found_is_spoken_of_and_its_place_offered(flat_hand)
 
     (text,) = hints(PICTURE, parts, Suspicious())
 
-    assert text.startswith("1 person is seen, and 1 hand:")
-    assert text.endswith("A place that may be one: hand:0,300,60,380 (sure 0.31).")
+    assert text.startswith("There is 1 person in the picture, but only 1 hand was found:")
+    assert text.endswith("It may be at hand:0,300,60,380 (score 0.31).")
 
 
 def test_without_a_place_the_box_alone_is_offered(flat_hand):
@@ -46,8 +46,8 @@ def test_without_a_place_the_box_alone_is_offered(flat_hand):
 
     (text,) = hints(PICTURE, parts, FixedDetector())
 
-    assert text.startswith("2 people are seen, and 1 hand:")
-    assert text.endswith("Draw a box around it (--box hand:x0,y0,x1,y1) to have it refined.")
+    assert text.startswith("There are 2 people in the picture, but only 1 hand was found:")
+    assert text.endswith("draw a box around it (--box hand:x0,y0,x1,y1).")
 
 
 @pytest.mark.parametrize(("y", "size"), [(300, 250), (520, 60)])
@@ -68,5 +68,8 @@ def test_the_report_says_so_unless_only_a_part_of_the_picture_was_asked_for(mode
     everything = refine(PICTURE, models, Settings(), only=())
     faces = refine(PICTURE, models, Settings(parts=("face",)), only=())
 
-    assert any("1 person is seen, and no hands" in note for note in everything.notes)
+    assert any(
+        "There is 1 person in the picture, but no hands were found" in note
+        for note in everything.notes
+    )
     assert not any("person" in note for note in faces.notes)
