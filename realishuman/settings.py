@@ -7,10 +7,10 @@ hold the constants in which the released code and the paper differ, per part kin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from realishuman.allowed import Allowed
+from realishuman.declarations import check, declare, setting
 from realishuman.errors import SettingsError
 from realishuman.kinds import KINDS, MaskRule
 
@@ -23,32 +23,6 @@ DETECTORS = ("embedded", "dwpose", "dwpose-released")
 RELEASED_DETECTOR = DETECTORS[2]
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
 _Class = TypeVar("_Class")
-
-
-def setting(
-    default: Any,
-    help_text: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    usual: float | None = None,
-    step: float | None = None,
-) -> Any:
-    """Declare one setting as a dataclass field.
-
-    low, high    what is allowed, both included.
-    choices      names that are allowed; a text setting without choices may be any text.
-    usual, step  where a slider ends, if before `high`, and how finely it moves.
-    """
-    meta = {"help": help_text, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata={**meta, "usual": usual, "step": step})
-
-
-def declare(cls: type, name: str, annotation: str, spec: Any) -> None:
-    """Add a setting to a class that is about to become a dataclass."""
-    cls.__annotations__[name] = annotation
-    setattr(cls, name, spec)
 
 
 def _with_own(cls: type[_Class]) -> type[_Class]:
@@ -266,22 +240,6 @@ def renamed(names: Iterable[str]) -> str:
     """What took the place of settings that are gone, in brackets; empty for unknown ones."""
     now = [f"{name} is now {RENAMED[name]}" for name in names if name in RENAMED]
     return f" ({', '.join(now)})" if now else ""
-
-
-def check(spec: Field[Any], value: Any) -> None:
-    """Raise SettingsError unless `value` fits a declared field's type, range and choices."""
-    if value is not None or "None" not in str(spec.type):
-        allowed(spec).check(spec.name, value)
-
-
-def allowed(spec: Field[Any]) -> Allowed:
-    """What a declared field may be, unless it is None."""
-    name, meta = str(spec.type).removesuffix(" | None"), spec.metadata
-    if meta["choices"]:
-        return Allowed(str, choices=meta["choices"], several=name.startswith("tuple"))
-    kind = {"bool": bool, "int": int, "float": float, "str": str}[name]
-    low, high = meta["low"], meta["high"]
-    return Allowed(kind) if low is None else Allowed(kind, low, high)
 
 
 def usual_way(spec: Field[Any]) -> str:

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, cast
 
+from realishuman.declarations import check
 from realishuman.errors import SettingsError
-from realishuman.settings import AUTO, check
+from realishuman.settings import AUTO
 
 Value = bool | int | float | str | tuple[str, ...] | None  # of a setting
 Shown = Value | list[str]  # of its component

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from realishuman.declarations import declare, setting
 from realishuman.kinds import KINDS
 from realishuman.packs.store import demo_pack
-from realishuman.settings import AUTO, Settings, declare, setting
+from realishuman.settings import AUTO, Settings
 from realishuman.webui.field import Field, field_of
 
 _Class = TypeVar("_Class")
