@@ -15,8 +15,9 @@ from PIL import Image
 from realishuman.arguments import expect
 from realishuman.detect.base import GivenBox
 from realishuman.imaging.handed import pixels_of
+from realishuman.imaging.loaded import LoadedPicture, picture_of
 from realishuman.imaging.paste import compose
-from realishuman.imaging.picture import LoadedPicture, load_picture, picture_of
+from realishuman.imaging.picture import load_picture
 from realishuman.parts.found import Found
 from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from realishuman.arguments import expect
 from realishuman.imaging.boxes import Box
+from realishuman.imaging.loaded import LoadedPicture, picture_of
 from realishuman.imaging.paste import Patch, PixelPatch
-from realishuman.imaging.picture import LoadedPicture, picture_of, save_picture
+from realishuman.imaging.picture import save_picture
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.base import GivenBox
+from realishuman.imaging.loaded import LoadedPicture
 from realishuman.imaging.paste import Patch, PixelPatch
-from realishuman.imaging.picture import LoadedPicture
 from realishuman.paint.base import NO_WEIGHTS, Painter
 from realishuman.parts.found import Found, FoundPart
 from realishuman.parts.prepare import PreparedPart

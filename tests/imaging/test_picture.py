@@ -13,8 +13,9 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from realishuman.errors import PictureError
 from realishuman.imaging import exif
+from realishuman.imaging.loaded import LoadedPicture, as_rgb
 from realishuman.imaging.modes import Stored, to_rgb, with_changes
-from realishuman.imaging.picture import LoadedPicture, as_rgb, load_picture, save_picture
+from realishuman.imaging.picture import load_picture, save_picture
 from realishuman.imaging.png_chunks import put_in
 from realishuman.imaging.tiff_file import as_tiff
 

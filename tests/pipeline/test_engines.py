@@ -176,7 +176,8 @@ def test_a_picture_is_given_back_when_the_painter_fails(pair, bare, monkeypatch)
 
 
 def test_a_file_of_16_bits_stays_one(pair, bare, tmp_path):
-    from realishuman.imaging.picture import picture_of, save_picture
+    from realishuman.imaging.loaded import picture_of
+    from realishuman.imaging.picture import save_picture
 
     deep = pair.malformed.astype(np.uint16) * 257
     save_picture(tmp_path / "in.png", deep, picture_of(deep))

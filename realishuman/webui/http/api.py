@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from realishuman.detect.base import GivenBox
 from realishuman.drawing.annotated import annotate
 from realishuman.errors import PictureError, SettingsError
+from realishuman.imaging.loaded import LoadedPicture
 from realishuman.imaging.modes import Stored
-from realishuman.imaging.picture import LoadedPicture, encoded, picture_from
+from realishuman.imaging.picture import encoded, picture_from
 from realishuman.kinds import plural
 from realishuman.parts.found import Found
 from realishuman.pipeline.look import prepare_parts

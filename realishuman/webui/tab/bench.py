@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.imaging.loaded import as_rgb
 from realishuman.imaging.paste import Patch, PixelPatch, compose
-from realishuman.imaging.picture import as_rgb
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
 from realishuman.pipeline.infotext import PREFIX, facts_of
