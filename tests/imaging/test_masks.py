@@ -219,3 +219,19 @@ def test_the_ring_also_covers_what_is_to_vanish_and_nothing_else_changes():
     np.testing.assert_array_equal(both.m_e, alone.m_e)
     np.testing.assert_array_equal(both.m, m)
     assert both.m_f[also & ~m].all()
+
+
+def test_a_pixel_that_just_reaches_the_threshold_belongs_to_m_in_any_channel():
+    pose = torch.zeros(3, 1, 4)
+    pose[0, 0, 0], pose[2, 0, 1], pose[1, 0, 2] = 0.5, 0.5, 0.499
+
+    assert mesh_mask(pose, 0.5).tolist() == [[True, True, False, False]]
+
+
+def test_erosion_follows_the_contour_with_the_largest_box_not_the_longest():
+    m = np.zeros((512, 512), bool)
+    m[20:24, 10:410] = True  # 400 long, but thin: a box of 1600
+    m[100:200, 100:200] = True
+
+    assert erosion_size(m, HAND) == 6  # of 100
+    assert erosion_size(m, PRESETS["paper"].masks["hand"]) == 19  # of 4 x 99

@@ -462,3 +462,18 @@ def test_a_patch_in_grey_has_no_colour_there():
 
     assert (result != grey).any()
     assert (np.ptp(result, axis=2) == 0).all()
+
+
+def test_a_crop_is_pasted_into_16_bits_as_into_8_but_finer():
+    picture, crop = smooth(100, 90), Crop(Box(20, 20, 70, 70), 64)
+    refined = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    arguments = (refined, crop, disc(64, 28), disc(64, 20))
+
+    coarse = paste(picture, *arguments, colour_match=False)
+    fine = paste(picture.astype(np.uint16) * 257, *arguments, colour_match=False)
+
+    assert fine.dtype == np.uint16
+    changed = (coarse != picture).any(axis=2)
+    assert changed.sum() > 1000
+    np.testing.assert_allclose(fine / 257, coarse, atol=0.51)
+    assert (fine[changed] % 257 != 0).mean() > 0.9

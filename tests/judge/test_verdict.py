@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,3 +121,43 @@ def test_keypoints_are_looked_for_where_the_part_was(picture, prepared, detector
 
 def test_what_is_as_likely_malformed_as_not_may_be_repaired(picture, prepared, detector, says):
     assert compare(picture, picture, prepared, detector, says(0.5, 0.4)).reason == ""
+
+
+def test_a_part_without_a_mask_has_no_colour_to_compare(picture, prepared, detector):
+    empty = np.zeros_like(prepared.masks.m)
+    one = replace(prepared, masks=replace(prepared.masks, m=empty))
+
+    verdict = compare(picture, 255 - picture, one, detector, None)
+
+    assert (verdict.reason, verdict.colour) == ("", 0.0)
+
+
+def test_of_several_parts_the_one_in_the_same_place_is_compared(picture, prepared, finds_there):
+    there, away = finds_there(prepared.part), finds_there(prepared.part, 60.0)
+    both = SimpleNamespace(
+        detect=lambda *asked, **named: [
+            *away.detect(*asked, **named),
+            *there.detect(*asked, **named),
+        ]
+    )
+
+    assert compare(picture, picture, prepared, both, None).reason == ""
+    assert "does not follow the mesh" in compare(picture, picture, prepared, away, None).reason
+
+
+def test_keypoints_of_another_set_say_nothing(picture, prepared, finds_there):
+    few = replace(prepared.part, keypoints=prepared.part.keypoints[:5])
+
+    verdict = compare(picture, picture, prepared, finds_there(few, 40.0), None)
+
+    assert (verdict.reason, verdict.drift) == ("", np.inf)
+
+
+def test_what_was_measured_is_in_the_verdict(picture, prepared, detector, says):
+    verdict = compare(picture, picture + np.uint8(8), prepared, detector, says(0.9, 0.2))
+
+    assert 1 < verdict.colour < 5  # Delta E of 8 levels
+    joints = prepared.mesh.joints
+    size = around(joints).longer_side
+    apart = np.linalg.norm((prepared.part.keypoints - joints)[:, :2], axis=1).mean() / size
+    assert verdict.drift == pytest.approx(apart)
