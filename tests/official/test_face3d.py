@@ -200,7 +200,7 @@ def _one_based(arrays):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_one_based, r"`faces` refers to 1..40, expected 0..39"),
+        (_one_based, r"`faces` refers to 1..40, not to 0..39"),
         (lambda a: a.update(id=a["id"][:, :79]), r"`identity` has the shape \(120, 79\)"),
         (lambda a: a.update(u=a["u"][:-1]), "another version"),
         (lambda a: a.update(tri=a["tri"] * 1.0), "`tri` holds float64"),
