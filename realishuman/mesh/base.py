@@ -27,6 +27,8 @@ class Mesh:
     seen      (V, 3) float32, frame of vertices: the same surface as the picture shows it, where the
               mesh was corrected. The ring covers it too, or the tip of a finger that is too long
               would stay beside the good one. None: nothing was corrected.
+    wrong     (5,) float32 of a hand, how likely each finger is malformed, 0 to 1, thumb first; None
+              where nothing was asked.
     """
 
     vertices: NDArray[np.float32]
@@ -34,6 +36,7 @@ class Mesh:
     joints: NDArray[np.float32]
     normals: NDArray[np.float32] | None = None
     seen: NDArray[np.float32] | None = None
+    wrong: NDArray[np.float32] | None = None
 
 
 class MeshRegressor(Protocol):

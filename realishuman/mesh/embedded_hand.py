@@ -16,7 +16,7 @@ import numpy as np
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
-from realishuman.mesh.hand_corrector import PHOTOGRAPHED, STAYS, HandCorrector
+from realishuman.mesh.hand_corrector import PHOTOGRAPHED, WRONG, HandCorrector
 from realishuman.mesh.hand_fit import Trust, fit
 from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
@@ -49,7 +49,11 @@ class EmbeddedHand:
         units = [metric(number, part)[1] for number, part in enumerate(parts)]
         good = self._corrector.correct(picture, parts, units)
         return [
-            replace(self._mesh(number, after), seen=self._mesh(number, before, AS_SEEN).vertices)
+            replace(
+                self._mesh(number, after.part),
+                seen=self._mesh(number, before, AS_SEEN).vertices,
+                wrong=after.wrong,
+            )
             for number, (before, after) in enumerate(zip(parts, good, strict=True))
         ]
 
@@ -159,4 +163,4 @@ def corrected_hand() -> EmbeddedHand:
 
 def corrected_photographed_hand() -> EmbeddedHand:
     """Return the regressor of photographed hands that may be malformed."""
-    return EmbeddedHand(HandCorrector(PHOTOGRAPHED, STAYS))
+    return EmbeddedHand(HandCorrector(PHOTOGRAPHED, WRONG))

@@ -1,10 +1,11 @@
-"""A small network that says where the joints of the good hand behind a malformed one would be.
+"""A small network that says which fingers of a hand are wrong, and where their joints belong.
 
 A detector's landmarks follow what is there: a bent finger stays bent, a sixth one may be taken for
 the fifth. The network sees the hand upright, mirrored to a right one, with these landmarks, and
-answers with those of the good hand. It knows the pictures it was trained on (`realishuman train
-corrector`). There are two: one was trained on rendered hands, as the demo pack was, and is used
-with that alone; the other also on photographed hands made malformed.
+answers with those of the good hand; only fingers that it calls wrong are moved. It knows the
+pictures it was trained on (`realishuman train corrector`). There are two: one was trained on
+rendered hands, as the demo pack was, and is used with that alone; the other also on photographed
+hands made malformed.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ FOLDER = Path(__file__).parents[1] / "assets" / "corrector"
 RENDERED, PHOTOGRAPHED = FOLDER / "hand.onnx", FOLDER / "photographed-hand.onnx"
 SIDE, MARGIN = 128, 1.6  # of the crop: pixels, and longer sides of the upright hand; as trained
 JOINTS = 21
+FINGERS = 5
 KNUCKLES = (5, 9, 13, 17)  # bases of the four fingers
 INPUTS: Mapping[str, tuple[int | None, ...]] = {
     "crop": (None, 3, SIDE, SIDE),
     "found": (None, JOINTS, 3),
 }
-CORRECTOR = Network(INPUTS, {"joints": (None, JOINTS, 3)})
-STAYS = 0.07  # for PHOTOGRAPHED: a good finger is moved less, and best not at all; measured
+CORRECTOR = Network(INPUTS, {"joints": (None, JOINTS, 3), "wrong": (None, FINGERS)})
+WRONG = 0.5  # for PHOTOGRAPHED: from this probability on a finger is moved; measured
 AT_ONCE = 16  # hands per run of the network
 
 Floats = NDArray[np.float64]
@@ -98,16 +100,28 @@ def view(keypoints: NDArray[np.floating], left: bool, margin: float, size: int) 
     return View(Region(float(x), float(y), margin * box.longer_side, angle), left, size)
 
 
+@dataclass(frozen=True)
+class Corrected:
+    """A hand after correction.
+
+    part   with the landmarks of the good hand, also in metres; all else as it was.
+    wrong  (5,) how likely each finger is malformed, 0 to 1, thumb first; None where all fingers
+           are moved without asking.
+    """
+
+    part: Part
+    wrong: NDArray[np.float32] | None
+
+
 class HandCorrector:
     """Corrects the landmarks of hands.
 
-    stays   of the hand's longer side: a finger whose joints would all move less stays as it was
-            found.
+    wrong   probability from which on a finger is moved; None moves all of them.
     Raises  ModelError if the file is missing, damaged or another network.
     """
 
-    def __init__(self, path: Path = RENDERED, stays: float = 0.0) -> None:
-        self._stays = stays
+    def __init__(self, path: Path = RENDERED, wrong: float | None = None) -> None:
+        self._wrong = wrong
         self._session: OnnxSession = open_session(path, CORRECTOR, provider="cpu")
 
     def release(self) -> None:
@@ -116,8 +130,8 @@ class HandCorrector:
 
     def correct(
         self, picture: Picture, parts: Sequence[Part], units: Sequence[float]
-    ) -> list[Part]:
-        """The hands with the landmarks of good ones, also in metres; nothing else changes.
+    ) -> list[Corrected]:
+        """The hands with the landmarks of good ones.
 
         picture  (H, W, 3) uint8 RGB.
         parts    hands with finite landmarks that are not all one point.
@@ -131,11 +145,20 @@ class HandCorrector:
         crops = [shown(one.crop(picture)) for one in views]
         if not parts:
             return []
-        good = self._session.run_all(AT_ONCE, crop=np.stack(crops), found=np.stack(found))["joints"]
+        answer = self._session.run_all(AT_ONCE, crop=np.stack(crops), found=np.stack(found))
         return [
-            _corrected(part, one.outside(joints), unit, self._stays)
-            for part, one, joints, unit in zip(parts, views, good, units, strict=True)
+            self._corrected(part, one.outside(joints), unit, wrong)
+            for part, one, unit, joints, wrong in zip(
+                parts, views, units, answer["joints"], answer["wrong"], strict=True
+            )
         ]
+
+    def _corrected(
+        self, part: Part, points: Floats, unit: float, wrong: NDArray[np.float32]
+    ) -> Corrected:
+        if self._wrong is None:
+            return Corrected(_moved(part, points, unit, np.ones(FINGERS, bool)), None)
+        return Corrected(_moved(part, points, unit, wrong >= self._wrong), wrong)
 
 
 def shown(crop: Picture) -> NDArray[np.float32]:
@@ -158,15 +181,12 @@ def deep(part: Part, unit: float) -> Floats:
     return points
 
 
-def _corrected(part: Part, points: Floats, unit: float, stays: float) -> Part:
-    points = np.where(_moved(part, points, stays)[:, None], points, deep(part, unit))
+def _moved(part: Part, points: Floats, unit: float, wrong: NDArray[np.bool_]) -> Part:
+    """The hand with the joints of wrong fingers (5,) at these points (21, 3).
+
+    The wrist moves only with all five: while one finger is right it is where it was found.
+    """
+    moved = np.concatenate([[wrong.all()], np.repeat(wrong, (JOINTS - 1) // FINGERS)])
+    points = np.where(moved[:, None], points, deep(part, unit))
     world = (points - points.mean(axis=0)) / unit
     return replace(part, keypoints=points.astype(np.float32), world=world.astype(np.float32))
-
-
-def _moved(part: Part, points: Floats, stays: float) -> NDArray[np.bool_]:
-    """(21,) the joints of fingers that are somewhere else; the wrist moves with all five."""
-    found = np.asarray(part.keypoints, np.float64)[:, :2]
-    apart = np.linalg.norm(points[:, :2] - found, axis=1) / around(found).longer_side
-    fingers = apart[1:].reshape(5, 4).max(axis=1) >= stays
-    return np.concatenate([[bool(fingers.all())], np.repeat(fingers, 4)])

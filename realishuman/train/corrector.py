@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from realishuman.errors import SettingsError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
-from realishuman.mesh.hand_corrector import JOINTS, SIDE
+from realishuman.mesh.hand_corrector import JOINTS, SIDE, WRONG
 from realishuman.train.collect import find_pictures
 from realishuman.train.config import Corrector, TrainConfig
 from realishuman.train.corrector_data import (
@@ -26,7 +27,7 @@ from realishuman.train.corrector_data import (
     stacked,
     varied,
 )
-from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector
+from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector, per_joint
 from realishuman.train.folder import RunFolder
 from realishuman.train.loop import Trainee, train
 from realishuman.train.small_onnx import small_onnx
@@ -39,11 +40,14 @@ AT_ONCE = 64
 class Errors:
     """Mean distance to the true joints in the picture, % of the hand's longer side.
 
-    found, corrected  of the detector's landmarks and of the network's.
+    found, corrected  of the detector's landmarks and of the network's, where only fingers that it
+                      calls wrong are moved.
+    wrong             share of the fingers that it calls wrong.
     """
 
     found: float
     corrected: float
+    wrong: float
 
 
 def train_corrector(
@@ -76,7 +80,7 @@ def train_corrector(
         errors = measure(net, held, np.flatnonzero(which))
         say(
             f"{name}: joints off by {errors.found:.2f} % of the hand as found, "
-            f"{errors.corrected:.2f} % as corrected"
+            f"{errors.corrected:.2f} % as corrected; {errors.wrong:.0%} of the fingers called wrong"
         )
     return _export(net, config, corrector, steps, folder.path)
 
@@ -98,15 +102,32 @@ def measure(net: CorrectorNet, hands: Hands, chosen: NDArray[np.intp]) -> Errors
     """How far the joints of these hands are off before and after."""
     before: list[float] = []
     after: list[float] = []
+    called: list[float] = []
     for start in range(0, len(chosen), AT_ONCE):
         batch = stacked([varied(hands, int(i), None) for i in chosen[start : start + AT_ONCE]])
         with torch.inference_mode():
-            corrected = net(batch.crops, batch.found)
+            joints, doubts = net(batch.crops, batch.found)
+        wrong = (doubts.sigmoid() >= WRONG).float()
+        corrected = batch.found + per_joint(wrong)[..., None] * (joints - batch.found)
         flat = batch.good[..., :2]
         size = (flat.amax(1) - flat.amin(1)).amax(1)
-        for errors, joints in ((before, batch.found), (after, corrected)):
-            errors += ((joints[..., :2] - flat).norm(dim=-1).mean(1) / size * 100).tolist()
-    return Errors(float(np.mean(before)), float(np.mean(after)))
+        for errors, points in ((before, batch.found), (after, corrected)):
+            errors += ((points[..., :2] - flat).norm(dim=-1).mean(1) / size * 100).tolist()
+        called += wrong.mean(1).tolist()
+    return Errors(float(np.mean(before)), float(np.mean(after)), float(np.mean(called)))
+
+
+class Probable(nn.Module):
+    """The network as it is used: with probabilities."""
+
+    def __init__(self, net: CorrectorNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, crop: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+        """As CorrectorNet, but the second answer is in [0, 1]."""
+        joints, doubts = self.net(crop, found)
+        return joints, doubts.sigmoid()
 
 
 def _export(
@@ -122,7 +143,7 @@ def _export(
     }
     path = folder / f"{NAME}.onnx"
     example = {"crop": torch.zeros(2, 3, SIDE, SIDE), "found": torch.zeros(2, JOINTS, 3)}
-    content = small_onnx(net, example, ["joints"], note)
+    content = small_onnx(Probable(net).eval(), example, ["joints", "wrong"], note)
     with room(folder), whole_file(path) as file:
         file.write(content)
     return path

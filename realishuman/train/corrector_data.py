@@ -20,16 +20,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.detect.embedded import EmbeddedDetector
-from realishuman.errors import PictureError
+from realishuman.errors import PictureError, SettingsError
 from realishuman.files.guard import room
 from realishuman.files.whole import whole_file
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.picture import load_picture
 from realishuman.mesh.embedded_hand import metric
-from realishuman.mesh.hand_corrector import JOINTS, MARGIN, SIDE, deep, given, shown, view
+from realishuman.mesh.hand_corrector import (
+    FINGERS,
+    JOINTS,
+    MARGIN,
+    SIDE,
+    deep,
+    given,
+    shown,
+    view,
+)
 from realishuman.synthetic.pair import SyntheticSample
 from realishuman.synthetic.photograph import SURE, good_hand, malformed, showing
 from realishuman.synthetic.sample import sample
+from realishuman.synthetic.wrong import wrong_fingers
 from realishuman.train.config import Corrector
 from realishuman.train.corrector_net import CorrectorBatch
 from realishuman.train.crops import CONFIDENCE, Pixels
@@ -53,20 +63,23 @@ class Hands:
     crops        (N, 176, 176, 3) uint8.
     found, good  (N, 21, 3) float32, the detector's landmarks and the true joints, in pixels.
     malformed    (N,) bool.
+    wrong        (N, 5) bool, the malformed fingers.
     """
 
     crops: Pixels
     found: NDArray[np.float32]
     good: NDArray[np.float32]
     malformed: NDArray[np.bool_]
+    wrong: NDArray[np.bool_]
 
 
-_Row = tuple[Pixels, NDArray[np.float32], NDArray[np.float32], bool]
+_Row = tuple[Pixels, NDArray[np.float32], NDArray[np.float32], bool, NDArray[np.bool_]]
 COLUMNS = {
     "crops": ((STORED, STORED, 3), np.uint8),
     "found": ((JOINTS, 3), np.float32),
     "good": ((JOINTS, 3), np.float32),
     "malformed": ((), np.bool_),
+    "wrong": ((FINGERS,), np.bool_),
 }
 
 
@@ -180,16 +193,23 @@ def _rows(
         seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
         found = seen.inside(deep(part, metric(0, part)[1])) * STORED
         good = seen.inside(truth) * STORED
-        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), spoilt
+        wrong = wrong_fingers(pair.changed & spoilt, pair.joints, part.keypoints)
+        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), spoilt, wrong
 
 
 def load_hands(paths: Sequence[Path]) -> Hands:
-    """The hands of these files, in memory."""
-    columns: dict[str, list[NDArray[np.generic]]] = {}
+    """The hands of these files, in memory. Raises SettingsError if one is of another version."""
+    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in COLUMNS}
     for path in paths:
         with np.load(path) as file:
-            for name in file.files:
-                columns.setdefault(name, []).append(file[name])
+            if set(file.files) != set(COLUMNS):
+                raise SettingsError(
+                    f"{path} holds {', '.join(sorted(file.files))}, expected "
+                    f"{', '.join(sorted(COLUMNS))}: another version of RealisHuman made it; delete "
+                    "it, and it will be made again."
+                )
+            for name in COLUMNS:
+                columns[name].append(file[name])
     return Hands(**{name: np.concatenate(arrays) for name, arrays in columns.items()})
 
 
@@ -210,15 +230,15 @@ class CorrectorData:
         return stacked(rows)
 
 
-def stacked(rows: Sequence[tuple[Tensor, Tensor, Tensor]]) -> CorrectorBatch:
+def stacked(rows: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> CorrectorBatch:
     """Single hands as one batch."""
     return CorrectorBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
 def varied(
     hands: Hands, index: int, rng: np.random.Generator | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One hand as the network is shown it: crop, landmarks found, joints of the good hand.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One hand as in CorrectorBatch: crop, landmarks found, joints of the good hand, wrong fingers.
 
     rng  turns, scales, shifts, recolours and blurs at random; None leaves the hand as it is.
     """
@@ -237,7 +257,9 @@ def varied(
     if rng is not None:
         crop = _recoloured(crop, rng)
         found = found + rng.normal(0, UNSURE, found.shape)
-    return tuple(torch.from_numpy(each) for each in (shown(crop), given(found), given(good)))  # type: ignore[return-value]
+    wrong = hands.wrong[index].astype(np.float32)
+    shared = (shown(crop), given(found), given(good), wrong)
+    return tuple(torch.from_numpy(each) for each in shared)  # type: ignore[return-value]
 
 
 def _warped(crop: Pixels, axes: Floats, origin: Floats) -> Pixels:

@@ -24,7 +24,7 @@ from realishuman.mesh.hand_corrector import (
     PHOTOGRAPHED,
     RENDERED,
     SIDE,
-    STAYS,
+    WRONG,
     HandCorrector,
     given,
     view,
@@ -69,19 +69,25 @@ def unit(part):
     return metric(0, part)[1]
 
 
-def network(path, move=0.0):
-    """Save a network that answers with the landmarks it was given, moved by `move` crop sides."""
+def network(path, move=0.0, wrong=(1.0,) * 5):
+    """Save a network that answers with the landmarks it was given, moved by `move` crop sides.
+
+    wrong  what it says of each finger, of the only hand it is shown, or the same of all.
+    """
     crop = helper.make_tensor_value_info("crop", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])
     found = helper.make_tensor_value_info("found", TensorProto.FLOAT, ["n", JOINTS, 3])
     joints = helper.make_tensor_value_info("joints", TensorProto.FLOAT, ["n", JOINTS, 3])
+    doubts = helper.make_tensor_value_info("wrong", TensorProto.FLOAT, ["n", 5])
     moves = helper.make_tensor("moves", TensorProto.FLOAT, [3], [move, move, move])
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["found", "moves"], ["joints"])],
-        "echo",
-        [crop, found],
-        [joints],
-        [moves],
-    )
+    says = helper.make_tensor("says", TensorProto.FLOAT, [1, 5], wrong)
+    five = helper.make_tensor("five", TensorProto.FLOAT, [21, 5], [0.0] * 105)
+    nodes = [
+        helper.make_node("Add", ["found", "moves"], ["joints"]),
+        helper.make_node("ReduceMax", ["found"], ["one each"], axes=[2], keepdims=0),
+        helper.make_node("MatMul", ["one each", "five"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "says"], ["wrong"]),
+    ]
+    graph = helper.make_graph(nodes, "echo", [crop, found], [joints, doubts], [moves, says, five])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
     return path
@@ -176,7 +182,7 @@ def test_a_network_that_finds_nothing_wrong_changes_nothing(tmp_path_factory, se
     corrector = HandCorrector(path if path.is_file() else network(path))
     part = hand(seed, side)
 
-    (same,) = corrector.correct(PICTURE, [part], [unit(part)])
+    (same,) = (one.part for one in corrector.correct(PICTURE, [part], [unit(part)]))
 
     np.testing.assert_allclose(same.keypoints[:, :2], part.keypoints[:, :2], atol=1e-3)
     depth = part.world[:, 2] * unit(part)
@@ -189,7 +195,7 @@ def test_metric_landmarks_are_those_of_the_picture_in_metres(tmp_path):
     corrector = HandCorrector(network(tmp_path / "moves.onnx", move=0.1))
     part = hand(5)
 
-    (moved,) = corrector.correct(PICTURE, [part], [300.0])
+    (moved,) = (one.part for one in corrector.correct(PICTURE, [part], [300.0]))
 
     np.testing.assert_allclose(moved.world.mean(0), 0, atol=1e-6)
     pixels = moved.keypoints - moved.keypoints.mean(0)
@@ -202,7 +208,7 @@ def test_what_the_network_moves_moves_in_the_picture(tmp_path, flat_hand, side):
     corrector = HandCorrector(network(tmp_path / "moves.onnx", move=0.1))
     part = turned(replace(flat_hand(120, 90, 60), side=side), 180)
 
-    (moved,) = corrector.correct(PICTURE, [part], [unit(part)])
+    (moved,) = (one.part for one in corrector.correct(PICTURE, [part], [unit(part)]))
 
     step = 0.1 * seen(part).region.side
     apart = (moved.keypoints - part.keypoints)[:, :2]
@@ -216,7 +222,7 @@ def test_nothing_but_the_landmarks_of_a_part_changes(tmp_path):
     part = replace(hand(6, "left"), person=3)
     before = part.keypoints.copy(), part.world.copy(), PICTURE.copy()
 
-    (moved,) = corrector.correct(PICTURE, [part], [unit(part)])
+    (moved,) = (one.part for one in corrector.correct(PICTURE, [part], [unit(part)]))
 
     assert not np.allclose(moved.keypoints, part.keypoints, atol=1)
     for name in ("kind", "side", "box", "score", "person"):
@@ -228,7 +234,7 @@ def test_nothing_but_the_landmarks_of_a_part_changes(tmp_path):
 def test_a_part_without_metric_landmarks_keeps_its_depth_and_gets_them(echo):
     part = replace(hand(7), world=None)
 
-    (same,) = echo.correct(PICTURE, [part], [unit(part)])
+    (same,) = (one.part for one in echo.correct(PICTURE, [part], [unit(part)]))
 
     depth = part.keypoints[:, 2] - part.keypoints[:, 2].mean()
     np.testing.assert_allclose(same.keypoints[:, 2], depth, atol=1e-3)
@@ -247,10 +253,10 @@ def test_hands_together_come_out_as_each_alone(tmp_path):
     parts = [hand(n, ("left", "right", None)[n % 3], (20.0 * n, 90.0)) for n in range(19)]
     units = [unit(part) for part in parts]
 
-    together = corrector.correct(PICTURE, parts, units)
+    together = [one.part for one in corrector.correct(PICTURE, parts, units)]
 
     for part, one, scale in zip(parts, together, units, strict=True):
-        (alone,) = corrector.correct(PICTURE, [part], [scale])
+        (alone,) = (one.part for one in corrector.correct(PICTURE, [part], [scale]))
         np.testing.assert_array_equal(one.keypoints, alone.keypoints)
         np.testing.assert_array_equal(one.world, alone.world)
 
@@ -260,7 +266,7 @@ def test_hands_together_come_out_as_each_alone(tmp_path):
 def test_a_hand_that_leaves_the_picture_is_corrected_all_the_same(echo, place, size):
     part = hand(8, "left", place, size)
 
-    (same,) = echo.correct(PICTURE, [part], [unit(part)])
+    (same,) = (one.part for one in echo.correct(PICTURE, [part], [unit(part)]))
 
     np.testing.assert_allclose(
         same.keypoints[:, :2], part.keypoints[:, :2], atol=1e-5 * (size + 1000)
@@ -357,11 +363,11 @@ def test_the_built_in_corrector_brings_landmarks_of_malformed_hands_nearer_to_th
         parts = detector.detect(pair.malformed, ["hand"], confidence=0.5)
         if not parts:
             continue
-        (good,) = corrector.correct(pair.malformed, parts[:1], [unit(parts[0])])
+        (corrected,) = corrector.correct(pair.malformed, parts[:1], [unit(parts[0])])
         errors.append(
             [
                 np.linalg.norm((each.keypoints - pair.joints)[:, :2], axis=1).mean()
-                for each in (parts[0], good)
+                for each in (parts[0], corrected.part)
             ]
         )
 
@@ -371,21 +377,42 @@ def test_the_built_in_corrector_brings_landmarks_of_malformed_hands_nearer_to_th
     assert RENDERED.stat().st_size < 4e6
 
 
-@pytest.mark.parametrize(("stays", "moves"), [(0.01, True), (0.5, False)])
-def test_a_finger_that_would_hardly_move_stays_as_it_was_found(tmp_path, stays, moves):
-    corrector = HandCorrector(network(tmp_path / "moves.onnx", move=0.1), stays)
+def test_only_fingers_that_are_called_wrong_are_moved_and_the_wrist_with_all_five(tmp_path):
+    says = (0.1, 0.6, 0.2, 0.9, 0.0)
+    path = network(tmp_path / "moves.onnx", move=0.1, wrong=says)
     part = hand(5)
 
-    (after,) = corrector.correct(PICTURE, [part], [unit(part)])
+    some, every = (
+        HandCorrector(path, wrong).correct(PICTURE, [part], [unit(part)])[0]
+        for wrong in (0.5, None)
+    )
 
-    apart = np.abs(after.keypoints - part.keypoints)[:, :2].max()
-    assert (apart > 1) == moves
+    np.testing.assert_allclose(some.wrong, says, atol=1e-6)
+    assert every.wrong is None
+    apart = np.abs(some.part.keypoints - part.keypoints)[:, :2].max(axis=1)
+    moved = np.concatenate([[False], np.repeat(np.array(says) >= 0.5, 4)])
+    np.testing.assert_array_equal(apart > 1, moved)
+    assert (np.abs(every.part.keypoints - part.keypoints)[:, :2].max(axis=1) > 1).all()
+
+
+def test_the_mesh_says_which_fingers_are_wrong(tmp_path, flat_hand):
+    says = (0.1, 0.6, 0.2, 0.9, 0.0)
+    corrector = HandCorrector(network(tmp_path / "moves.onnx", move=0.1, wrong=says), 0.5)
+    part = flat_hand(100, 80, 70)
+
+    (mesh,), (plain,) = (
+        one.regress(PICTURE, [part]) for one in (EmbeddedHand(corrector), EmbeddedHand())
+    )
+
+    np.testing.assert_allclose(mesh.wrong, says, atol=1e-6)
+    assert plain.wrong is None
 
 
 def test_the_built_in_corrector_for_photographs_is_small_and_answers():
     assert PHOTOGRAPHED.stat().st_size < 4e6
     part = hand(5)
 
-    (after,) = HandCorrector(PHOTOGRAPHED, STAYS).correct(PICTURE, [part], [unit(part)])
+    (after,) = HandCorrector(PHOTOGRAPHED, WRONG).correct(PICTURE, [part], [unit(part)])
 
-    assert np.isfinite(after.keypoints).all()
+    assert np.isfinite(after.part.keypoints).all()
+    assert ((after.wrong >= 0) & (after.wrong <= 1)).all()

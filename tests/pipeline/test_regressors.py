@@ -12,6 +12,7 @@ from realishuman.errors import ModelError
 from realishuman.mesh.embedded_face import EmbeddedFace
 from realishuman.mesh.embedded_hand import EmbeddedHand
 from realishuman.mesh.face3d import BASIS, REGRESSOR, OfficialFace
+from realishuman.mesh.hand_corrector import Corrected
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
 from realishuman.pipeline.regressors import (
@@ -80,7 +81,7 @@ def test_the_packs_header_decides_and_the_setting_switches_it_off(
             opened.append(self)
 
         def correct(self, picture, parts, units):
-            return list(parts)
+            return [Corrected(part, None) for part in parts]
 
         def release(self):
             pass

@@ -32,7 +32,7 @@ from realishuman.synthetic.sample import sample
 from realishuman.train import corrector as corrector_module
 from realishuman.train import corrector_data
 from realishuman.train.config import Corrector, Stage
-from realishuman.train.corrector import measure, train_corrector
+from realishuman.train.corrector import Probable, measure, train_corrector
 from realishuman.train.corrector_data import (
     SAME_PLACE,
     STORED,
@@ -44,7 +44,13 @@ from realishuman.train.corrector_data import (
     stacked,
     varied,
 )
-from realishuman.train.corrector_net import DEPTH, CorrectorNet, TrainedCorrector
+from realishuman.train.corrector_net import (
+    DECIDING,
+    DEPTH,
+    RIGHT,
+    CorrectorNet,
+    TrainedCorrector,
+)
 from realishuman.train.crops import CONFIDENCE
 from realishuman.train.small_onnx import small_onnx
 
@@ -89,7 +95,8 @@ def spots(seed=0, count=3):
         for n, each in enumerate(found)
     ]
     pixels = np.repeat(np.rint(crops).astype(np.uint8)[..., None], 3, axis=3)
-    return Hands(pixels, found, found.copy(), np.ones(count, bool))
+    wrong = np.arange(5) < np.arange(count)[:, None]  # hand n has n wrong fingers
+    return Hands(pixels, found, found.copy(), np.ones(count, bool), wrong)
 
 
 def middle(crop):
@@ -142,7 +149,7 @@ def test_training_shows_what_use_shows(paths, hands):
     part = next(p for p in parts if iou(p.box, around(pair.joints)) >= SAME_PLACE)
     seen = view(part.keypoints, part.side == "left", MARGIN, SIDE)
 
-    crop, found, good = varied(load_hands(paths[:1]), 0, None)
+    crop, found, good, _ = varied(load_hands(paths[:1]), 0, None)
 
     expected = given(seen.inside(deep(part, metric(0, part)[1])))
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
@@ -156,12 +163,13 @@ def test_what_lies_under_a_landmark_stays_under_it(seed):
     hands = spots(seed or 0)
     for n in range(len(hands.crops)):
         rng = None if seed is None else np.random.default_rng(seed)
-        crop, found, good = varied(hands, n, rng)
+        crop, found, good, wrong = varied(hands, n, rng)
 
         np.testing.assert_allclose(middle(crop), good[n, :2].numpy(), atol=0.3 / SIDE)
         unsure = 0 if seed is None else 5 * corrector_data.UNSURE
         np.testing.assert_allclose(found.numpy(), good.numpy(), atol=unsure + 1e-6)
         assert (crop.shape, found.shape, good.shape) == ((3, SIDE, SIDE), (JOINTS, 3), (JOINTS, 3))
+        assert wrong.tolist() == hands.wrong[n].tolist()
 
 
 def test_a_sample_is_always_the_same_and_others_differ(hands):
@@ -175,22 +183,38 @@ def test_a_sample_is_always_the_same_and_others_differ(hands):
     assert not torch.equal(first.crops, other.crops)
 
 
-def test_the_loss_is_the_mean_distance_and_a_share_of_that_in_depth():
+def test_the_loss_asks_for_wrong_fingers_first_and_a_share_of_depth():
     module = TrainedCorrector(WIDTHS, seed=0).eval()
-    hands = spots()
-    batch = stacked([varied(hands, n, None) for n in range(3)])
     with torch.no_grad():
-        module.net.head.weight.zero_()
-        module.net.head.bias.zero_()
-    deeper = replace(batch, good=batch.good + torch.tensor([0, 0, 0.2]))
+        for layer in (module.net.head, module.net.doubts):
+            layer.weight.zero_()
+            layer.bias.zero_()
+    batch = stacked([varied(spots(), n, None) for n in range(3)])
 
     def loss(of):
         with torch.no_grad():
-            return float(module(of))
+            return float(module(of)) - DECIDING * np.log(2)  # undecided on every finger
 
-    flat = np.linalg.norm(batch.good[..., :2].numpy() - 0.5, axis=-1).mean()
-    assert loss(batch) == pytest.approx(flat, rel=1e-3)  # all joints in the middle
-    assert loss(deeper) == pytest.approx(flat + DEPTH * 0.2, rel=1e-3)
+    # all joints in the middle
+    off = np.linalg.norm(batch.good[..., :2].numpy() - 0.5, axis=-1)
+    wrong = np.concatenate([np.zeros((3, 1)), np.repeat(batch.wrong.numpy(), 4, axis=1)], axis=1)
+    weights = np.where(wrong, 1, RIGHT)
+    expected = (weights * off).sum() / weights.sum()
+    assert loss(batch) == pytest.approx(expected, rel=1e-3)
+    deeper = replace(batch, good=batch.good + torch.tensor([0, 0, 0.2]))
+    assert loss(deeper) == pytest.approx(expected + DEPTH * 0.2, rel=1e-3)
+
+
+def test_the_loss_falls_where_fingers_are_told_apart():
+    module = TrainedCorrector(WIDTHS, seed=0).eval()
+    batch = stacked([varied(spots(), n, None) for n in range(3)])
+    losses = []
+    for sure in (-3.0, 0.0, 3.0):
+        module.net.forward = lambda *_, sure=sure: (batch.good, sure * (2 * batch.wrong - 1))
+        losses.append(float(module(batch)))
+
+    assert losses == sorted(losses, reverse=True)
+    assert losses[1] == pytest.approx(DECIDING * np.log(2), abs=2e-3)
 
 
 def test_a_few_hands_can_be_learnt_by_heart(hands):
@@ -208,15 +232,21 @@ def test_a_few_hands_can_be_learnt_by_heart(hands):
     assert np.mean(losses[-5:]) < 0.3 * losses[0]
 
 
-def test_errors_are_measured_in_shares_of_the_hand():
+def test_errors_are_measured_in_shares_of_the_hand_and_right_fingers_are_not_moved():
     hands = spots()
     size = np.ptp(hands.good[..., :2], axis=1).max(1, keepdims=True)[..., None]
     moved = replace(hands, found=hands.found + size * np.float32([0.03, 0.04, 9]))
 
-    errors = measure(lambda crop, found: found + torch.tensor([0, 0, 5]), moved, np.arange(3))
+    def doubting(fingers):
+        doubts = torch.where(torch.arange(5) < fingers, 9.0, -9.0)
+        return lambda crop, found: (found + torch.tensor([0.0, 9.0, 5.0]), doubts.repeat(3, 1))
 
-    assert errors.found == pytest.approx(5, rel=1e-4)
-    assert errors.corrected == pytest.approx(5, rel=1e-4)
+    right, two = (measure(doubting(fingers), moved, np.arange(3)) for fingers in (0, 2))
+
+    assert right.found == two.found == pytest.approx(5, rel=1e-4)
+    assert right.corrected == pytest.approx(5, rel=1e-4)
+    assert two.corrected > 100
+    assert (right.wrong, two.wrong) == (0, pytest.approx(0.4))
 
 
 def test_the_file_answers_as_the_network_does():
@@ -227,17 +257,20 @@ def test_the_file_answers_as_the_network_does():
     net.eval()
     with torch.no_grad():
         net.head.weight.mul_(5)  # answers that differ from the middle
+        net.doubts.weight.mul_(5)
     crop, found = torch.randn(5, 3, SIDE, SIDE), torch.rand(5, JOINTS, 3)
 
     example = {"crop": crop[:2], "found": found[:2]}
-    content = small_onnx(net, example, ["joints"], {"seed": "3"})
+    content = small_onnx(Probable(net).eval(), example, ["joints", "wrong"], {"seed": "3"})
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {"crop": crop.numpy(), "found": found.numpy()})
+    joints, wrong = session.run(None, {"crop": crop.numpy(), "found": found.numpy()})
 
     with torch.no_grad():
-        expected = net(crop, found).numpy()
+        expected, doubts = net(crop, found)
     assert expected[..., :2].std() > 0.01
-    np.testing.assert_allclose(answer, expected, atol=2e-3)
+    np.testing.assert_allclose(joints, expected.numpy(), atol=2e-3)
+    assert doubts.std() > 0.01
+    np.testing.assert_allclose(wrong, doubts.sigmoid().numpy(), atol=2e-3)
     assert session.get_modelmeta().custom_metadata_map["seed"] == "3"
     numbers = sum(each.numel() for each in net.parameters())
     assert len(content) < 2.5 * numbers + 60_000  # two bytes a number, and the graph
@@ -308,6 +341,7 @@ def test_hands_of_photographs_are_learnt_from_where_they_are_found(tmp_path):
     made = load_hands(paths)
 
     assert made.malformed.tolist() == [False, True]
+    assert made.wrong.any(axis=1).tolist() == [False, True]
     apart = np.linalg.norm((made.found - made.good)[..., :2], axis=2).mean(axis=1)
     size = np.ptp(made.good[0, :, :2], axis=0).max()
     assert apart[0] < 0.02 * size  # of the photograph itself what is found is the truth
@@ -320,3 +354,10 @@ def test_photographs_without_a_hand_make_an_empty_file(tmp_path):
     paths = make_photographed_hands(tmp_path / "hands", [tmp_path / "none.png"], 1)
 
     assert load_hands(paths).crops.shape == (0, STORED, STORED, 3)
+
+
+def test_a_file_of_hands_of_another_version_is_named(tmp_path):
+    np.savez(tmp_path / "hands-000000000.npz", crops=np.zeros((1, STORED, STORED, 3), np.uint8))
+
+    with pytest.raises(SettingsError, match=r"hands-000000000\.npz holds crops, expected .* wrong"):
+        load_hands([tmp_path / "hands-000000000.npz"])
