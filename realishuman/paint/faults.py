@@ -1,4 +1,4 @@
-"""Which fingers are wrong, where a finger is missing, and what is left over of malformed ones."""
+"""Which fingers are wrong, and what is left over of malformed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from realishuman.paint.fields import (
 from realishuman.paint.reading import ALIKE, Reading, share_of
 from realishuman.paint.scene import FINE, FINGERS, MOVED, PALM, Scene
 from realishuman.paint.skin import Layers
-from realishuman.paint.surface import sample
+from realishuman.paint.surface import Surface, sample
 from realishuman.paint.tones import to_linear, to_weighted_lab
 
 LEAST_FINGER = 0.002  # of L squared: of a finger that is seen less nothing is said
@@ -61,7 +61,7 @@ def wrong_fingers(scene: Scene, reading: Reading, layers: Layers) -> NDArray[np.
     moved = ramp(fine.spread(scene.shift[:, None])[:, 0], *MOVED)
     outside = ~grow(scene.good.coverage, 0.03 * length) & ~scene.beyond & scene.allowed
     left = without_specks(reading.strict & (reading.apart > ALIKE) & outside, 0.01 * length)
-    beside = _nearest_finger(scene, scene.good.coverage)
+    beside = _nearest_finger(scene, scene.good)
     wrong = np.zeros(FINGERS, bool)
     for finger in range(PALM + 1, FINGERS):
         own = labels == finger
@@ -93,27 +93,34 @@ def find_faults(
     """
     length, beyond, allowed = scene.length, scene.beyond, scene.allowed
     fingers = scene.fingers_of(scene.good)
-    beside = wrong[np.maximum(_nearest_finger(scene, covered), 0)]
+    beside = wrong[np.maximum(_nearest_finger(scene, scene.good), 0)]
     distance = distance_from(covered)
     bad = np.isin(fingers, np.flatnonzero(wrong)) & covered
     lone = distance > np.where(beside, THIN, APART) * length
     extra = without_specks(
         reading.strict & (reading.apart > ALIKE) & lone & ~beyond & allowed, 0.01 * length
     )
-    missing = without_specks(
-        covered & ~grow(reading.maybe, THIN * length) & ~beyond & (fingers > PALM), 0.012 * length
-    )
+    outside = ~covered & ~beyond & allowed & ~_leading_out(scene, reading, covered)
+    extra &= outside
     palm_off = covered & (fingers == PALM) & (own < 0.3) & ~reading.unsure & ~beyond
     palm_off = without_specks(palm_off, 0.03 * length) & grow(bad, 0.15 * length)
-    zone = (beside & (distance < ZONE * length)) | grow(extra, THIN * length)
-    zone = zone & ~covered & ~beyond & allowed
+    theirs = wrong[np.maximum(_nearest_finger(scene, scene.seen), 0)]
+    zone = (theirs & (distance < ZONE * length)) | grow(extra, THIN * length)
+    zone = zone & outside
     remains = (reading.strict | _smears(scene, reading)) & zone
     remains = (reading.strict & zone) | touching(remains, grow(reading.hand, 2))
-    remains |= _hanging_on(remains, scene, reading, ~covered & ~beyond & allowed)
-    dirty = grow(extra | missing | palm_off | bad, 0.02 * length) | grow(remains, 2)
+    remains |= _hanging_on(remains, scene, reading, outside)
+    dirty = grow(extra | palm_off | bad, 0.02 * length) | grow(remains, 2)
     dirty = dirty & allowed & ~(beyond & ~covered)
     rim = grow(remains | (reading.hand & bad), max(2, 0.012 * length)) & ~covered & dirty
+    rim &= ~reading.hand | remains
     return Faults(wrong, remains, dirty, (remains | rim) & allowed)
+
+
+def _leading_out(scene: Scene, reading: Reading, covered: Mask) -> Mask:
+    """Skin beside the good hand that leads out of what may change: an arm, another hand, a face."""
+    beside = (reading.hand | _smears(scene, reading)) & ~covered & ~scene.beyond
+    return touching(beside & scene.allowed, grow(beside & ~scene.allowed, 2))
 
 
 def _hanging_on(remains: Mask, scene: Scene, reading: Reading, where: Mask) -> Mask:
@@ -135,11 +142,11 @@ def _large(mask: Mask, area: float) -> Mask:
     return large
 
 
-def _nearest_finger(scene: Scene, covered: Mask) -> NDArray[np.intp]:
-    """(h, w) the finger of the good hand that is nearest."""
-    if not covered.any():
-        return np.full(covered.shape, -1, np.intp)
-    nearest: NDArray[np.intp] = scene.fingers_of(scene.good).ravel()[nearest_in(covered)]
+def _nearest_finger(scene: Scene, surface: Surface) -> NDArray[np.intp]:
+    """(h, w) the finger of one of the two hands that is nearest, -1 where it is not seen."""
+    if not surface.coverage.any():
+        return np.full(surface.coverage.shape, -1, np.intp)
+    nearest: NDArray[np.intp] = scene.fingers_of(surface).ravel()[nearest_in(surface.coverage)]
     return nearest
 
 

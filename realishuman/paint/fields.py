@@ -112,6 +112,19 @@ def nearest_in(mask: Mask) -> NDArray[np.intp]:
     return nearest
 
 
+def mirror_into(mask: Mask, pixels: NDArray[np.integer]) -> tuple[NDArray[np.intp], ...]:
+    """Rows and columns from which these pixels (N,), flat indices, mirror what the mask holds.
+
+    They lie as far behind the nearest pixel of the mask, which must hold some, as the pixel does
+    before it: perhaps outside the mask where it is narrow.
+    """
+    height, width = mask.shape
+    border = np.stack(np.divmod(nearest_in(mask).ravel()[pixels], width), axis=1)
+    here = np.stack(np.divmod(pixels, width), axis=1)
+    rows, columns = np.clip(2 * border - here, 0, [height - 1, width - 1]).T
+    return rows, columns
+
+
 def touching(mask: Mask, seed: Mask) -> Mask:
     """Those connected pieces of the mask that hold a pixel of the seed."""
     count, pieces = cv2.connectedComponents(mask.astype(np.uint8))

@@ -17,6 +17,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.imaging.crop import extract, in_picture
 from realishuman.imaging.paste import PixelPatch
 from realishuman.mesh.base import Mesh
+from realishuman.mesh.hand_corrector import WRONG
 from realishuman.mesh.hand_template import hand_template
 from realishuman.paint.base import NO_WEIGHTS, Painted, show
 from realishuman.paint.scaled import repaint_hand
@@ -26,7 +27,6 @@ from realishuman.settings import TRANSPLANT, Settings
 
 Pixels = NDArray[np.uint8]
 
-WRONG: NDArray[np.bool_] | None = None  # fingers to repaint; None: those that are found wrong
 STEP = "4-own-skin"  # the intermediate picture
 UNSEEN = "The picture does not show its mesh, so there is nothing to repaint."
 NOTHING = "The transplant finds none of its fingers wrong."
@@ -86,7 +86,7 @@ def _paint(one: PreparedPart) -> Painted:
     for found in (one.found, *one.joined):
         if not _is_built_in(found.mesh):
             return Painted(None, fault=OTHER_MESH)
-        repainted = repaint_hand(after, found.mesh, allowed, WRONG)
+        repainted = repaint_hand(after, found.mesh, allowed, wrong_of(found.mesh))
         if repainted is not None and repainted.torn:
             return Painted(None, fault=TORN)
         if repainted is not None:
@@ -101,6 +101,17 @@ def _paint(one: PreparedPart) -> Painted:
         one.number, left, top, before[place], after[place], one.covered, one.numbers[1:]
     )
     return Painted(patch, steps={STEP: extract(after, one.crop)})
+
+
+def wrong_of(mesh: Mesh) -> NDArray[np.bool_] | None:
+    """(6,) the fingers to repaint, the palm first, which never is.
+
+    None where the corrector has no opinion or calls no finger wrong, and the hand is repainted all
+    the same: then those are repainted that do not look as the mesh says.
+    """
+    if mesh.wrong is None or mesh.wrong.max() < WRONG:
+        return None
+    return np.concatenate([[False], mesh.wrong >= WRONG])
 
 
 def _is_built_in(mesh: Mesh) -> bool:

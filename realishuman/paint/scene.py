@@ -46,6 +46,7 @@ class Scene:
     seen       the same surface as the picture shows it.
     shift      (V,) how far each vertex moved between the two, in L.
     finger     (V,) which finger a vertex belongs to, PALM or 1 to 5.
+    origins    (V,) which of the template's vertices each is.
     """
 
     left: int
@@ -62,6 +63,7 @@ class Scene:
     seen: Surface
     shift: Floats
     finger: NDArray[np.intp]
+    origins: NDArray[np.integer]
 
     @property
     def beyond(self) -> Mask:
@@ -94,6 +96,8 @@ def set_scene(
     origins  (V,) the template's vertex that each of the mesh is; None where they are the same.
     """
     length = float(np.ptp(mesh.joints[:, :2], axis=0).max())
+    if origins is None:
+        origins = np.arange(len(mesh.vertices))
     top, left, bottom, right = _window(allowed, int(AROUND * length) + 4)
     pixels, inside = picture[top:bottom, left:right], allowed[top:bottom, left:right]
     corner = np.array([left, top, 0], np.float32)
@@ -123,7 +127,8 @@ def set_scene(
         fine=draw(good, mesh.faces, size, FINE),
         seen=draw(placed, mesh.faces, size),
         shift=(np.linalg.norm(moved, axis=1) / length).astype(np.float32),
-        finger=finger_of_vertices() if origins is None else finger_of_vertices()[origins],
+        finger=finger_of_vertices()[origins],
+        origins=origins,
     )
 
 

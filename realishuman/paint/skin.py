@@ -13,13 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.mesh.hand_template import hand_template
 from realishuman.paint.albedo import spread_over
-from realishuman.paint.fields import Floats, Mask, blur, disc, grow, nearest_in, ramp
+from realishuman.paint.fields import Floats, Mask, blur, disc, grow, mirror_into, ramp
 from realishuman.paint.light import Light, fit_light
+from realishuman.paint.marks import draw_marks, resting_normals
 from realishuman.paint.reading import ALIKE, Reading, learnable, share_of
 from realishuman.paint.scene import FINE, MOVED, Scene
 from realishuman.paint.surface import Surface, occlusion, sample
-from realishuman.paint.tones import to_weighted_lab
+from realishuman.paint.tones import WEIGHTS, to_weighted_lab
 
 SLACK = 0.03  # of L, behind a surface, that still counts as seen
 SOFT = 0.008  # of L, by which hand and colours are blurred where vertices read them
@@ -70,7 +72,7 @@ def layer(scene: Scene, reading: Reading) -> Layers:
     albedo = _albedo(scene, reading, lit)
     normals = fine.spread_normals()
     falling = lit.light.on(normals, occlusion(fine, scene.length).ravel()[fine.pixels])
-    model = fine.spread(albedo) * falling
+    model = fine.spread(albedo) * falling * _marks(scene, reading)
     here, there = fine.spread(fine.vertices), fine.spread(seen.vertices)
     turned = fine.spread(seen.normals)
     turned /= np.linalg.norm(turned, axis=1, keepdims=True) + 1e-6
@@ -120,6 +122,16 @@ def blend(scene: Scene, layers: Layers, wrong: NDArray[np.bool_]) -> tuple[Float
     )
     share = np.clip(known, 0, 1)[:, None]
     return (share * skin + (1 - share) * detailed).astype(np.float32), own
+
+
+def _marks(scene: Scene, reading: Reading) -> Floats:
+    """(N, 3) nails and creases of the fingers, as factors on the model's colour."""
+    fine = scene.fine
+    points = hand_template().vertices[scene.origins].astype(np.float32)
+    normals = fine.spread(resting_normals()[scene.origins])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-6
+    lightness = float((reading.skin / WEIGHTS)[0])
+    return draw_marks(fine.spread(points), normals, lightness)
 
 
 def _light(scene: Scene, reading: Reading) -> _Lit:
@@ -200,9 +212,5 @@ def _detail(fine: Surface, skin: Floats, model: Floats, known: Floats, length: f
     width = DETAIL * length * FINE
     coarse = blur(picture, width) / (blur(there, width) + 1e-3)[..., None]
     fine_part = np.clip(picture - coarse, -MOST_DETAIL, MOST_DETAIL)
-    height, wide = there.shape
-    border = np.stack(np.divmod(nearest_in(there).ravel()[fine.pixels], wide), axis=1)
-    here = np.stack(np.divmod(fine.pixels, wide), axis=1)
-    mirrored = np.clip(2 * border - here, 0, [height - 1, wide - 1])
-    rows, columns = mirrored.T
+    rows, columns = mirror_into(there, fine.pixels)
     return np.asarray(fine_part[rows, columns] * there[rows, columns][:, None], np.float32)

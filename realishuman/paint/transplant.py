@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from realishuman.mesh.base import Mesh
 from realishuman.paint.faults import Faults, find_faults, wrong_fingers
 from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink, touching
+from realishuman.paint.grain import continue_grain
 from realishuman.paint.reading import Reading, read
 from realishuman.paint.scene import FINE, FINGERS, PALM, Scene, set_scene
 from realishuman.paint.sharpness import edge_blur
@@ -26,6 +27,7 @@ from realishuman.paint.tones import to_srgb
 Pixels = NDArray[np.uint8]
 
 FLOATING = 0.001, 0.06  # of L squared: a smaller piece is a speck, a larger one background
+ROUNDED = 1.3  # outlines of real hands are softer than the mesh's by this; measured
 BLUR = 0.6  # pixels, of the picture's own edges, where they do not tell
 EVERY_FINGER = np.arange(FINGERS) > PALM
 FADE = 0.006  # of L, over which the repainted fades into what stays
@@ -95,12 +97,12 @@ def transplant(
         wrong = wrong_fingers(scene, reading, layers)
     colours, own = blend(scene, layers, wrong)
     kept = _mean(scene, own)
-    own_blur = edge_blur(scene.lab, reading.hand, BLUR)
+    own_blur = ROUNDED * edge_blur(scene.lab, reading.hand, BLUR)
     painted, alpha = _reduced(scene, colours, layers.contour, own_blur)
     painted += kept[..., None] * (scene.linear - painted)
     faults = find_faults(scene, reading, wrong, alpha > 0.5, kept)
     pixels = scene.pixels.copy()
-    composed = _composed(scene, reading, faults, painted, alpha)
+    composed = _composed(scene, reading, faults, painted, alpha, own_blur)
     pixels[scene.allowed] = composed[scene.allowed]
     torn = _is_torn(scene, reading, faults.repaint, alpha > 0.5)
     return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint, torn)
@@ -149,15 +151,23 @@ def _mean(scene: Scene, values: Floats) -> Floats:
 
 
 def _composed(
-    scene: Scene, reading: Reading, faults: Faults, painted: Floats, alpha: Floats
+    scene: Scene,
+    reading: Reading,
+    faults: Faults,
+    painted: Floats,
+    alpha: Floats,
+    own_blur: float,
 ) -> Pixels:
     """The window with background in the hole and the painted hand before it, where it is dirty."""
-    behind = scene.pixels / np.float32(255)
-    behind = np.where(faults.hole[..., None], _background(scene, reading, faults, alpha), behind)
+    picture = scene.pixels / np.float32(255)
+    # all of the hole, and softly what is beside it: a hand that stays ends there
+    open_share = np.minimum(2 * blur(faults.hole, own_blur), 1)
+    background = _background(scene, reading, faults, alpha)
+    behind = picture + open_share[..., None] * (background - picture)
     seen = alpha[..., None] * to_srgb(painted) + (1 - alpha[..., None]) * behind
     weight = blur(shrink(faults.repaint, 1), max(FADE * scene.length, 0.7))
-    weight = np.where(faults.hole, 1, weight)[..., None]
-    mixed = scene.pixels / np.float32(255) * (1 - weight) + weight * seen
+    weight = np.maximum(weight, open_share)[..., None]
+    mixed = picture * (1 - weight) + weight * seen
     return np.rint(np.clip(mixed, 0, 1) * 255).astype(np.uint8)
 
 
@@ -167,4 +177,5 @@ def _background(scene: Scene, reading: Reading, faults: Faults, alpha: Floats) -
     unknown = grow(hand | scene.seen.coverage, 3) & scene.allowed
     unknown |= faults.hole | grow(hand, max(2, 0.012 * scene.length))
     filled = cv2.inpaint(scene.pixels, unknown.astype(np.uint8), 3, cv2.INPAINT_TELEA)
-    return np.asarray(filled, np.float32) / np.float32(255)
+    known = ~unknown & ~reading.maybe
+    return (filled + continue_grain(scene.pixels, known, unknown)) / np.float32(255)

@@ -23,12 +23,6 @@ from realishuman.synthetic.sample import sample
 SEED = 1_000_000_019
 
 
-@pytest.fixture(autouse=True)
-def every_finger(monkeypatch):
-    """Which fingers are found wrong is tested with the transplant."""
-    monkeypatch.setattr(own_skin, "WRONG", EVERY_FINGER)
-
-
 @pytest.fixture(scope="module")
 def pair():
     return sample(SEED, 256, "bent finger")
@@ -37,7 +31,8 @@ def pair():
 @pytest.fixture(scope="module")
 def one(pair):
     part = Part("hand", pair.part, around(pair.joints), 1.0, pair.joints)
-    found = [FoundPart(1, part, pair.mesh)]
+    every_finger = replace(pair.mesh, wrong=np.ones(5, np.float32))
+    found = [FoundPart(1, part, every_finger)]
     wanted = {"preset": "released", "pose": "shaded", "resolution": 512}
     [ready] = prepare(pair.malformed, found, found, Settings(), **wanted)
     return ready
@@ -177,3 +172,28 @@ def test_a_repair_that_would_tear_a_finger_off_is_refused(one, monkeypatch):
     [[painted]] = paint(one)
 
     assert (painted.patch, painted.fault) == (None, TORN)
+
+
+@pytest.mark.parametrize("fingers", [[1], [0, 4]])
+def test_the_fingers_that_the_corrector_calls_wrong_are_repainted(one, monkeypatch, fingers):
+    asked = []
+
+    def remember(picture, mesh, allowed, wrong):
+        asked.append(wrong)
+
+    monkeypatch.setattr(own_skin, "repaint_hand", remember)
+    wrong = np.where(np.isin(np.arange(5), fingers), 0.9, 0.1).astype(np.float32)
+
+    paint(with_mesh(one, replace(one.found.mesh, wrong=wrong)))
+
+    assert np.flatnonzero(asked[0]).tolist() == [finger + 1 for finger in fingers]
+
+
+@pytest.mark.parametrize("wrong", [None, np.full(5, 0.2, np.float32)])
+def test_without_an_opinion_or_against_it_the_picture_tells_which_are(one, monkeypatch, wrong):
+    asked = []
+    monkeypatch.setattr(own_skin, "repaint_hand", lambda *given: asked.append(given[3]))
+
+    paint(with_mesh(one, replace(one.found.mesh, wrong=wrong)))
+
+    assert asked == [None]

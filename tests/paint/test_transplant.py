@@ -10,6 +10,7 @@ import pytest
 
 from realishuman.imaging.masks import make_masks
 from realishuman.mesh.base import Mesh
+from realishuman.paint.scene import finger_of_vertices
 from realishuman.paint.transplant import EVERY_FINGER, transplant
 from realishuman.settings import PRESETS
 from realishuman.synthetic.sample import sample
@@ -154,3 +155,53 @@ def test_a_tip_that_must_stay_is_said_to_be_torn_off(pair):
     done = transplant(picture, pair.mesh, small, wrong=EVERY_FINGER)
 
     assert done.torn
+
+
+def only(finger):
+    return np.arange(6) == finger
+
+
+def vertices_of(finger):
+    return finger_of_vertices() == finger
+
+
+def test_a_right_finger_that_the_mesh_misses_is_not_painted_beside_itself(pair, allowed):
+    """The mesh of the little finger lies beside it; the index is the wrong one."""
+    little = vertices_of(5)
+    aside = pair.mesh.vertices.copy()
+    points = pair.mesh.vertices[little]
+    length = np.ptp(pair.joints[:, :2], axis=0).max()
+    away = points[:, :2].mean(axis=0) - pair.mesh.vertices[vertices_of(3), :2].mean(axis=0)
+    aside[little, :2] += 0.3 * length * away / np.linalg.norm(away)
+    mesh = replace(pair.mesh, vertices=aside)
+
+    done = transplant(pair.clean, mesh, np.ones_like(allowed), wrong=only(2))
+
+    beside = np.zeros(allowed.shape, np.uint8)
+    for triangle in aside[pair.mesh.faces[little[pair.mesh.faces].all(axis=1)]][..., :2]:
+        cv2.fillConvexPoly(beside, np.round(triangle).astype(np.int32), 1)
+    changed = (done.onto(pair.clean) != pair.clean).any(axis=2)
+    index = np.zeros(allowed.shape, np.uint8)
+    for triangle in aside[pair.mesh.faces[vertices_of(2)[pair.mesh.faces].all(axis=1)]][..., :2]:
+        cv2.fillConvexPoly(index, np.round(triangle).astype(np.int32), 1)
+    assert changed[index > 0].mean() > 0.2
+    assert changed[beside > 0].mean() < 0.1
+
+
+def test_an_arm_beside_a_wrong_finger_is_not_taken_for_a_leftover(pair, allowed):
+    """Skin that leads out of what may change belongs to something else."""
+    skin = np.median(pair.clean[pair.mask], axis=0)
+    tip = pair.joints[8, :2].astype(int)
+    picture = pair.malformed.copy()
+    arm = np.zeros(allowed.shape, bool)
+    arm[max(tip[1] - 25, 0) : tip[1] + 8, :] = True
+    arm &= ~pair.mask
+    picture[arm] = skin
+    may = allowed & (np.abs(np.arange(allowed.shape[1]) - tip[0]) < 60)
+
+    done = transplant(picture, pair.mesh, may, wrong=only(2))
+
+    changed = (done.onto(picture) != picture).any(axis=2)
+    inside = arm & may & ~cv2.dilate(pair.mask.astype(np.uint8), np.ones((15, 15))).astype(bool)
+    assert inside.sum() > 100
+    assert changed[inside].mean() < 0.2
