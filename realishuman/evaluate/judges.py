@@ -21,7 +21,7 @@ from realishuman.evaluate.pairs import POSES, true_part
 from realishuman.evaluate.report import Report, Table
 from realishuman.evaluate.summary import ALL, GOOD_COUNT, MALFORMED
 from realishuman.imaging.boxes import around
-from realishuman.judge.gate import GOOD
+from realishuman.judge.opinion import GOOD
 from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.progress import Progress
 from realishuman.synthetic.malform import BONES, KINDS
@@ -52,7 +52,7 @@ NOTES = (
     "and after a repair. It follows the defect, so the clean hand, unlike a repair, is not its.",
     "Clean preferred: of the pairs, the clean picture gets the lower probability.",
     f"Called malformed: from {MALFORMED:.0%}. Left alone: below {GOOD:.0%}, what the gate would "
-    "not repair.",
+    "not repair if it asked the judge alone.",
     f"Softened: blurred by {SOFTNESS:.1%} of the hand's size; a hand is not malformed for that.",
     "Scorer and judge were trained on different seeds than each other and than these.",
 )

@@ -1,30 +1,32 @@
 """Compares a part before and after its repair; the picture's own pixels stay unless it is better.
 
 Three questions, cheapest first: is the colour still that of this part, do the keypoints that are
-found in the repair still fit the mesh that was asked for, and does the judge network, where there
-is one, find the part malformed and the repair well-formed? A detector's score is not asked: it
-cannot tell malformed from good.
+found in the repair still fit the mesh that was asked for, and do the judge network, where there is
+one, and the corrector of fingers find the part malformed and the repair well-formed? A detector's
+score is not asked: it cannot tell malformed from good.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realishuman.detect.base import Detector, GivenBox, Picture
+from realishuman.detect.base import Detector, GivenBox, Part, Picture
 from realishuman.figures import told_apart
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.crop import extract
 from realishuman.judge.network import JudgeNetwork
+from realishuman.judge.opinion import Opinion, mix_opinions
+from realishuman.mesh.base import MeshRegressor
 from realishuman.parts.prepare import PreparedPart
 
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
 DRIFT_LIMIT = 0.12  # of the part's size by which keypoints may fit the mesh worse than before
-SUSPECT = 0.5  # from this probability a part counts as malformed, before a repair and after it
+SUSPECT = 0.5  # from this probability a part counts as malformed before a repair
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Verdict:
     """Whether a repair is kept.
 
     reason     why it is not, as a sentence; empty if it is.
-    malformed  the network's probability before and after; None without a network.
+    malformed  how likely the part is malformed before and after, judge/opinion.py; None without a
+               network.
     drift      how far the keypoints found in the repair are from the mesh, in sizes of the part.
     colour     Delta E between the part's mean colours before and after.
     """
@@ -55,39 +58,63 @@ def compare(
     one: PreparedPart,
     detector: Detector | None,
     network: JudgeNetwork | None,
+    regressor: MeshRegressor | None = None,
 ) -> Verdict:
     """Say whether `one` looks better in the picture after than in the one before.
 
     before, after  (H, W, 3) uint8 RGB.
     detector       finds the keypoints of the repair again; None leaves that question out.
     network        likewise.
+    regressor      says which fingers of the repair are wrong, where that was asked of the part.
     """
     reason, colour = _colour(before, after, one)
-    drift = math.inf
+    drift, again = math.inf, None
     if detector is not None and not reason:
-        reason, drift = _keypoints(after, one, detector)
+        again = _find_again(after, one, detector)
+        reason, drift = _fit(again, one)
     if reason or network is None:
         return Verdict(reason, drift=drift, colour=colour)
-    first, second = (network.malformed(p, one.part, one.mesh) for p in (before, after))
+    fingers = _wrong_fingers(after, again, one, regressor)
+    asked = None if fingers is None else one.mesh.wrong
+    first, second = (
+        mix_opinions(network.malformed(picture, one.part, one.mesh), wrong)
+        for picture, wrong in ((before, asked), (after, fingers))
+    )
+    reason = _refuse(first, second)
+    return Verdict(reason, (first.malformed, second.malformed), drift, colour)
+
+
+def _refuse(before: Opinion, after: Opinion) -> str:
+    """Why a repair is not kept, or ""."""
+    first, second = before.malformed, after.malformed
     if first < SUSPECT:
         told, limit = told_apart(first, SUSPECT, percent=True)
-        reason = (
+        return (
             f"the judge finds nothing wrong with it as it was (malformed {told}, suspect from "
             f"{limit}); turn judge off to keep the repair"
         )
-    elif second >= first:
-        told, limit = told_apart(second, first, percent=True)
-        reason = (
+    told, limit = told_apart(second, first, percent=True)
+    if second >= first:
+        return (
             f"the judge finds the repair no better: malformed {told}, before {limit}; turn "
             "judge off to keep it"
         )
-    elif second >= SUSPECT:
-        told, limit = told_apart(second, first, percent=True)
-        reason = (
+    if second >= after.refused:
+        return (
             f"the judge still finds the repair malformed: {told}, before {limit}; turn judge off "
             "to keep it"
         )
-    return Verdict(reason, (first, second), drift, colour)
+    return ""
+
+
+def _wrong_fingers(
+    after: Picture, again: Part | None, one: PreparedPart, regressor: MeshRegressor | None
+) -> NDArray[np.float32] | None:
+    """(5,) how likely each finger of the repair is malformed; None where that cannot be asked."""
+    if again is None or regressor is None or one.mesh.wrong is None:
+        return None
+    (mesh,) = regressor.regress(after, [replace(again, side=one.part.side)])
+    return mesh.wrong
 
 
 def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, float]:
@@ -110,24 +137,27 @@ def _mean_lab(picture: Picture, one: PreparedPart) -> NDArray[np.float64]:
     return np.asarray(lab[one.masks.m].mean(axis=0), np.float64)
 
 
-def _keypoints(after: Picture, one: PreparedPart, detector: Detector) -> tuple[str, float]:
+def _find_again(after: Picture, one: PreparedPart, detector: Detector) -> Part | None:
+    """The part as it is found in the repair, if it is."""
+    kind, box = one.part.kind, one.part.box
+    found = detector.detect(after, [kind], confidence=0.0, given=[GivenBox(kind, box)])
+    return max(found, key=lambda other: iou(other.box, box), default=None)
+
+
+def _fit(again: Part | None, one: PreparedPart) -> tuple[str, float]:
     """The keypoints found in the repair must fit the mesh about as well as those before did.
 
     Returns also how far they are from it, in sizes of the part.
     """
     part, joints = one.part, one.mesh.joints
-    found = detector.detect(
-        after, [part.kind], confidence=0.0, given=[GivenBox(part.kind, part.box)]
-    )
-    if not found:
+    if again is None:
         return f"no {part.kind} is found in the repair; turn judge off to keep it", math.inf
-    same = max(found, key=lambda other: iou(other.box, part.box))
-    if same.keypoints.shape != joints.shape:
+    if again.keypoints.shape != joints.shape:
         return "", math.inf  # another set of points than this mesh knows
     size = around(joints).longer_side
     before, now = (
         float(np.linalg.norm((keypoints - joints)[:, :2], axis=1).mean()) / size
-        for keypoints in (part.keypoints, same.keypoints)
+        for keypoints in (part.keypoints, again.keypoints)
     )
     if now <= before + DRIFT_LIMIT:
         return "", now

@@ -142,10 +142,12 @@ def _paste(
     if not asked:
         return _Pasted(painted, patch, output, None)
     detector = models.detector_for(run.settings.detector) if ask_detector else None
-    network = models.judge(one.part.kind, run.settings.engine)
+    kind, settings = one.part.kind, run.settings
+    network = models.judge(kind, settings.engine)
+    regressor = models.regressor(kind, settings.mesh, settings.engine)
     with run.clock.timed("judge"):
         verdicts = [
-            compare(run.output, output, replace(one, found=found), detector, network)
+            compare(run.output, output, replace(one, found=found), detector, network, regressor)
             for found in (one.found, *one.joined)
         ]
     verdict = max(verdicts, key=lambda each: each.rank)  # the worst, where a crop has two parts

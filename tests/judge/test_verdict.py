@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from realishuman.imaging.boxes import around
-from realishuman.judge.verdict import SUSPECT, compare
+from realishuman.judge.opinion import REFUSED, REFUSED_WITH_FINGERS
+from realishuman.judge.verdict import compare
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_repair_that_is_no_better_is_not_kept_and_the_numbers_are_in_the_reaso
     assert "60%" in verdict.reason
 
 
-@pytest.mark.parametrize(("after", "kept"), [(SUSPECT, False), (0.96, False), (0.49, True)])
+@pytest.mark.parametrize(("after", "kept"), [(REFUSED, False), (0.96, False), (0.49, True)])
 def test_a_repair_that_still_looks_malformed_is_not_kept_although_it_is_better(
     picture, prepared, detector, says, after, kept
 ):
@@ -161,3 +162,51 @@ def test_what_was_measured_is_in_the_verdict(picture, prepared, detector, says):
     size = around(joints).longer_side
     apart = np.linalg.norm((prepared.part.keypoints - joints)[:, :2], axis=1).mean() / size
     assert verdict.drift == pytest.approx(apart)
+
+
+class Again:
+    """A regressor that gives the mesh it is asked about these wrong fingers."""
+
+    def __init__(self, mesh, wrong):
+        self.mesh, self.wrong, self.asked = mesh, np.float32(wrong), []
+
+    def regress(self, picture, parts):
+        self.asked += parts
+        return [replace(self.mesh, wrong=self.wrong)]
+
+
+def with_fingers(prepared, wrong):
+    found = replace(prepared.found, mesh=replace(prepared.mesh, wrong=np.float32(wrong)))
+    return replace(prepared, found=found)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kept"), [([0.1, 0.2, 0, 0, 0], True), ([0, 0, 0.99, 0, 0], False)]
+)
+def test_the_likeliest_finger_of_the_repair_counts_half(
+    picture, prepared, detector, says, wrong, kept
+):
+    one = with_fingers(prepared, [0, 0, 0, 0, 0.9])
+    regressor = Again(prepared.mesh, wrong)
+
+    verdict = compare(picture, picture, one, detector, says(0.7, 0.3), regressor)
+
+    after = (0.3 + max(wrong)) / 2
+    assert verdict.malformed == pytest.approx((0.8, after))
+    assert (verdict.reason == "") is kept is (after < REFUSED_WITH_FINGERS)
+    assert [part.side for part in regressor.asked] == [prepared.part.side]
+
+
+def test_fingers_count_only_where_they_can_be_asked_before_and_after(
+    picture, prepared, detector, says
+):
+    regressor = Again(prepared.mesh, np.ones(5))
+    doubted = with_fingers(prepared, np.ones(5))
+
+    for one, finds, again in (
+        (prepared, detector, regressor),
+        (doubted, None, regressor),
+        (doubted, detector, None),
+    ):
+        verdict = compare(picture, picture, one, finds, says(0.7, 0.3), again)
+        assert verdict.malformed == pytest.approx((0.7, 0.3))
