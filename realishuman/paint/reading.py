@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from realishuman.paint.fields import Floats, Mask, grow, ramp, resize_mask, shrink
-from realishuman.paint.hand_mask import segment
 from realishuman.paint.scene import MOVED, PALM, Pixels, Scene
 from realishuman.paint.tones import WEIGHTS, to_linear, to_weighted_lab
 
@@ -56,9 +55,11 @@ class Reading:
     far: Pixels
 
 
-def read(scene: Scene) -> tuple[Scene, Reading]:
-    """Read the window; the scene comes back allowing for stray tips beside m_d as well."""
-    hand = segment(scene)
+def read(scene: Scene, hand: Mask) -> tuple[Scene, Reading]:
+    """Read the window; the scene comes back allowing for stray tips beside m_d as well.
+
+    hand  (h, w) bool, as segmented.
+    """
     scene = scene.allowing(_stray(scene, hand))
     backdrop, far = _behind(scene, hand)
     skin, distance = _skin(scene, hand)

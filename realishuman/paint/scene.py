@@ -80,6 +80,20 @@ class Scene:
         labels = np.asarray(surface.nearest(self.finger), np.intp)
         return np.asarray(surface.fill(labels, -1), np.intp)
 
+    def with_fingers(self, good: Floats, seen: Floats) -> Scene:
+        """The scene with the vertices of both hands moved by these (V, 2) pixels."""
+        faces, size = self.good.faces, self.allowed.shape
+        first, second = self.good.vertices.copy(), self.seen.vertices.copy()
+        first[:, :2] += good
+        second[:, :2] += seen
+        return replace(
+            self,
+            good=draw(first, faces, size),
+            fine=draw(first, faces, size, FINE),
+            seen=draw(second, faces, size),
+            shift=np.linalg.norm((second - first)[:, :2], axis=1) / self.length,
+        )
+
     def allowing(self, more: Mask) -> Scene:
         """The scene in which this, too, may change."""
         return replace(self, allowed=self.allowed | more)

@@ -163,7 +163,7 @@ def _albedo(scene: Scene, reading: Reading, lit: _Lit) -> Floats:
         falling = lit.light.on(surface.normals, sample(shadow, places))
         albedo = np.clip(sample(lit.colours, places) / falling, 0.3, 2.5)
         visible = surface.sees(surface.vertices, surface.normals[:, 2], SLACK * scene.length)
-        skinlike = 0.02 + sample(reading.skinlike, places)
+        skinlike = 0.002 + sample(reading.skinlike, places)
         logs.append(albedo)
         weights.append(visible * trust * ramp(sample(lit.hand, places), 0.7, 0.98) * skinlike)
     total = weights[0] + weights[1]

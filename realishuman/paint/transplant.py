@@ -18,7 +18,9 @@ from realishuman.mesh.base import Mesh
 from realishuman.paint.faults import Faults, find_faults, wrong_fingers
 from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink, touching
 from realishuman.paint.grain import continue_grain
+from realishuman.paint.hand_mask import segment
 from realishuman.paint.reading import Reading, read
+from realishuman.paint.register import lay_on
 from realishuman.paint.scene import FINE, FINGERS, PALM, Scene, set_scene
 from realishuman.paint.sharpness import edge_blur
 from realishuman.paint.skin import blend, layer
@@ -91,7 +93,8 @@ def transplant(
     scene = set_scene(picture, mesh, allowed, origins)
     if not len(scene.good.pixels):
         return None
-    scene, reading = read(scene)
+    hand = segment(scene)
+    scene, reading = read(lay_on(scene, hand, wrong), hand)
     layers = layer(scene, reading)
     if wrong is None:
         wrong = wrong_fingers(scene, reading, layers)
