@@ -5,7 +5,7 @@ from __future__ import annotations
 from realishuman.detect.base import Part, Picture
 from realishuman.figures import told_apart
 from realishuman.judge.network import JudgeNetwork
-from realishuman.judge.opinion import mix_opinions
+from realishuman.judge.opinion import GOOD, mix_opinions
 from realishuman.mesh.base import Mesh
 
 
@@ -16,8 +16,8 @@ def doubt(picture: Picture, part: Part, mesh: Mesh, network: JudgeNetwork) -> st
     mesh     the one that a repair would follow.
     """
     opinion = mix_opinions(network.malformed(picture, part, mesh), mesh.wrong)
-    if opinion.malformed < opinion.suspect:
-        told, limit = told_apart(opinion.malformed, opinion.suspect, percent=True)
+    if opinion.malformed < GOOD:
+        told, limit = told_apart(opinion.malformed, GOOD, percent=True)
         return (
             f"it looks right already (malformed {told}, suspect from {limit}); turn gate off to "
             "repaint it"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Probabilities by the judge alone, and where fingers count half; measured, see docs/real.md.
-GOOD, GOOD_WITH_FINGERS = 0.65, 0.52  # below, a part looks right as it is
-REFUSED, REFUSED_WITH_FINGERS = 0.5, 0.6  # from here on, a repair is not kept
+GOOD = 0.65  # a part that is malformed with less than this probability looks right; docs/real.md
+# From here on a repair is not kept: by the judge alone, and where fingers count half.
+REFUSED, REFUSED_WITH_FINGERS = 0.5, 0.6
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,6 @@ class Opinion:
 
     malformed: float
     fingers: bool
-
-    @property
-    def suspect(self) -> float:
-        """From here on a part is worth repainting."""
-        return GOOD_WITH_FINGERS if self.fingers else GOOD
 
     @property
     def refused(self) -> float:

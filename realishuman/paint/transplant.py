@@ -112,14 +112,19 @@ def transplant(
 
 
 def _is_torn(scene: Scene, reading: Reading, repaint: Mask, painted: Mask) -> bool:
-    """Whether what is kept of a finger beside the repainted hangs on nothing any more."""
+    """Whether what is kept of a finger beside the repainted hangs on nothing any more.
+
+    That happens where the finger leaves what may change; skin-coloured background touches the
+    repainted as well, and is no piece of a finger.
+    """
     kept = (reading.hand | (reading.skinlike > 0.5)) & ~repaint & ~painted & ~scene.beyond
     kept = touching(kept, grow(repaint, 2))
+    cut, outside = kept & grow(reading.hand & repaint, 5), kept & ~scene.allowed
     count, pieces = cv2.connectedComponents(grow(kept | painted, 1).astype(np.uint8))
-    areas = np.bincount(pieces[kept], minlength=count)
-    held = np.bincount(pieces[painted], minlength=count) > 0
-    held[0] = True
-    sizes = areas[~held] / scene.length**2
+    areas, cuts, leaving, held = (
+        np.bincount(pieces[each], minlength=count) for each in (kept, cut, outside, painted)
+    )
+    sizes = areas[(cuts > 0) & (leaving > 0) & (held == 0)] / scene.length**2
     return bool(((sizes > FLOATING[0]) & (sizes < FLOATING[1])).any())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.judge.gate import doubt
-from realishuman.judge.opinion import GOOD, GOOD_WITH_FINGERS, mix_opinions
+from realishuman.judge.opinion import REFUSED, REFUSED_WITH_FINGERS, mix_opinions
 from realishuman.mesh.base import Mesh
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
@@ -15,7 +15,7 @@ PICTURE = np.zeros((8, 8, 3), np.uint8)
 def test_the_judge_alone_decides_where_nothing_is_known_of_fingers():
     opinion = mix_opinions(0.6, None)
 
-    assert (opinion.malformed, opinion.suspect) == (0.6, GOOD)
+    assert (opinion.malformed, opinion.refused) == (0.6, REFUSED)
 
 
 @pytest.mark.parametrize("finger", range(5))
@@ -25,7 +25,7 @@ def test_the_likeliest_finger_counts_half(finger):
     opinion = mix_opinions(0.4, wrong)
 
     assert opinion.malformed == pytest.approx(0.6)
-    assert opinion.suspect == GOOD_WITH_FINGERS
+    assert opinion.refused == REFUSED_WITH_FINGERS
 
 
 @pytest.mark.parametrize(("finger", "passes"), [(0.9, True), (0.1, False)])
@@ -37,4 +37,4 @@ def test_the_gate_asks_both(says, finger, passes):
     sentence = doubt(PICTURE, None, mesh, says(0.5))
 
     assert (sentence == "") is passes
-    assert passes or "looks right already (malformed 30%, suspect from 52%)" in sentence
+    assert passes or "looks right already (malformed 30%, suspect from 65%)" in sentence
