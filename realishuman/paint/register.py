@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.mesh.hand_template import hand_template
-from realishuman.paint.fields import Floats, Mask, ramp
+from realishuman.paint.fields import Mask, ramp
 from realishuman.paint.scene import FINGERS, PALM, Scene, finger_of_vertices
+
+Floats = NDArray[np.float64]
 
 STATIONS = (1.0, 2.0, 2.55)  # along a finger: its middle joint, its end joint, half of the end
 RING = 0.18  # of a bone, around a station: these vertices tell its middle and width
@@ -91,10 +93,9 @@ def _stations(
         middle = middles[at] + across * (sides.max() + sides.min()) / 2
         if not _at(visible, middle[None])[0]:
             continue
-        reach = [_reach(hand, middle, way * across, WIDEST * half) for way in (1, -1)]
-        if None in reach:
+        plus, minus = (_reach(hand, middle, way * across, WIDEST * half) for way in (1, -1))
+        if plus is None or minus is None:
             continue
-        plus, minus = reach  # type: ignore[misc]
         off, wide = (plus - minus) / 2, (plus + minus) / 2 / max(half, 1e-3)
         if abs(off) < FARTHEST * length and WIDTHS[0] < wide < WIDTHS[1]:
             found.append(_Found(at, off * across, wide))
@@ -131,7 +132,8 @@ def _at(mask: Mask, places: Floats) -> NDArray[np.bool_]:
     columns, rows = np.floor(places.T).astype(np.intp)
     height, width = mask.shape
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    return inside & mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    there: Mask = inside & mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    return there
 
 
 def _ring(points: Floats, where: Floats, at: float) -> Floats:

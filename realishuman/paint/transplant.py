@@ -186,4 +186,5 @@ def _background(scene: Scene, reading: Reading, faults: Faults, alpha: Floats) -
     unknown |= faults.hole | grow(hand, max(2, 0.012 * scene.length))
     filled = cv2.inpaint(scene.pixels, unknown.astype(np.uint8), 3, cv2.INPAINT_TELEA)
     known = ~unknown & ~reading.maybe
-    return (filled + continue_grain(scene.pixels, known, unknown)) / np.float32(255)
+    grained = filled + continue_grain(scene.pixels, known, unknown)
+    return np.asarray(grained / np.float32(255), np.float32)
