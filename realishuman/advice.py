@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {  # as in pyproject.toml; a test compar
         *(["tomli>=2"] if sys.version_info < (3, 11) else []),
     ),
     "official": ("onnx>=1.15",),
+    "checkpoint": ("diffusers>=0.31", "transformers>=4.40"),
     "evaluate": ("torch-fidelity>=0.3",),
 }
 KEPT = ("numpy", "protobuf")

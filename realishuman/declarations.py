@@ -17,15 +17,18 @@ def setting(
     choices: tuple[str, ...] = (),
     usual: float | None = None,
     step: float | None = None,
+    prose: bool = False,
 ) -> Any:
     """Declare one setting as a dataclass field.
 
     low, high    what is allowed, both included.
     choices      names that are allowed; a text setting without choices may be any text.
     usual, step  where a slider ends, if before `high`, and how finely it moves.
+    prose        whether a text is words that the user writes, not a name.
     """
     meta = {"help": help_text, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata={**meta, "usual": usual, "step": step})
+    shown = {"usual": usual, "step": step, "prose": prose}
+    return field(default=default, metadata={**meta, **shown})
 
 
 def declare(cls: type, name: str, annotation: str, spec: Any) -> None:

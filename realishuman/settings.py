@@ -17,6 +17,7 @@ from realishuman.kinds import KINDS, MaskRule
 PART_KINDS = tuple(KINDS)
 AUTO = "auto"  # the value by which a choice is left to us
 PACK = "pack"  # the engine that is a pack's two stages
+CHECKPOINT = "checkpoint"  # the engine that is both stages on the user's own checkpoint
 TRANSPLANT = "transplant"  # the engine that needs no weights
 RENAMED = {"skip_good": "gate"}  # settings of earlier versions, and what does their work now
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
@@ -116,10 +117,11 @@ class Settings:
     )
     engine: str = setting(
         AUTO,
-        "what repaints the parts: a pack's two stages; or transplant, which needs no weights and "
-        "repairs malformed hands with the picture's own skin; auto takes a pack where one is in "
-        "use, the transplant for other hands, and leaves other faces alone",
-        choices=(AUTO, PACK, TRANSPLANT),
+        "what repaints the parts: a pack's two stages; the checkpoint that is loaded, or that "
+        "--checkpoint names; or transplant, which needs no weights and repairs malformed hands "
+        "with the picture's own skin; auto takes a pack where one is in use, the checkpoint where "
+        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone",
+        choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT),
     )
     preset: str | None = setting(
         None,
@@ -195,6 +197,35 @@ class Settings:
     judge: bool | None = setting(None, "keep the original wherever the repair is no better")
     gate: bool | None = setting(
         None, "leave hands alone that look right already; parts that you name are repainted anyway"
+    )
+    allow_checkpoint: bool = setting(
+        False,
+        "let the engine auto repaint with the loaded checkpoint; off, because it is not measured "
+        "yet how good that is",
+    )
+    strength: float = setting(
+        0.5,
+        "how far a checkpoint may depart from what it starts from: for hands the transplant's "
+        "repair, for faces the picture; 0.3 is subtle, 0.7 strong",
+        low=0.05,
+        high=1.0,
+    )
+    reference_weight: float = setting(
+        1.0,
+        "how much a checkpoint looks at the part as it was; 1 as in the paper, 0 not at all",
+        low=0.0,
+        high=1.0,
+    )
+    prompt: str = setting(
+        "[PROMPT], detailed [PART]",
+        "what a checkpoint is told to paint; [PROMPT] stands for the picture's own prompt, [PART] "
+        "for hand or face",
+        prose=True,
+    )
+    negative_prompt: str = setting(
+        "[PROMPT], deformed, extra fingers, missing fingers, fused fingers",
+        "what a checkpoint is told to avoid; [PROMPT] stands for the picture's own negative prompt",
+        prose=True,
     )
 
     def __post_init__(self) -> None:

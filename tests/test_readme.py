@@ -23,10 +23,15 @@ def settings_table():
     for spec in fields(Settings):
         meta, default = spec.metadata, spec.default
         if spec.type.startswith("bool"):
-            allowed = f"`--no-{spec.name.replace('_', '-')}` turns it off"
+            flag = spec.name.replace("_", "-")
+            allowed = (
+                f"`--{flag}` turns it on" if default is False else f"`--no-{flag}` turns it off"
+            )
             shown = None if default is None else "on" if default else "off"
         else:
             allowed = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
+            if meta["prose"]:
+                allowed = "any text"
             shown = ",".join(default) if isinstance(default, tuple) else default
         kind, _, rest = spec.name.partition("_")
         if default is None:

@@ -100,6 +100,31 @@ def twin(host: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") -> nn
     return new.eval()
 
 
+def share(host: nn.Module) -> nn.Module:
+    """Build `host` again around its very parameters and buffers: it takes no memory of its own.
+
+    For a run at most: the host may put others in their places. What memory managers note on a
+    module goes with it, since it is about these weights; hooks, replaced forwards, LoRA's notes
+    and circular padding stay behind, as in twin. What LoRA has written into the weights is there.
+    """
+    kind: Any = _own_class(host)
+    new: nn.Module = kind.__new__(kind)
+    nn.Module.__init__(new)
+    ours = set(vars(new))
+    for name, value in vars(host).items():
+        replaced = callable(getattr(kind, name, None))
+        if name not in ours and not name.startswith(_LORA) and not replaced:
+            vars(new)[name] = value
+    new._parameters.update(host._parameters)
+    new._buffers.update(host._buffers)
+    for name, child in host._modules.items():
+        new._modules[name] = None if child is None else share(child)
+    if isinstance(new, nn.Conv2d):
+        new.padding_mode = "zeros"  # "circular" while the user makes tiles
+    vars(new)["training"] = False
+    return new
+
+
 def _own_class(module: nn.Module) -> type:
     """The module's class; beneath the one that token merging puts on top.
 

@@ -29,7 +29,7 @@ from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.kinds import plural
 from realishuman.parts.found import Found
-from realishuman.pipeline.engines import engine_of
+from realishuman.parts.origin import origin_of
 from realishuman.pipeline.infotext import add_run
 from realishuman.pipeline.look import Pixels, look, missed, prepare_parts
 from realishuman.pipeline.models import Models
@@ -136,6 +136,7 @@ def _refine_file(
             only=only,
             progress=progress,
             keep_steps=keep,
+            made=origin_of(loaded.metadata.parameters),
         )
     except (MemoryError, RuntimeError) as error:
         if not _is_full_memory(error):
@@ -239,7 +240,7 @@ def inspect_files(
             failed += 1
             watch.say(_about(source, error))
             continue
-        watch.say(f"{source} -> {target}: {_count(found, models, settings.engine)}")
+        watch.say(f"{source} -> {target}: {_count(found, models, settings)}")
         for one in found.parts:
             if one.gate and one.reason == one.gate:
                 watch.say(f"  {one.number} {one.part.name} left alone: {one.gate}")
@@ -250,10 +251,10 @@ def inspect_files(
     return failed
 
 
-def _count(found: Found, models: Models, engine: str) -> str:
+def _count(found: Found, models: Models, settings: Settings) -> str:
     """How many parts were found, and how many `refine` would repaint with these models."""
     kinds = [one.part.kind for one in found.chosen]
-    without = Counter(kind for kind in kinds if not engine_of(kind, engine, kind in models.packs))
+    without = Counter(kind for kind in kinds if not models.engine_for(kind, settings))
     refined, count = len(kinds) - without.total(), len(found.parts)
     lacking = [f"{many} {plural(kind) if many > 1 else kind}" for kind, many in without.items()]
     return f"{count} part{'s' * (count != 1)} found, {refined} would be refined" + (

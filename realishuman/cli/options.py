@@ -52,14 +52,17 @@ def add_settings(command: argparse.ArgumentParser, names: Sequence[str]) -> None
                     help=_switch_help(spec),
                 )
             else:
-                metavar = "NAME" if spec.metadata["choices"] else "N"
+                meta = spec.metadata
+                metavar = "NAME" if meta["choices"] else "TEXT" if meta["prose"] else "N"
                 command.add_argument(flag, metavar=metavar, default=None, help=_help(spec))
 
 
 def _help(spec: Field[Any]) -> str:
     meta, default = spec.metadata, spec.default
     shown = ",".join(default) if isinstance(default, tuple) else default
-    limits = ", ".join(meta["choices"]) or f"{meta['low']} to {meta['high']}"
+    limits = ", ".join(meta["choices"]) or (
+        "any text" if meta["prose"] else f"{meta['low']} to {meta['high']}"
+    )
     if shown is None:
         shown = usual_way(spec) or "as the pack and its preset say"
     return f"{meta['help']}; {limits} (default: {shown})"

@@ -74,6 +74,24 @@ def add_parser(commands: Any) -> None:
         "packs of random weights that paint noise, to test the setup (default: the "
         "trained packs that are installed)",
     )
+    command.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="a Stable Diffusion 1.x, 2.x or XL of your own for --engine checkpoint: a "
+        ".safetensors file or a diffusers folder; needs the packages diffusers and transformers",
+    )
+    command.add_argument(
+        "--tokenizer",
+        metavar="FOLDER",
+        help="where CLIP's vocab.json and merges.txt lie, for a --checkpoint that is a single file "
+        "(default: those of the package open-clip-torch, if it is installed)",
+    )
+    command.add_argument(
+        "--prediction",
+        choices=("epsilon", "v_prediction"),
+        default="",
+        help="what the checkpoint predicts, where the file is wrong about it or does not say",
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
         "--precision",
@@ -170,7 +188,14 @@ def _run(
     # packs that no part needs may be damaged
     kinds = [kind for kind in settings.parts if engine_of(kind, settings.engine, True) == PACK]
     with packs_for(options.pack, kinds or (settings.parts if options.pack else ())) as packs:
-        models = open_models(packs, options.device, options.precision)
+        models = open_models(
+            packs,
+            options.device,
+            options.precision,
+            checkpoint=options.checkpoint,
+            tokenizer=options.tokenizer,
+            prediction=options.prediction,
+        )
         models.detector_for(settings.detector)  # before any picture: its files may be missing
         if not options.pack:
             models.remarks, models.lacking = remarks(), lacking(settings.parts)

@@ -26,11 +26,13 @@ class Condition:
     pose    (B, c, h, w) added after conv_in, or None.
     cross   keys and values, (B, T, c) each, that cross-attention makes of the tokens, by block;
             empty if the network makes them at each call.
+    vector  (B, V) added to the time embedding, of Stable Diffusion XL alone.
     """
 
     tokens: Tensor
     pose: Tensor | None
     cross: Mapping[str, tuple[Tensor, Tensor]]
+    vector: Tensor | None = None
 
     def rows(self, first: int, last: int) -> Condition:
         """Only rows first to last of the batch."""
@@ -45,6 +47,7 @@ class Condition:
             tokens=change(self.tokens),
             pose=None if self.pose is None else change(self.pose),
             cross={name: (change(k), change(v)) for name, (k, v) in self.cross.items()},
+            vector=None if self.vector is None else change(self.vector),
         )
 
 

@@ -7,6 +7,7 @@ its value at every timestep that can be visited.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,30 @@ from numpy.typing import NDArray
 
 from realishuman.errors import SettingsError
 from realishuman.packs.header import ScheduleConstants
+
+PREDICTIONS = ("epsilon", "v_prediction")  # what a network may predict
+NO_SIGNAL = 1e-6  # signal share below which a schedule ends without any
+
+
+@dataclass(frozen=True)
+class NoiseTable:
+    """A training schedule as its owner hands it out.
+
+    alphas      signal share (alpha bar) per training timestep, falling.
+    prediction  what the network predicts: "epsilon" or "v_prediction".
+    spacing, offset  which timesteps are visited; see spread.
+    """
+
+    alphas: Sequence[float]
+    prediction: str = "epsilon"
+    spacing: str = "leading"
+    offset: int = 1
+
+    @classmethod
+    def of(cls, constants: ScheduleConstants) -> NoiseTable:
+        """The table of these constants."""
+        table = tuple(alphas_cumprod(constants).tolist())
+        return cls(table, constants.prediction, constants.spacing, constants.offset)
 
 
 @dataclass(frozen=True)
@@ -33,17 +58,22 @@ class Schedule:
 
     @classmethod
     def of(cls, constants: ScheduleConstants, steps: int) -> Schedule:
-        """Choose `steps` timesteps, 1 to train_steps.
+        """Choose `steps` timesteps, 1 to train_steps; raises SettingsError as on."""
+        return cls.on(NoiseTable.of(constants), steps)
+
+    @classmethod
+    def on(cls, noise: NoiseTable, steps: int, last: int | None = None) -> Schedule:
+        """Choose `steps` timesteps, 1 to as many as the table has, and keep the last so many.
 
         A step goes from t to t - train_steps // steps, whatever the spacing, and the last one to
         the signal share of t = 0: as released.
         Raises SettingsError where a step would divide by a signal of zero.
         """
-        table = alphas_cumprod(constants)
-        timesteps = spaced_timesteps(constants, steps)
-        after = [t - constants.train_steps // steps for t in timesteps]
+        table, total = noise.alphas, len(noise.alphas)
+        timesteps = spread(total, steps, noise.spacing, noise.offset)[-(last or steps) :]
+        after = [t - total // steps for t in timesteps]
         alphas = tuple(float(table[t]) for t in timesteps)
-        if constants.prediction == "epsilon" and min(alphas) <= 0:
+        if noise.prediction == "epsilon" and min(alphas) <= 0:
             raise SettingsError(
                 f"{steps} steps would start at timestep {timesteps[0]}, where these weights leave "
                 "no signal to predict from; choose another number of steps, such as 20 or 50."
@@ -52,7 +82,7 @@ class Schedule:
             timesteps=timesteps,
             alphas=alphas,
             previous=tuple(float(table[max(t, 0)]) for t in after),
-            prediction=constants.prediction,
+            prediction=noise.prediction,
         )
 
 
@@ -75,26 +105,30 @@ def alphas_cumprod(constants: ScheduleConstants) -> NDArray[np.float64]:
 
 
 def spaced_timesteps(constants: ScheduleConstants, steps: int) -> tuple[int, ...]:
-    """`steps` timesteps, falling: spread over the schedule as the weights expect.
+    """`steps` timesteps of these constants, falling; see spread."""
+    return spread(constants.train_steps, steps, constants.spacing, constants.offset)
 
-    leading   multiples of train_steps // steps from 0, plus the offset;
+
+def spread(total: int, steps: int, spacing: str, offset: int) -> tuple[int, ...]:
+    """`steps` of `total` timesteps, falling: spread over the schedule as the weights expect.
+
+    leading   multiples of total // steps from 0, plus the offset;
     linspace  evenly from 0 to the last;
     trailing  evenly down from the last.
     Raises SettingsError if they do not fit into the training schedule.
     """
-    total = constants.train_steps
     if not 1 <= steps <= total:
         raise SettingsError(f"steps must be 1 to {total}, not {steps}")
     count = np.arange(steps, dtype=np.float64)
-    if constants.spacing == "leading":
-        chosen = count[::-1] * (total // steps) + constants.offset
-    elif constants.spacing == "linspace":
+    if spacing == "leading":
+        chosen = count[::-1] * (total // steps) + offset
+    elif spacing == "linspace":
         chosen = np.linspace(0, total - 1, steps).round()[::-1]
     else:
         chosen = (total - count * (total / steps)).round() - 1
     if chosen.max() >= total:
         raise SettingsError(
-            f"{steps} steps do not fit into a schedule of {total} that starts at "
-            f"{constants.offset}; choose at most {total // 2} steps."
+            f"{steps} steps do not fit into a schedule of {total} that starts at {offset}; choose "
+            f"at most {total // 2} steps."
         )
     return tuple(int(t) for t in chosen)

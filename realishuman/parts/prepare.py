@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from realishuman.parts.cut import Cut, cut_out
 from realishuman.parts.draw import coverage, draw, draw_at_picture, seen
 from realishuman.parts.found import FoundPart
 from realishuman.parts.layers import find_front
+from realishuman.parts.origin import Origin
 from realishuman.settings import PRESETS, Settings
 
 Mask = NDArray[np.bool_]
@@ -41,6 +42,7 @@ class PreparedPart:
     joined   other parts that are repainted in this very crop, and with it.
     reference  (3, N, N) float32 in [0, 1], the part cut out of the picture at its own size, black
              around it; None: it is to be cut out of `image`, by m.
+    origin   how the picture was made.
     """
 
     found: FoundPart
@@ -56,6 +58,7 @@ class PreparedPart:
     fades: tuple[Fade, ...] = ()
     joined: tuple[FoundPart, ...] = ()
     reference: Tensor | None = None
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def number(self) -> int:

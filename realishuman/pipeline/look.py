@@ -19,11 +19,10 @@ from realishuman.mesh.base import Mesh
 from realishuman.packs.header import PackHeader
 from realishuman.parts.found import Found, FoundPart, number_parts
 from realishuman.parts.prepare import PreparedPart, prepare
-from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Clock, Progress, Silent
-from realishuman.settings import PACK, Settings
+from realishuman.settings import CHECKPOINT, PACK, Settings
 
 Pixels = NDArray[np.uint8]
 
@@ -160,14 +159,15 @@ def prepare_parts(
 
     rgb     (H, W, 3) uint8, the picture.
     chosen  which of the found parts. Kinds that no pack repaints are prepared as the released one
-            wants.
+            wants, and at the checkpoint's own size where that repaints them.
     """
     ready: list[PreparedPart] = []
     for kind in dict.fromkeys(one.part.kind for one in chosen):
         some = [one for one in chosen if one.part.kind == kind]
-        packed = engine_of(kind, settings.engine, kind in models.packs) == PACK
-        header = models.packs[kind].header if packed else None
-        ready += _prepare_as_packed(rgb, found, some, settings, header)
+        engine = models.engine_for(kind, settings)
+        header = models.packs[kind].header if engine == PACK else None
+        large = models.checkpoint.side if engine == CHECKPOINT and models.checkpoint else 512
+        ready += _prepare_as_packed(rgb, found, some, settings, header, large)
     return sorted(ready, key=lambda one: one.number)
 
 
@@ -177,11 +177,15 @@ def _prepare_as_packed(
     chosen: Sequence[FoundPart],
     settings: Settings,
     header: PackHeader | None,
+    side: int,
 ) -> list[PreparedPart]:
-    """Prepare parts of one kind, whose pack has this header; None is as the released one."""
+    """Prepare parts of one kind, whose pack has this header; None is as the released one.
+
+    side  of the crops, where there is no header.
+    """
     named = settings.preset
     if header is None:
-        preset, pose, resolution = named or "released", "shaded", 512
+        preset, pose, resolution = named or "released", "shaded", side
         return prepare(
             rgb, found.parts, chosen, settings, preset=preset, pose=pose, resolution=resolution
         )

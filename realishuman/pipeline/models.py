@@ -9,6 +9,7 @@ from pathlib import Path
 from realishuman.detect.base import Detector
 from realishuman.detect.choice import EMBEDDED, open_detector
 from realishuman.diffusion.networks import Backbone
+from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import PackError
 from realishuman.judge.network import JudgeNetwork, built_in
 from realishuman.kinds import KINDS, plural
@@ -24,7 +25,7 @@ from realishuman.pipeline.regressors import (
     choose,
     open_regressor,
 )
-from realishuman.settings import PACK
+from realishuman.settings import CHECKPOINT, PACK, Settings
 
 OpenBackbone = Callable[[Pack], Backbone]
 
@@ -43,6 +44,7 @@ class Models:
     provider       what runs them, as onnx_session takes it.
     spare          whether the networks of detectors and meshes give their memory back before
                    the diffusion networks need it; they open again when they are used.
+    checkpoint     what the user has loaded or named, None where there can be none.
     remarks        sentences about the packs that belong into every report; none unless a host
                    sets them.
     lacking        by kind of part without a pack, how to get one, as a sentence; likewise.
@@ -58,6 +60,7 @@ class Models:
         folder: Path | None = None,
         provider: str = "auto",
         spare: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.packs: dict[str, Pack] = {}
         for pack in map(Pack.open, packs):
@@ -78,6 +81,7 @@ class Models:
         self.detector = detector or open_detector(EMBEDDED, self._folder, provider)
         self._others: dict[str, Detector] = {}
         self._spare = spare
+        self.checkpoint = checkpoint
         self._regressors: dict[tuple[str, str], MeshRegressor] = {}
         self.remarks: tuple[str, ...] = ()
         self.lacking: Mapping[str, str] = {}
@@ -115,6 +119,17 @@ class Models:
                 raise KeyError(kind)
             self._backbones[kind] = self._open_backbone(self.packs[kind])
         return self._backbones[kind]
+
+    def engine_for(self, kind: str, settings: Settings) -> str:
+        """What repaints this kind with these settings, as engines.engine_of says it."""
+        may = settings.engine == CHECKPOINT or settings.allow_checkpoint
+        can = may and self.checkpoint is not None and not self.checkpoint.why_not()
+        return engine_of(kind, settings.engine, kind in self.packs, can)
+
+    @property
+    def no_checkpoint(self) -> str:
+        """Why there is no checkpoint that can repaint, as a sentence; "" if it is not known."""
+        return "" if self.checkpoint is None else self.checkpoint.why_not()
 
     def mesh_choice(self, kind: str, wish: str = AUTO, engine: str = AUTO) -> Choice:
         """Which mesh regressor this kind gets.
@@ -164,6 +179,7 @@ class Models:
 
         That is where nothing repaints this kind, and where random weights do, to try the wiring.
         """
-        painted = engine_of(kind, engine, kind in self.packs)
+        named = engine == CHECKPOINT and self.checkpoint is not None
+        painted = engine_of(kind, engine, kind in self.packs, named)
         random = painted == PACK and self.packs[kind].header.weights == "random"
         return self.judge(kind, engine) if painted and not random else None

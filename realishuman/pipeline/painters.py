@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from realishuman.paint.base import Painter
+from realishuman.paint.checkpoint import CheckpointPainter
 from realishuman.paint.own_skin import OwnSkin
 from realishuman.paint.two_stage import TwoStage
-from realishuman.pipeline.engines import engine_of
 from realishuman.pipeline.models import Models
-from realishuman.settings import PACK, TRANSPLANT, Settings
+from realishuman.settings import CHECKPOINT, PACK, TRANSPLANT, Settings
 
 
 def choose_painter(models: Models, kind: str, settings: Settings) -> Painter | None:
     """The painter of a kind of part; None where nothing can paint it."""
-    engine = engine_of(kind, settings.engine, kind in models.packs)
+    engine = models.engine_for(kind, settings)
+    if engine == CHECKPOINT and models.checkpoint is not None:
+        return CheckpointPainter(models.checkpoint)
     if engine == PACK:
         return TwoStage(models.packs[kind].header, models.backbone(kind))
     return OwnSkin() if engine == TRANSPLANT else None

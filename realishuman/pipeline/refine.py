@@ -19,6 +19,7 @@ from realishuman.imaging.loaded import LoadedPicture, picture_of
 from realishuman.imaging.paste import compose
 from realishuman.imaging.picture import load_picture
 from realishuman.parts.found import Found
+from realishuman.parts.origin import Origin
 from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.painters import choose_painter
@@ -41,6 +42,7 @@ def refine(
     only: Collection[int] | None = None,
     progress: Progress | None = None,
     keep_steps: bool = False,
+    made: Origin | None = None,
 ) -> Result:
     """Repair the hands and faces of one picture.
 
@@ -52,6 +54,8 @@ def refine(
     found       what `look` returned for this picture, which is then not searched again.
     only        numbers of the parts that may be refined; None means all.
     keep_steps  return crops, pose images, masks and the painter's steps in Result.steps.
+    made        how the picture was made, for a checkpoint to repaint alike; None reads it from the
+                file's generation parameters.
     Returns     the picture with the refined parts pasted in and a report; the input itself, bit
                 for bit, if there was nothing to do. Of 16 bits per channel all are kept.
     Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
@@ -61,7 +65,7 @@ def refine(
         loaded = load_picture(image)
     else:
         loaded = picture_of(pixels_of(image) if isinstance(image, Image.Image) else image)
-    run = _begin(loaded, models, settings, boxes, found, only, progress, keep_steps)
+    run = _begin(loaded, models, settings, boxes, found, only, progress, keep_steps, made)
     repaint([run], choose_painter)
     result = run.result()
     return result if loaded.deep is None else replace(result, image=_deepen(loaded.deep, run))
@@ -107,13 +111,14 @@ def _begin(
     only: Collection[int] | None,
     progress: Progress | None,
     keep_steps: bool,
+    made: Origin | None = None,
 ) -> Run:
     """Look at a picture, unless its parts are known, and choose those to repaint."""
     settings, progress, clock = settings or Settings(), progress or Silent(), Clock()
     if found is None:
         found = look(source.rgb, models, settings, boxes, progress, clock)
     found, missed = choose_parts(found, only, boxes)
-    return Run(source, models, settings, progress, keep_steps, clock, found, missed)
+    return Run(source, models, settings, progress, keep_steps, clock, found, missed, made)
 
 
 def _check_arguments(image: Any, models: Any, settings: Any, boxes: Any, only: Any) -> None:

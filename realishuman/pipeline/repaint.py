@@ -62,14 +62,18 @@ def _prepare(kind: str, run: Run, painter: Painter | None) -> list[PreparedPart]
     chosen = run.of_kind(kind)
     if painter is None:
         for one in chosen:
-            run.leave(one.number, why_left_alone(kind, run.settings.engine, run.models.lacking))
+            why = why_left_alone(
+                kind, run.settings.engine, run.models.lacking, run.models.no_checkpoint
+            )
+            run.leave(one.number, why)
         return []
     if not chosen:
         return []
     with run.clock.timed("prepare"):
         made = prepare_parts(run.rgb, run.found, chosen, run.settings, run.models)
     # parts that share a crop are painted once, as the first of them
-    return [ready for ready in made if ready.number == min(ready.numbers)]
+    firsts = [ready for ready in made if ready.number == min(ready.numbers)]
+    return [replace(ready, origin=run.origin) for ready in firsts]
 
 
 def _paint(todo: Todo, painter: Painter) -> list[list[Painted]]:

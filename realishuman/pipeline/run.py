@@ -14,12 +14,13 @@ from realishuman.imaging.loaded import LoadedPicture
 from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.paint.base import NO_WEIGHTS, Painter
 from realishuman.parts.found import Found, FoundPart
+from realishuman.parts.origin import Origin, origin_of
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import missed
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.result import PartReport, Result
 from realishuman.progress import Clock, Progress
-from realishuman.settings import Settings
+from realishuman.settings import CHECKPOINT, Settings
 
 Pixels = NDArray[np.uint8]
 
@@ -33,6 +34,7 @@ class Run:
     source    the picture as it came.
     found     its parts.
     missed    what the user named and is not there, in sentences.
+    made      how the picture was made; None: as its own generation parameters say.
     output    (H, W, 3) uint8, the picture with what was refined so far.
     reports   what came of each part so far, by its number.
     patches   what was pasted.
@@ -47,6 +49,7 @@ class Run:
     clock: Clock
     found: Found
     missed: tuple[str, ...] = ()
+    made: Origin | None = None
     reports: dict[int, PartReport] = field(default_factory=dict)
     steps: dict[str, Pixels] = field(default_factory=dict)
     patches: list[Patch | PixelPatch] = field(default_factory=list)
@@ -60,6 +63,11 @@ class Run:
     def rgb(self) -> Pixels:
         """The picture as it came, (H, W, 3) uint8."""
         return self.source.rgb
+
+    @property
+    def origin(self) -> Origin:
+        """How the picture was made."""
+        return self.made or origin_of(self.source.metadata.parameters)
 
     def of_kind(self, kind: str) -> list[FoundPart]:
         """The parts of a kind that nothing speaks against so far."""
@@ -118,6 +126,8 @@ class Run:
             text += " Demo weights: small networks that only demonstrate the method."
         elif NO_WEIGHTS in weights.values():
             text += " The transplant repaints with the picture's own skin."
+        if CHECKPOINT in weights.values():
+            text += " A checkpoint repaints, which is not measured yet."
         return text
 
 

@@ -11,8 +11,10 @@ import torch
 
 from realishuman.advice import command
 from realishuman.arguments import expect
+from realishuman.backbones.loading import Place
 from realishuman.backbones.packed import PackedBackbone
 from realishuman.diffusion.networks import Backbone
+from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import PackError, SettingsError
 from realishuman.memory import memory_left
 from realishuman.packs.pack import Pack
@@ -51,6 +53,10 @@ def open_models(
     packs: str | Path | Sequence[str | Path] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    *,
+    checkpoint: str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    prediction: str = "",
 ) -> Models:
     """Models whose networks all come from packs, on `device`; on "cpu" the detector's are as well.
 
@@ -58,6 +64,9 @@ def open_models(
                "demo"; None takes the trained packs that are installed. Without one hands are
                repaired with the picture's own skin, and faces left alone.
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
+    checkpoint  a Stable Diffusion of your own for the engine "checkpoint": a .safetensors file or
+               a diffusers folder.
+    tokenizer, prediction  as backbones.opening.Wishes.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
     otherwise each stage loads its own and lets go of them.
     Raises     SettingsError if an argument cannot be used, PackError if a pack is missing or
@@ -76,9 +85,33 @@ def open_models(
 
     named = device if device.startswith("cuda") else "auto"  # the user hears of a fallback
     provider = "cpu" if target.type == "cpu" else named
-    models = Models(packs, open_backbone, provider=provider, spare=not keep)
+    models = Models(
+        packs,
+        open_backbone,
+        provider=provider,
+        spare=not keep,
+        checkpoint=_checkpoint(checkpoint, target, dtype, tokenizer, prediction),
+    )
     models.remarks, models.lacking = told
     return models
+
+
+def _checkpoint(
+    path: str | Path | None,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    tokenizer: str | Path | None,
+    prediction: str,
+) -> Checkpoint | None:
+    """The user's own checkpoint, which is looked at here and loaded when it is needed."""
+    if path is None:
+        return None
+    from realishuman.backbones.opening import Wishes, open_checkpoint
+
+    if dtype is None:
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+    wishes = Wishes(None if tokenizer is None else Path(tokenizer), prediction)
+    return open_checkpoint(Path(path), Place(device, dtype), wishes)
 
 
 def _files(packs: str | Path | Sequence[str | Path] | None) -> list[Path]:

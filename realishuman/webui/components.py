@@ -18,6 +18,8 @@ def component_of(one: Field, value: Shown = None) -> tuple[str, dict[str, object
         return "Checkbox", arguments
     if one.kind == "names":
         return "CheckboxGroup", {**arguments, "choices": list(one.choices)}
+    if one.kind == "prose":
+        return "Textbox", {**arguments, "lines": 2}
     if one.kind == "name":
         choices = ([AUTO] if one.automatic else []) + list(one.choices)
         choices = choices or [str(one.default)]

@@ -32,7 +32,8 @@ class FieldError(SettingsError):
 class Field:
     """One choice.
 
-    kind       "bool", "int", "float", "name" (one of choices, or any text) or "names" (several).
+    kind       "bool", "int", "float", "name" (one of choices, or any text), "prose", or "names"
+               (several).
     automatic  None is allowed and means "as the pack and its preset say"; AUTO to components.
     step       how finely a slider moves; in the slider of an automatic number, one step below `low`
                stands for None.
@@ -140,6 +141,8 @@ def field_of(spec: dataclasses.Field[Any]) -> Field:
     meta, kind = spec.metadata, str(spec.type)
     names = {"bool": "bool", "int": "int", "float": "float", "str": "name", "tup": "names"}
     found = next(name for start, name in names.items() if kind.startswith(start))
+    if meta["prose"]:
+        found = "prose"
     low, high = meta["low"] or 0, meta["high"] or 0
     small = found == "float" and high <= 1
     return Field(

@@ -99,7 +99,7 @@ FIELDS: tuple[Field, ...] = tuple(
 
 def schema(fields: Sequence[Field] = FIELDS) -> dict[str, object]:
     """The fields as a JSON schema of an object."""
-    types = {"bool": "boolean", "int": "integer", "float": "number", "name": "string"}
+    types = {"bool": "boolean", "int": "integer", "float": "number"}
     properties = {}
     for one in fields:
         entry: dict[str, object] = {"description": one.help, "default": one.default}
@@ -107,7 +107,7 @@ def schema(fields: Sequence[Field] = FIELDS) -> dict[str, object]:
             entry |= {"type": "array", "items": {"enum": list(one.choices)}, "uniqueItems": True}
             entry |= {"minItems": 1, "default": one.shown(one.default)}
         else:
-            name = types[one.kind]
+            name = types.get(one.kind, "string")
             entry["type"] = [name, "null"] if one.automatic else name
         if one.is_number:
             entry |= {"minimum": one.spec.metadata["low"], "maximum": one.spec.metadata["high"]}

@@ -134,15 +134,17 @@ class TimestepEmbedSequential(nn.Sequential):
 
 
 class UNetModel(nn.Module):
-    """Of a header's UnetShape; random weights."""
+    """Of a header's UnetShape; random weights. labels: width of what SDXL is told besides."""
 
-    def __init__(self, shape, in_channels=4):
+    def __init__(self, shape, in_channels=4, labels=0):
         super().__init__()
         self.dtype = torch.float32
         self.model_channels = first = shape.channels[0]
         self.time_embed = nn.Sequential(
             nn.Linear(first, 4 * first), nn.SiLU(), nn.Linear(4 * first, 4 * first)
         )
+
+        self.label_emb = nn.Linear(labels, 4 * first) if labels else None
 
         def layers(inputs, level):
             width = shape.channels[level]
@@ -183,6 +185,8 @@ class UNetModel(nn.Module):
         frequencies = torch.exp(-math.log(10000) * torch.arange(half, device=x.device) / half)
         angles = timesteps[:, None].float() * frequencies
         emb = self.time_embed(torch.cat([angles.cos(), angles.sin()], dim=-1).to(x.dtype))
+        if self.label_emb is not None:
+            emb = emb + self.label_emb(y)
         skips, h = [], x
         for block in self.input_blocks:
             h = block(h, emb, context)

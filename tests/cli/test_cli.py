@@ -84,7 +84,7 @@ def bent(tmp_path, models_of, monkeypatch):
     pair = sample(1_000_000_019, 256, "bent finger")
     hand = Part("hand", pair.part, around(pair.joints), 1.0, pair.joints)
     models = models_of([hand], packs=())
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
     monkeypatch.setattr("realishuman.paint.own_skin.WRONG", EVERY_FINGER)
     Image.fromarray(pair.malformed).save(tmp_path / "in.png")
     return models
@@ -375,7 +375,7 @@ def test_a_named_place_is_searched_instead_of_the_whole_picture(
     given = np.full((240, 240, 3), 90, np.uint8)
     Image.fromarray(given).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
     monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_: models)
     report = ("--json", tmp_path / "report.json") if command == "refine" else ()
 
@@ -400,7 +400,7 @@ def test_only_the_parts_that_are_named_are_refined(
 ):
     Image.fromarray(np.full((240, 480, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100), flat_hand(360, 120, 80)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
     report = tmp_path / "report.json"
     command = ("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack)
     options = ("--steps", "1", "--json", report)
@@ -620,7 +620,7 @@ def test_a_number_of_steps_that_the_weights_refuse_is_a_bad_option(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png"),
@@ -641,7 +641,7 @@ def test_a_refined_picture_carries_what_was_done_to_it(
     grey = Image.fromarray(np.full((240, 240, 3), 90, np.uint8))
     grey.save(tmp_path / "in.png", pnginfo=chunks)
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / f"out{suffix}", "--pack", hand_pack),
@@ -672,7 +672,7 @@ def test_what_was_done_replaces_what_was_done_before(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "0.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
 
     for number, seed in ((0, 11), (1, 12)):
         names = [tmp_path / f"{number}.png", "-o", tmp_path / f"{number + 1}.png"]
@@ -690,7 +690,7 @@ def test_intermediate_pictures_are_saved_in_a_folder_of_the_pictures_name(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_: models)
+    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack),

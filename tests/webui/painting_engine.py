@@ -15,7 +15,7 @@ class PaintingEngine:
 
     def __init__(self):
         self.calls, self.released, self.fails, self.parts = [], 0, None, 1
-        self.searches, self.found, self.founds = 0, None, []
+        self.searches, self.found, self.founds, self.origins = 0, None, [], []
         self.weights, self.notes = "random", ()
 
     def bind(self, choices):
@@ -28,8 +28,9 @@ class PaintingEngine:
         progress.step()
         return self.found
 
-    def refine(self, image, settings, *, progress, keep_steps=False, found=None):
+    def refine(self, image, settings, *, progress, keep_steps=False, found=None, made=None):
         self.founds.append(found)
+        self.origins.append(made)
         self.calls.append((settings, dict(self.choices.packs), self.choices.detector_device))
         progress.begin("detect", 1)
         progress.step()
@@ -62,8 +63,9 @@ class PaintingEngine:
     def pack_files(self):
         return ["mine.safetensors"]
 
-    def outlook(self, parts, packs, engine="auto"):
-        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']} by {engine}."]
+    def outlook(self, parts, packs, engine="auto", allow_checkpoint=False):
+        by = f"{engine}, or the checkpoint" if allow_checkpoint else engine
+        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']} by {by}."]
 
     def release(self):
         self.released += 1

@@ -173,3 +173,18 @@ def test_the_schema_names_every_field_with_its_range():
 
 def test_facts_and_settings_do_not_share_keys():
     assert not {PREFIX + name for name in FACTS} & {one.key for one in FIELDS}
+
+
+def test_a_text_may_hold_anything_and_has_a_box_to_write_in():
+    prompt = next(one for one in FIELDS if one.name == "prompt")
+    text = 'auto, "(fine:1.2)": [PART]\n2'
+
+    choices = choices_from(values_from([{"enabled": True, "prompt": text}]))
+
+    assert choices.settings.prompt == text
+    assert prompt.read(prompt.from_component(prompt.shown(text))) == text
+    assert component_of(prompt)[0] == "Textbox"
+    assert prompt.allowed == "text"
+    assert schema()["properties"]["prompt"]["type"] == "string"
+    with pytest.raises(FieldError, match="prompt must be text"):
+        choices_from({"prompt": 3})

@@ -26,6 +26,7 @@ LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
 MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to it
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
+LOOKED = ("parts", "engine", "allow_checkpoint")  # what the outlook depends on besides packs
 IMG2IMG_ONLY = ("inpaint_parts", "skip_img2img")  # names of fields
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -54,6 +55,10 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Mask", ("crop", "margin", "dilate", "erode", "inputs", "paste", "colour_match")),
     ("Sampling", ("steps", "guidance", "seed_offset")),
+    (
+        "Repainting with the loaded checkpoint",
+        ("allow_checkpoint", "strength", "reference_weight", "prompt", "negative_prompt"),
+    ),
     (
         ", ".join(f"only for {kind.plural}" for kind in KINDS.values()).capitalize(),
         tuple(f"{kind}_{name}" for name in PER_KIND for kind in PART_KINDS),
@@ -103,10 +108,11 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     # outside of the accordion, which ticking its box leaves closed
     said = gradio.HTML(_at_start(), elem_id=elem_id("outlook"))
     packs = [made[name] for name in PACKS]
-    inputs = [made[switch.name], made["parts"], made["engine"], *packs]
+    looked = [*(made[name] for name in LOOKED), *packs]
+    inputs = [made[switch.name], *looked]
     for event in (refresh.click, made[switch.name].change):
         event(_looked_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
-    for one in (made["parts"], made["engine"], *packs):
+    for one in looked:
         one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
     for name in hidden:
         made[name].visible = False
@@ -140,7 +146,9 @@ def lay_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, 
     return made
 
 
-def _looked_again(enabled: bool, parts: Sequence[str], wish: str, *packs: str) -> list[object]:
+def _looked_again(
+    enabled: bool, parts: Sequence[str], wish: str, allowed: bool, *packs: str
+) -> list[object]:
     """What a run will do, and the pack files there are now."""
     import gradio
 
@@ -151,11 +159,11 @@ def _looked_again(enabled: bool, parts: Sequence[str], wish: str, *packs: str) -
     except RealisHumanError:  # the outlook says it
         files = [AUTO]
     choices = [gradio.update(choices=files) for _ in packs]
-    return [gradio.update(value=_if_on(enabled, parts, wish, *packs)), *choices]
+    return [gradio.update(value=_if_on(enabled, parts, wish, allowed, *packs)), *choices]
 
 
-def _if_on(enabled: bool, parts: Sequence[str], wish: str, *packs: str) -> str:
-    return outlook(parts, wish, *packs) if enabled else ""
+def _if_on(enabled: bool, parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
+    return outlook(parts, wish, allowed, *packs) if enabled else ""
 
 
 def _at_start() -> str:
@@ -169,20 +177,23 @@ def _at_start() -> str:
     parts = at_start["parts"]
     if not at_start[FIELDS[0].name] or not isinstance(parts, list):
         return ""
-    return outlook(parts, *(str(at_start[name]) for name in ("engine", *PACKS)))
+    allowed = bool(at_start["allow_checkpoint"])
+    packs = [str(at_start[name]) for name in PACKS]
+    return outlook(parts, str(at_start["engine"]), allowed, *packs)
 
 
-def outlook(parts: Sequence[str], wish: str, *packs: str) -> str:
+def outlook(parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
     """What a run will do that its user may not expect, as HTML.
 
-    wish   the setting `engine`.
-    packs  in the order of PACKS.
+    wish     the setting `engine`.
+    allowed  the setting `allow_checkpoint`.
+    packs    in the order of PACKS.
     """
     from realishuman.webui.host.engine import engine
 
     try:
         chosen = {kind: name or AUTO for kind, name in zip(PART_KINDS, packs, strict=True)}
-        lines = engine().outlook(parts or (), chosen, wish or AUTO)
+        lines = engine().outlook(parts or (), chosen, wish or AUTO, allowed)
     except RealisHumanError as error:
         lines = [str(error)]
     return outlook_html(lines)

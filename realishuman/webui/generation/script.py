@@ -15,6 +15,7 @@ from PIL import Image
 
 from realishuman.errors import RealisHumanError
 from realishuman.imaging.handed import pixels_of, with_pixels
+from realishuman.parts.origin import Origin
 from realishuman.pipeline.infotext import facts_of
 from realishuman.progress import Interrupted
 from realishuman.webui.choices import Choices, choices_from, values_from
@@ -186,6 +187,7 @@ def _refined(
         found=found,
         progress=progress,
         keep_steps=saving.needs_steps(wanted),
+        made=_origin(p, number),
     )
     job.facts[number] = facts_of(result, bound.models())
     for note in result.notes:
@@ -235,6 +237,25 @@ def _seed(p: Processing, number: int) -> int:
     """The seed of the picture at hand; scripts may have added pictures to the batch."""
     place = p.batch_index
     return int(p.seeds[place] if place < len(p.seeds) else p.all_seeds[number % len(p.all_seeds)])
+
+
+def _origin(p: Processing, number: int) -> Origin:
+    """How the picture at hand was made; other extensions may leave parts of p out."""
+    return Origin(
+        prompt=_text(p, "prompts", "all_prompts", number),
+        negative=_text(p, "negative_prompts", "all_negative_prompts", number),
+        steps=getattr(p, "steps", None),
+        guidance=getattr(p, "cfg_scale", None),
+    )
+
+
+def _text(p: Processing, batch: str, whole: str, number: int) -> str:
+    """The text of the picture at hand, of its batch's or, where scripts added some, the job's."""
+    texts = getattr(p, batch, None) or ()
+    if p.batch_index < len(texts):
+        return str(texts[p.batch_index])
+    texts = getattr(p, whole, None) or ("",)
+    return str(texts[number % len(texts)])
 
 
 def _is_on(p: Processing, arguments: Sequence[object]) -> bool:

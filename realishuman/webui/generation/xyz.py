@@ -43,13 +43,17 @@ def _axis(grid: ModuleType, one: Field) -> Axis:
     kind = {"int": int, "float": float}.get(one.kind, str)
     label = f"[{TITLE}] {one.label}"
     choices = _choices(one)
-    more = {"choices": choices} if choices else {"prepare": _split(grid, one)}
+    more: dict[str, object] = {}  # the host parts texts by commas, where they are not in quotes
+    if choices:
+        more["choices"] = choices
+    elif one.is_number:
+        more["prepare"] = _split(grid, one)
     axis: Axis = grid.AxisOption(label, kind, _apply(one.name), confirm=_confirm(one), **more)
     return axis
 
 
 def _choices(one: Field) -> Callable[[], list[str]] | None:
-    if one.is_number:
+    if one.is_number or one.kind == "prose":
         return None
     if one.kind == "bool":
         return lambda: ([AUTO] if one.automatic else []) + ["True", "False"]

@@ -10,16 +10,18 @@ global; and where memory is short, the device of the host's model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import torch
 from modules import devices, lowvram, sd_unet, shared
-from torch import nn
+from torch import Tensor, nn
 
 from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Turns, size, visiting
-from realishuman.webui.host.surroundings import Template, loaded_model
+from realishuman.diffusion.schedule import NO_SIGNAL, NoiseTable
+from realishuman.webui.host.surroundings import Template, loaded_model, uncompiled
 
 
 class A1111:
@@ -53,6 +55,10 @@ class A1111:
         if not isinstance(unet, nn.Module):
             return Template(None, "the loaded model has no UNet of torch modules")
         return Template(unet)
+
+    def lent(self) -> LentByA1111:
+        """See Surroundings."""
+        return LentByA1111()
 
     def computing(self) -> AbstractContextManager[object]:
         """See Surroundings."""
@@ -96,6 +102,53 @@ class A1111:
     def empty_cache(self) -> None:
         """See Surroundings."""
         devices.torch_gc()
+
+
+class LentByA1111:
+    """See surroundings.Lent."""
+
+    def unet(self) -> Template:
+        """See Lent."""
+        model = loaded_model()
+        if model is None:
+            return Template(None, "no model is loaded")
+        if sd_unet.current_unet is not None:
+            return Template(None, "another UNet (such as TensorRT's) stands in for the model's")
+        if devices.fp8:
+            return Template(None, "the loaded model is stored as fp8")
+        if _is_split() and not _hooks(model.model):
+            return Template(None, "--lowvram keeps the loaded model in pieces; --medvram does not")
+        unet = uncompiled(getattr(getattr(model, "model", None), "diffusion_model", None))
+        if not isinstance(unet, nn.Module) or not hasattr(unet, "input_blocks"):
+            return Template(None, "the loaded model has no UNet of Stable Diffusion's")
+        return Template(unet)
+
+    def place(self) -> Place:
+        """See Lent."""
+        return Place(torch.device(devices.device), devices.dtype_unet)
+
+    def noise(self) -> NoiseTable:
+        """See Lent."""
+        model = loaded_model()
+        table = tuple(model.alphas_cumprod.double().cpu().tolist())
+        prediction = "v_prediction" if model.parameterization == "v" else "epsilon"
+        return NoiseTable(table, prediction, "trailing" if table[-1] < NO_SIGNAL else "leading")
+
+    def bring(self, activations: int) -> None:
+        """See Lent; with --medvram the model's networks take turns, and a hook calls the next."""
+        if _is_split():
+            model = loaded_model().model
+            for hook in _hooks(model):
+                hook(model, None)
+
+    def autoencode(self, call: Callable[[Tensor], Any], given: Tensor) -> Any:
+        """See Lent."""
+        with devices.without_autocast():
+            return call(given.to(devices.device, devices.dtype_vae))
+
+
+def _hooks(module: nn.Module) -> list[Callable[..., object]]:
+    return list(getattr(module, "_forward_pre_hooks", {}).values())
 
 
 def _is_split() -> bool:

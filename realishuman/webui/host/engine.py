@@ -22,12 +22,13 @@ from realishuman.kinds import plural
 from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
 from realishuman.pipeline.engines import engine_of, why_left_alone
 from realishuman.progress import Progress
-from realishuman.settings import AUTO, PACK, PART_KINDS, Settings
+from realishuman.settings import AUTO, CHECKPOINT, PACK, PART_KINDS, Settings
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
     from realishuman.packs.pack import Pack
     from realishuman.parts.found import Found
+    from realishuman.parts.origin import Origin
     from realishuman.pipeline.models import Models
     from realishuman.pipeline.result import Result
     from realishuman.webui.choices import Choices
@@ -88,6 +89,7 @@ class Engine:
                     self._detector(detector_device),
                     folder=host.models_folder(),
                     provider=detector_device,
+                    checkpoint=host.checkpoint(),
                 )
                 self._key = key
             self._models.remarks = _remarks(there, packs or {}, kinds)
@@ -123,14 +125,21 @@ class Engine:
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
     def outlook(
-        self, kinds: Sequence[str], packs: Mapping[str, str] | None = None, engine: str = AUTO
+        self,
+        kinds: Sequence[str],
+        packs: Mapping[str, str] | None = None,
+        engine: str = AUTO,
+        allow_checkpoint: bool = False,
     ) -> list[str]:
         """What a run will do that its user may not expect, a sentence each; opens no network.
 
         kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
-        engine        the setting of that name.
+        engine, allow_checkpoint  the settings of these names.
         """
         packs, there = packs or {}, installed(self._host().models_folder())
+        may = allow_checkpoint or engine == CHECKPOINT
+        checkpoint = self._host().checkpoint() if may else None
+        why_not = checkpoint.why_not() if checkpoint else ""
         lacking, lines = _lacking(there, packs, kinds), []
         for kind in kinds:
             try:
@@ -139,9 +148,14 @@ class Engine:
             except PackError as error:
                 lines.append(f"Pictures are left as they are: {error}")
                 continue
-            painted = engine_of(kind, engine, pack is not None)
+            can = checkpoint is not None and not why_not
+            painted = engine_of(kind, engine, pack is not None, can)
             if not painted:
-                lines.append(why_left_alone(kind, engine, lacking))
+                lines.append(why_left_alone(kind, engine, lacking, why_not))
+            elif painted == CHECKPOINT and checkpoint is not None:
+                lines.append(
+                    f"{checkpoint.name} repaints {plural(kind)}: how well is not measured yet."
+                )
             elif pack is not None and pack.header.weights in _WARNING:
                 lines.append(_WARNING[pack.header.weights].format(plural(kind)))
         return [*_remarks(there, packs, kinds), *lines]
@@ -195,6 +209,7 @@ class BoundEngine:
         only: Collection[int] | None = None,
         progress: Progress | None = None,
         keep_steps: bool = False,
+        made: Origin | None = None,
     ) -> Result:
         """Refine a picture and leave the host as it was; arguments as pipeline.refine's.
 
@@ -212,6 +227,7 @@ class BoundEngine:
                 only=only,
                 progress=progress,
                 keep_steps=keep_steps,
+                made=made,
             )
 
     def models(self, settings: Settings | None = None) -> Models:
@@ -222,9 +238,9 @@ class BoundEngine:
         """Kinds of part that nothing repaints with these settings, and why, as a sentence."""
         models, engine = self._models(replace(settings, parts=PART_KINDS)), settings.engine
         return {
-            kind: why_left_alone(kind, engine, models.lacking)
+            kind: why_left_alone(kind, engine, models.lacking, models.no_checkpoint)
             for kind in PART_KINDS
-            if not engine_of(kind, engine, kind in models.packs)
+            if not models.engine_for(kind, settings)
         }
 
     def _models(self, settings: Settings) -> Models:

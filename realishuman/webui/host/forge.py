@@ -9,17 +9,19 @@ of the host's classes cannot be streamed: they get the room and, where it is too
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from backend import memory_management
-from torch import nn
+from torch import Tensor, nn
 
 from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Home, Turns, size, visiting
+from realishuman.diffusion.schedule import NO_SIGNAL, PREDICTIONS, NoiseTable
 from realishuman.webui.host import forge_memory
-from realishuman.webui.host.surroundings import Template, loaded_model
+from realishuman.webui.host.surroundings import Template, loaded_model, uncompiled
 
 _FULL = (torch.float16, torch.bfloat16, torch.float32)
 
@@ -50,6 +52,10 @@ class Forge:
         if (stored := patcher.model.storage_dtype) not in _FULL:
             return Template(None, f"the loaded model is stored as {stored}")
         return Template(patcher.model.diffusion_model)
+
+    def lent(self) -> LentByForge:
+        """See Surroundings."""
+        return LentByForge()
 
     def computing(self) -> AbstractContextManager[object]:
         """See Surroundings."""
@@ -82,6 +88,51 @@ class Forge:
     def empty_cache(self) -> None:
         """See Surroundings."""
         memory_management.soft_empty_cache()
+
+
+class LentByForge:
+    """See surroundings.Lent; the model's UNet with the user's LoRAs, without ControlNet's patches.
+
+    Of whatever kind its weights are: its own layers, which share() takes over, know to read them.
+    """
+
+    def unet(self) -> Template:
+        """See Lent."""
+        patcher = self._patcher()
+        if patcher is None:
+            return Template(None, "no model is loaded: that happens with the first picture")
+        unet = uncompiled(getattr(patcher.model, "diffusion_model", None))
+        if not isinstance(unet, nn.Module) or not hasattr(unet, "input_blocks"):
+            return Template(None, "the loaded model has no UNet of Stable Diffusion's")
+        if patcher.model.predictor.prediction_type not in PREDICTIONS:
+            return Template(None, "the loaded model neither predicts noise nor v")
+        return Template(unet)
+
+    def place(self) -> Place:
+        """See Lent."""
+        dtype = self._patcher().model.computation_dtype
+        return Place(torch.device(memory_management.get_torch_device()), dtype)
+
+    def noise(self) -> NoiseTable:
+        """See Lent."""
+        predictor = self._patcher().model.predictor
+        table = tuple((1 / (predictor.sigmas.double() ** 2 + 1)).cpu().tolist())
+        spacing = "trailing" if table[-1] < NO_SIGNAL else "leading"
+        return NoiseTable(table, predictor.prediction_type, spacing)
+
+    def bring(self, activations: int) -> None:
+        """See Lent."""
+        with torch.inference_mode(False), torch.no_grad():
+            forge_memory.load([self._patcher()], activations, 0)
+
+    def autoencode(self, call: Callable[[Tensor], Any], given: Tensor) -> Any:
+        """See Lent."""
+        return call(given)
+
+    @staticmethod
+    def _patcher() -> Any:
+        objects = getattr(loaded_model(), "forge_objects_after_applying_lora", None)
+        return getattr(objects, "unet", None)
 
 
 @contextmanager

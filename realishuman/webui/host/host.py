@@ -15,9 +15,11 @@ import torch
 
 from realishuman.backbones.loading import Place
 from realishuman.diffusion.networks import Backbone
+from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import BackboneError
 from realishuman.packs.pack import Pack
 from realishuman.webui.host.backbone import HostBackbone
+from realishuman.webui.host.checkpoint import LoadedCheckpoint
 from realishuman.webui.host.program import program
 from realishuman.webui.host.surroundings import Surroundings, loaded_model
 from realishuman.webui.options import MODELS_DIR, option
@@ -44,6 +46,10 @@ class Host:
         backbone = HostBackbone(pack, self._surroundings)
         self._backbones.add(backbone)
         return backbone
+
+    def checkpoint(self) -> Checkpoint:
+        """The loaded model as what repaints parts."""
+        return LoadedCheckpoint(self._surroundings)
 
     def describe(self) -> str:
         """What is loaded and what that means for packs, in a sentence."""

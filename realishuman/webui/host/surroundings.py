@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from realishuman.backbones.loading import Place
 from realishuman.backbones.moving import Turns
+from realishuman.diffusion.schedule import NoiseTable
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,25 @@ class Template:
 
     module: nn.Module | None
     why_not: str = ""
+
+
+class Lent(Protocol):
+    """The loaded model itself, as far as repainting with it needs more than `loaded_model`."""
+
+    def unet(self) -> Template:
+        """Its UNet, wherever it lies now."""
+
+    def place(self) -> Place:
+        """Device and precision in which its UNet computes."""
+
+    def noise(self) -> NoiseTable:
+        """The schedule it was trained with."""
+
+    def bring(self, activations: int) -> None:
+        """Let its UNet be where it computes, as the user's LoRAs made it, with bytes to spare."""
+
+    def autoencode(self, call: Callable[[Tensor], Any], given: Tensor) -> Any:
+        """Call its encode_first_stage or decode_first_stage."""
 
 
 class Surroundings(Protocol):
@@ -40,6 +60,9 @@ class Surroundings(Protocol):
 
     def template(self) -> Template:
         """The loaded model's UNet."""
+
+    def lent(self) -> Lent:
+        """The loaded model itself."""
 
     def computing(self) -> AbstractContextManager[object]:
         """The program's autocast, entered around each forward of a twin."""
@@ -65,3 +88,8 @@ def loaded_model() -> Any:
     from modules import sd_models
 
     return sd_models.model_data.sd_model
+
+
+def uncompiled(unet: Any) -> Any:
+    """The module that torch.compile made a compiled one of; any other as it is."""
+    return getattr(unet, "_orig_mod", unet)

@@ -24,6 +24,7 @@ from realishuman.imaging.modes import Stored
 from realishuman.imaging.picture import encoded, picture_from
 from realishuman.kinds import plural
 from realishuman.parts.found import Found
+from realishuman.parts.origin import origin_of
 from realishuman.pipeline.look import prepare_parts
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
@@ -238,6 +239,7 @@ def refine(
                 boxes=request.boxes,
                 only=request.only,
                 progress=progress,
+                made=origin_of(picture.metadata.parameters),
             )
             image, report = result.image, result.report()
         except Interrupted:

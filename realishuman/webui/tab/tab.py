@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from realishuman.webui.foreign import Component, Event, Values
-from realishuman.webui.generation.panel import PACKS
+from realishuman.webui.generation.panel import LOOKED, PACKS
 from realishuman.webui.models_tab.tab import ModelsTab
 from realishuman.webui.tab.actions import Actions
 from realishuman.webui.tab.layout import Layout, name_of
@@ -124,7 +124,7 @@ class Page:
         redrawn = {"inputs": [token, parts, *values], "outputs": outputs, **quiet}
         made["redraw"].click(redraw, **redrawn)
         parts.input(redraw, **redrawn)
-        for name in ("margin", "preset", "engine", *PACKS):
+        for name in ("margin", "preset", "engine", "allow_checkpoint", *PACKS):
             self.settings[name].change(redraw, **redrawn)
         image.change(
             lambda token: updates(actions.forget(token)), inputs=[token], outputs=outputs, **quiet
@@ -146,7 +146,7 @@ class Page:
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
         packs = [self.settings[name] for name in PACKS]
-        looked = [self.settings["parts"], self.settings["engine"], *packs]
+        looked = [*(self.settings[name] for name in LOOKED), *packs]
         for one in (image, *looked):  # also with a new picture: packs may have come since
             one.change(self.host.outlook, inputs=looked, outputs=[made["outlook"]], **quiet)
         self.models.connect(packs, self.layout.models_tab)

@@ -119,11 +119,11 @@ class TabHost:
         )
         return note(f"Saved: {path}")
 
-    def outlook(self, parts: Sequence[str], wish: str, *packs: str) -> str:
+    def outlook(self, parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
         """What Refine will do that its user may not expect, as HTML; packs per kind of part."""
         from realishuman.webui.generation.panel import outlook
 
-        return outlook(parts, wish, *packs)
+        return outlook(parts, wish, allowed, *packs)
 
     def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
         """The Models page as HTML, and the packs one may choose."""

@@ -72,13 +72,13 @@ def test_making_components_opens_no_pack_and_asks_no_host(loaded, monkeypatch):
 
 def test_ticking_the_box_says_what_will_happen_with_a_link_and_offers_the_packs(ours):
     [(looked, named)] = ours.components[0].events
-    said, hand, face = looked(True, ["hand"], "auto", "demo", "auto")
+    said, hand, face = looked(True, ["hand"], "auto", False, "demo", "auto")
 
     assert "hand: demo, auto by auto." in said["value"]
     assert panel.MODELS_PAGE in said["value"]
     assert hand["choices"] == face["choices"] == ["auto", "mine.safetensors"]
     assert len(named["outputs"]) == 3
-    assert looked(False, ["hand"], "auto", "demo", "auto")[0]["value"] == ""
+    assert looked(False, ["hand"], "auto", False, "demo", "auto")[0]["value"] == ""
 
 
 def test_a_sentence_that_names_the_models_page_is_the_way_there():
@@ -97,15 +97,15 @@ def test_what_will_happen_is_said_outside_of_the_accordion_that_stays_closed(our
     assert ours.components[1] in ours.components[0].children
 
 
-@pytest.mark.parametrize("name", ["parts", "engine", "hand_pack", "face_pack"])
+@pytest.mark.parametrize("name", ["parts", "engine", "allow_checkpoint", "hand_pack", "face_pack"])
 def test_other_parts_engines_or_packs_say_anew_what_will_happen_while_the_box_is_ticked(ours, name):
     component = ours.components[[one.name for one in FIELDS].index(name)]
     [(say, named)] = component.events
 
-    said = say(True, ["hand", "face"], "pack", "auto", "demo")
-    assert "hand face: auto, demo by pack." in said
-    assert say(False, ["hand", "face"], "pack", "auto", "demo") == ""
-    assert len(named["inputs"]) == 5
+    said = say(True, ["hand", "face"], "pack", True, "auto", "demo")
+    assert "hand face: auto, demo by pack, or the checkpoint." in said
+    assert say(False, ["hand", "face"], "pack", True, "auto", "demo") == ""
+    assert len(named["inputs"]) == 6
 
 
 def test_a_box_that_is_ticked_from_the_start_says_it_from_the_start(ours, shared):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from realishuman.errors import PackError
 from realishuman.imaging.handed import pixels_of
+from realishuman.parts.origin import Origin
 from realishuman.webui.generation import saving
 from realishuman.webui.generation.infotext import fact
 from realishuman.webui.generation.job import JOB
@@ -389,3 +390,21 @@ def test_a_total_that_a_grid_has_set_stays(host, shared, generation):
     host.process_images(p)
 
     assert shared.total_tqdm.total is None
+
+
+def test_what_a_picture_was_made_with_is_handed_over(host, generation, painting):
+    """A checkpoint repaints with it; of what other extensions leave out, nothing is known."""
+
+    def change(p):
+        p.prompts = [f"a cat {p.iteration}", "a dog"]
+        p.all_negative_prompts = ["ugly"]
+        p.steps, p.cfg_scale = 25, 4.5
+
+    host.process_images(generation(n_iter=1), before_hook=change)
+    host.process_images(generation(n_iter=1, batch_size=1))
+
+    assert painting.origins == [
+        Origin("a cat 0", "ugly", 25, 4.5),
+        Origin("a dog", "ugly", 25, 4.5),
+        Origin(),
+    ]

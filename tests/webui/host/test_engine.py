@@ -47,6 +47,9 @@ class Host:
     def models_folder(self):
         return self.folder
 
+    def checkpoint(self):
+        return None
+
 
 @pytest.fixture
 def folder(tmp_path, trained_pack, monkeypatch):
