@@ -30,7 +30,7 @@ LEAST_FINGER = 0.002  # of L squared: of a finger that is seen less nothing is s
 MISSING, MOVED_AWAY, OFF, LEFT_OVER = 0.15, 0.35, 0.5, 0.15
 THIN = 0.03  # of L: leftovers this near a wrong finger are noticed
 APART = 0.08  # of L: near a right finger only from here on
-NAIL, NAIL_AREA = 0.1, 0.012  # of L, L squared: how far a nail reaches, and how large one may be
+NAIL, NAIL_AREA = 0.1, 0.03  # of L, L squared: how far a nail reaches, and how large one may be
 ODD = 14.0  # weighted Lab from the far backdrop that a nail differs by, or whatever sits there
 TIP = 0.15  # of L: how far remains may reach beyond what is known to be some
 ZONE = 0.2  # of L around wrong fingers where remains are looked for
@@ -129,10 +129,16 @@ def _hanging_on(remains: Mask, scene: Scene, reading: Reading, where: Mask) -> M
         return remains
     more = (reading.hand | _smears(scene, reading)) & where & grow(remains, TIP * scene.length)
     found = remains | touching(more, grow(remains, 2))
+    return found | find_nails(scene, reading, found, where)
+
+
+def find_nails(scene: Scene, reading: Reading, finger: Mask, where: Mask) -> Mask:
+    """What is small, hangs on a finger and has another colour than what lies behind: (h, w)."""
     far = to_weighted_lab(to_linear(reading.far))
     odd = np.linalg.norm(scene.lab - far, axis=2) > ODD
-    nails = touching(odd & where & ~found & grow(found, NAIL * scene.length), grow(found, 2))
-    return found | (nails & ~_large(nails, NAIL_AREA * scene.length**2))
+    near = where & ~finger & grow(finger, NAIL * scene.length)
+    nails = touching(odd & near, grow(finger, 2))
+    return nails & ~_large(nails, NAIL_AREA * scene.length**2)
 
 
 def _large(mask: Mask, area: float) -> Mask:

@@ -84,7 +84,7 @@ def _paint(one: PreparedPart) -> Painted:
     allowed = in_picture(one.masks.m_d, one.crop, before.shape[:2])
     after, shown = before, False
     for found in (one.found, *one.joined):
-        if not _is_built_in(found.mesh):
+        if not is_built_in(found.mesh):
             return Painted(None, fault=OTHER_MESH)
         repainted = repaint_hand(after, found.mesh, allowed, wrong_of(found.mesh))
         if repainted is not None and repainted.torn:
@@ -114,5 +114,6 @@ def wrong_of(mesh: Mesh) -> NDArray[np.bool_] | None:
     return np.concatenate([[False], mesh.wrong >= WRONG])
 
 
-def _is_built_in(mesh: Mesh) -> bool:
+def is_built_in(mesh: Mesh) -> bool:
+    """Whether it is the mesh that the transplant knows."""
     return len(mesh.vertices) == len(hand_template().vertices)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from realishuman.paint.fields import Floats, Mask, grow, ramp, resize_mask, shrink
+from realishuman.paint.hand_mask import segment
+from realishuman.paint.register import lay_on
 from realishuman.paint.scene import MOVED, PALM, Pixels, Scene
 from realishuman.paint.tones import WEIGHTS, to_linear, to_weighted_lab
 
@@ -55,11 +58,15 @@ class Reading:
     far: Pixels
 
 
-def read(scene: Scene, hand: Mask) -> tuple[Scene, Reading]:
-    """Read the window; the scene comes back allowing for stray tips beside m_d as well.
+def read(scene: Scene, wrong: NDArray[np.bool_] | None = None) -> tuple[Scene, Reading]:
+    """Read the window.
 
-    hand  (h, w) bool, as segmented.
+    wrong    as for register.lay_on.
+    Returns  the scene with its fingers laid onto those that are seen, allowing for stray tips
+             beside m_d as well, and what is seen.
     """
+    hand = segment(scene)
+    scene = lay_on(scene, hand, wrong)
     scene = scene.allowing(_stray(scene, hand))
     backdrop, far = _behind(scene, hand)
     skin, distance = _skin(scene, hand)
@@ -122,7 +129,8 @@ def _behind(scene: Scene, hand: Mask) -> tuple[Floats, Pixels]:
     near = scene.allowed & grow(either, FAR * scene.length)
     close = _inpainted(scene, cover)
     close[~cover] = scene.pixels[~cover]
-    return to_weighted_lab(to_linear(close)), _inpainted(scene, cover | near)
+    nails = grow(hand, 2 * NAIL * scene.length)  # of fingers that are too long: far from the meshes
+    return to_weighted_lab(to_linear(close)), _inpainted(scene, cover | near | nails)
 
 
 def _inpainted(scene: Scene, hole: Mask) -> Pixels:

@@ -5,7 +5,7 @@ Its cost grows with the pixels, and at 2,000 of them it would take minutes.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -27,29 +27,57 @@ def repaint_hand(
     length = float(np.ptp(mesh.joints[:, :2], axis=0).max())
     if length <= LARGEST or not allowed.any():
         return transplant(picture, mesh, allowed, wrong=wrong)
+    small = shrink_hand(picture, mesh, allowed, LARGEST)
+    window, inside = picture[small.place], allowed[small.place]
+    done = transplant(small.picture, small.mesh, small.allowed, wrong=wrong)
+    if done is None:
+        return None
+    may = inside | resize_mask(done.allowed_in(small.allowed.shape), inside.shape)
+    after = done.onto(small.picture)
+    changed = (after != small.picture).any(axis=2)
+    weight = resize(blur(changed, SOFT), inside.shape)[..., None] * may[..., None]
+    size = inside.shape[::-1]
+    grown = cv2.resize(after, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    pixels = np.rint(window + weight * (grown - window)).astype(np.uint8)
+    rows, columns = small.place
+    return Repainted(columns.start, rows.start, pixels, may, weight[..., 0] > 0, done.torn)
+
+
+@dataclass(frozen=True)
+class SmallHand:
+    """What surrounds a hand, made smaller.
+
+    place    rows and columns of the picture that it shows.
+    picture  (h, w, 3) uint8 RGB; mesh: in its pixels; allowed: (h, w) bool.
+    """
+
+    place: tuple[slice, slice]
+    picture: Pixels
+    mesh: Mesh
+    allowed: Mask
+
+
+def shrink_hand(picture: Pixels, mesh: Mesh, allowed: Mask, longest: float) -> SmallHand:
+    """Cut out what surrounds a hand and make it smaller, so that L is `longest` pixels at most.
+
+    allowed  (H, W) bool, what may change; must hold a pixel.
+    """
+    length = float(np.ptp(mesh.joints[:, :2], axis=0).max())
+    scale = min(1.0, longest / length)
     rows, columns = (np.flatnonzero(allowed.any(axis=axis)) for axis in (1, 0))
     margin = int(AROUND * length) + 4
     top, left = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
     place = slice(top, int(rows[-1]) + margin), slice(left, int(columns[-1]) + margin)
     window, inside = picture[place], allowed[place]
-    height, width = (max(round(side * LARGEST / length), 8) for side in inside.shape)
+    height, width = (max(round(side * scale), 8) for side in inside.shape)
     small = cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA)
-    scale = np.array([width / inside.shape[1], height / inside.shape[0], LARGEST / length])
-    done = transplant(
+    scales = np.array([width / inside.shape[1], height / inside.shape[0], scale])
+    return SmallHand(
+        place,
         np.ascontiguousarray(small, np.uint8),
-        _moved(mesh, np.array([left, top, 0.0]), scale),
+        _moved(mesh, np.array([left, top, 0.0]), scales),
         resize_mask(inside, (height, width)),
-        wrong=wrong,
     )
-    if done is None:
-        return None
-    may = inside | resize_mask(done.allowed_in((height, width)), inside.shape)
-    changed = (done.onto(small) != small).any(axis=2)
-    weight = resize(blur(changed, SOFT), inside.shape)[..., None] * may[..., None]
-    size = inside.shape[::-1]
-    grown = cv2.resize(done.onto(small), size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    pixels = np.rint(window + weight * (grown - window)).astype(np.uint8)
-    return Repainted(left, top, pixels, may, weight[..., 0] > 0, done.torn)
 
 
 def _moved(mesh: Mesh, corner: NDArray[np.float64], scale: NDArray[np.float64]) -> Mesh:

@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.mesh.base import Mesh
-from realishuman.paint.faults import Faults, find_faults, wrong_fingers
+from realishuman.paint.faults import Faults, find_faults, find_nails, wrong_fingers
 from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink, touching
 from realishuman.paint.grain import continue_grain
-from realishuman.paint.hand_mask import segment
 from realishuman.paint.reading import Reading, read
-from realishuman.paint.register import lay_on
 from realishuman.paint.scene import FINE, FINGERS, PALM, Scene, set_scene
 from realishuman.paint.sharpness import edge_blur
 from realishuman.paint.skin import blend, layer
@@ -93,8 +91,7 @@ def transplant(
     scene = set_scene(picture, mesh, allowed, origins)
     if not len(scene.good.pixels):
         return None
-    hand = segment(scene)
-    scene, reading = read(lay_on(scene, hand, wrong), hand)
+    scene, reading = read(scene, wrong)
     layers = layer(scene, reading)
     if wrong is None:
         wrong = wrong_fingers(scene, reading, layers)
@@ -107,19 +104,22 @@ def transplant(
     pixels = scene.pixels.copy()
     composed = _composed(scene, reading, faults, painted, alpha, own_blur)
     pixels[scene.allowed] = composed[scene.allowed]
-    torn = _is_torn(scene, reading, faults.repaint, alpha > 0.5)
+    torn = _is_torn(scene, reading, faults, alpha > 0.5)
     return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint, torn)
 
 
-def _is_torn(scene: Scene, reading: Reading, repaint: Mask, painted: Mask) -> bool:
+def _is_torn(scene: Scene, reading: Reading, faults: Faults, painted: Mask) -> bool:
     """Whether what is kept of a finger beside the repainted hangs on nothing any more.
 
     That happens where the finger leaves what may change; skin-coloured background touches the
-    repainted as well, and is no piece of a finger.
+    repainted as well, and is no piece of a finger. A nail that hung on what is erased is one.
     """
-    kept = (reading.hand | (reading.skinlike > 0.5)) & ~repaint & ~painted & ~scene.beyond
-    kept = touching(kept, grow(repaint, 2))
+    repaint = faults.repaint
+    stays = ~repaint & ~painted & ~scene.beyond
+    kept = touching((reading.hand | (reading.skinlike > 0.5)) & stays, grow(repaint, 2))
+    nails = find_nails(scene, reading, faults.hole, stays)
     cut, outside = kept & grow(reading.hand & repaint, 5), kept & ~scene.allowed
+    kept, cut, outside = (each | nails for each in (kept, cut, outside))
     count, pieces = cv2.connectedComponents(grow(kept | painted, 1).astype(np.uint8))
     areas, cuts, leaving, held = (
         np.bincount(pieces[each], minlength=count) for each in (kept, cut, outside, painted)

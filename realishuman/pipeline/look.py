@@ -22,7 +22,7 @@ from realishuman.parts.prepare import PreparedPart, prepare
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Clock, Progress, Silent
-from realishuman.settings import CHECKPOINT, PACK, Settings
+from realishuman.settings import CHECKPOINT, PACK, TRANSPLANT, Settings
 
 Pixels = NDArray[np.uint8]
 
@@ -52,24 +52,30 @@ def look(
     if settings.ways.gate:
         drawn = {(box.kind, box.box) for box in boxes if box.exact}
         with clock.timed("gate"):
-            found = ask_gate(rgb, found, models, settings.engine, drawn)
+            found = ask_gate(rgb, found, models, settings, drawn)
     return found.keep_largest(settings.max_parts)
 
 
 def ask_gate(
-    rgb: Pixels, found: Found, models: Models, engine: str, drawn: Collection[tuple[str, Box]] = ()
+    rgb: Pixels,
+    found: Found,
+    models: Models,
+    settings: Settings,
+    drawn: Collection[tuple[str, Box]] = (),
 ) -> Found:
     """Give parts that need no repair this reason to be left alone.
 
-    engine  the setting of that name. Where nothing paints, or random weights do, it is not asked.
-    drawn   kinds and boxes of parts that the user wants repainted.
+    Where nothing paints, or random weights do, it is not asked.
+
+    drawn  kinds and boxes of parts that the user wants repainted.
     """
     doubts = {}
     for one in found.parts:
         part = one.part
-        network = models.gate(part.kind, engine)
+        network = models.gate(part.kind, settings.engine)
         if network is not None and not one.reason and (part.kind, part.box) not in drawn:
-            doubts[one.number] = gate.doubt(rgb, part, one.mesh, network)
+            own_skin = models.engine_for(part.kind, settings) == TRANSPLANT
+            doubts[one.number] = gate.doubt(rgb, part, one.mesh, network, own_skin)
     return found.with_gate(doubts)
 
 

@@ -14,6 +14,7 @@ from realishuman.paint.scene import finger_of_vertices
 from realishuman.paint.transplant import EVERY_FINGER, transplant
 from realishuman.settings import PRESETS
 from realishuman.synthetic.sample import sample
+from tests.pictures.unusual import UNUSUAL
 
 SEED = 1_000_000_019
 
@@ -205,3 +206,23 @@ def test_an_arm_beside_a_wrong_finger_is_not_taken_for_a_leftover(pair, allowed)
     inside = arm & may & ~cv2.dilate(pair.mask.astype(np.uint8), np.ones((15, 15))).astype(bool)
     assert inside.sum() > 100
     assert changed[inside].mean() < 0.2
+
+
+def test_the_painted_nail_of_a_finger_that_is_too_long_is_not_left_floating():
+    picture, mesh = UNUSUAL["nail polish"](7, "stretched finger")
+    seen = hand_mask_of(mesh, picture.shape[:2])
+
+    done = transplant(picture, mesh, np.ones(seen.shape, bool))
+
+    red = done.onto(picture).astype(int)
+    red = (red[..., 0] - red[..., 1] > 90) & ~seen
+    assert not done.torn
+    assert ((picture[..., 0].astype(int) - picture[..., 1] > 90) & ~seen).sum() > 50
+    assert red.sum() == 0
+
+
+def hand_mask_of(mesh, size):
+    """Where the good hand is seen, and a little around it."""
+    mask = np.zeros(size, np.uint8)
+    cv2.fillPoly(mask, list(np.round(mesh.vertices[mesh.faces][..., :2]).astype(np.int32)), 1)
+    return cv2.dilate(mask, np.ones((9, 9), np.uint8)).astype(bool)
