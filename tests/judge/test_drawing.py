@@ -24,7 +24,7 @@ def smoothed(picture):
 
 
 def compressed(picture):
-    code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 50])[1]
+    code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     return cv2.imdecode(code, cv2.IMREAD_COLOR)
 
 
