@@ -117,8 +117,9 @@ def _is_torn(scene: Scene, reading: Reading, faults: Faults, painted: Mask) -> b
     repaint = faults.repaint
     stays = ~repaint & ~painted & ~scene.beyond
     kept = touching((reading.hand | (reading.skinlike > 0.5)) & stays, grow(repaint, 2))
-    nails = find_nails(scene, reading, faults.hole, stays)
-    cut, outside = kept & grow(reading.hand & repaint, 5), kept & ~scene.allowed
+    nails = find_nails(scene, reading, faults.remains, stays)
+    erased = faults.remains | (reading.hand & repaint)
+    cut, outside = kept & grow(erased, 5), kept & ~scene.allowed
     kept, cut, outside = (each | nails for each in (kept, cut, outside))
     count, pieces = cv2.connectedComponents(grow(kept | painted, 1).astype(np.uint8))
     areas, cuts, leaving, held = (

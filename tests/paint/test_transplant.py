@@ -140,7 +140,7 @@ def test_the_tips_of_long_fingers_do_not_stay_floating_beyond_m_d():
     assert done.torn or after < 0.3 * before
 
 
-def test_a_tip_that_must_stay_is_said_to_be_torn_off(pair):
+def test_a_tip_that_must_stay_is_not_left_floating(pair):
     """A band across the finger may change, its tip beyond may not, and lies too far away."""
     joints = pair.mesh.joints[:, :2]
     length = np.ptp(joints, axis=0).max()
@@ -155,7 +155,10 @@ def test_a_tip_that_must_stay_is_said_to_be_torn_off(pair):
 
     done = transplant(picture, pair.mesh, small, wrong=EVERY_FINGER)
 
-    assert done.torn
+    hand = cv2.dilate(pair.mask.astype(np.uint8), np.ones((3, 3))).astype(bool)
+    beside = line.astype(bool) & ~hand
+    changed = np.abs(done.onto(picture).astype(int) - picture).max(axis=2) > 30
+    assert done.torn or changed[beside].mean() < 0.1
 
 
 def only(finger):
