@@ -18,8 +18,8 @@ CONV_IN = UNET + "input_blocks.0.0.weight"
 _PLAIN, _INPAINTING = 4, 9  # channels that a UNet is given
 _OTHERS = {8: "an instruct-pix2pix model", 5: "a depth model", 7: "an upscaler"}
 _OTHER_KINDS = (  # a piece of a tensor's name, and what a file with it holds
-    ("lora_", "a LoRA, which changes a checkpoint and is none: name it with --lora"),
-    (".lora_A.", "a LoRA, which changes a checkpoint and is none: name it with --lora"),
+    ("lora_", "a LoRA, which changes a checkpoint and is none"),
+    (".lora_A.", "a LoRA, which changes a checkpoint and is none"),
     ("control_model.", "a ControlNet"),
     ("controlnet_", "a ControlNet"),
     ("double_blocks.", "a model of the Flux family, which has no such UNet"),

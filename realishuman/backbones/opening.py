@@ -44,7 +44,6 @@ def open_checkpoint(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoi
 
     Raises PackError, with a sentence, if it is none that can repaint parts.
     """
-    libraries()
     if path.is_dir():
         return _open_folder(path, place, wishes)
     if path.suffix.lower() in _PICKLES:
@@ -58,6 +57,7 @@ def open_checkpoint(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoi
     shapes = {name: one.shape for name, one in file.tensors.items()}
     known = recognise(str(path), shapes, file.metadata)
     vocabulary = find_vocabulary(wishes.tokenizer)
+    libraries()  # last: importing them takes seconds
     load = _loader(path, lambda: _load_file(path, known, vocabulary, wishes))
     return LibraryCheckpoint(path.name, known.family.side, place, load)
 
@@ -72,6 +72,7 @@ def _open_folder(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoint:
     if channels not in (4, 9):
         raise PackError(f"{path} has a UNet with {channels} channels; 4 or 9 can be used. {WHOLE}")
     side = size * PIXELS if isinstance(size, int) else 512
+    libraries()
     load = _loader(path, lambda: _load_folder(path, "XL" in name, wishes))
     return LibraryCheckpoint(path.name, side, place, load)
 

@@ -19,7 +19,7 @@ from realishuman.cli.options import (
     settings_from,
 )
 from realishuman.errors import PackError, SettingsError
-from realishuman.settings import PACK, Settings
+from realishuman.settings import AUTO, CHECKPOINT, PACK, Settings
 from realishuman.terminal import Bar
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
@@ -196,6 +196,14 @@ def _run(
             tokenizer=options.tokenizer,
             prediction=options.prediction,
         )
+        takes = settings.engine == CHECKPOINT or (
+            settings.engine == AUTO and settings.allow_checkpoint
+        )
+        if options.checkpoint and not takes:
+            bar.say(
+                f"The engine {settings.engine} does not use the checkpoint: add --engine "
+                "checkpoint, or --allow-checkpoint to let auto take it."
+            )
         models.detector_for(settings.detector)  # before any picture: its files may be missing
         if not options.pack:
             models.remarks, models.lacking = remarks(), lacking(settings.parts)

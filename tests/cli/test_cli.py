@@ -105,6 +105,18 @@ def test_without_any_weights_a_hand_is_repaired_and_the_file_says_how(bent, tmp_
         assert "packs" not in made.info["parameters"]
 
 
+@pytest.mark.parametrize(
+    ("options", "unused"),
+    [(["--engine", "pack"], True), (["--engine", "checkpoint"], False)],
+)
+def test_a_checkpoint_that_no_engine_takes_is_mentioned(bent, tmp_path, capsys, options, unused):
+    given = ["refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--checkpoint", "mine"]
+
+    assert run(*given, *options) == cli.OK
+
+    assert ("does not use the checkpoint" in capsys.readouterr().err) == unused
+
+
 def test_a_hand_that_looks_right_is_left_alone_and_inspect_says_so_first(
     bent, says, tmp_path, capsys, monkeypatch
 ):
