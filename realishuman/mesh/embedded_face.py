@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.advice import command
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.align import align
@@ -94,7 +95,7 @@ def _points(number: int, part: Part) -> Floats:
     if not np.isfinite(points).all():
         raise ModelError(
             f"face {number} has keypoints that are not finite: leave this face out, and check the "
-            "detector's files with `realishuman doctor`"
+            f"detector's files with `{command('doctor')}`"
         )
     if np.ptp(points[:, :2], axis=0).max() < 1e-3:
         raise ModelError(

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from realishuman.advice import command
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
@@ -97,7 +98,7 @@ def metric(number: int, part: Part) -> tuple[Floats, float]:
     if not np.isfinite(points).all() or (world is not None and not np.isfinite(world).all()):
         raise ModelError(
             f"hand {number} has keypoints that are not finite: leave this hand out, and check the "
-            "detector's files with `realishuman doctor`"
+            f"detector's files with `{command('doctor')}`"
         )
     shape = points if world is None else world
     unit = _pixels_per_metre(points, shape) if world is not None else 5 * _reach(points)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from realishuman.advice import command
 from realishuman.detect.base import Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.face_basis import SIDE
@@ -100,7 +101,7 @@ def five_points(keypoints: NDArray[np.floating]) -> Floats:
     if not np.isfinite(points).all():
         raise ModelError(
             "the eyes, nose or mouth of a face are not finite: leave this face out, and check the "
-            "detector's files with `realishuman doctor`"
+            f"detector's files with `{command('doctor')}`"
         )
     return points
 

@@ -100,8 +100,8 @@ def split(coefficients: NDArray[np.floating]) -> dict[str, Floats]:
     if values.shape != (COUNT,) or not np.isfinite(values).all():
         raise ModelError(
             f"the face regressor gave numbers of shape {values.shape} instead of {COUNT} finite "
-            "ones, so its file is damaged: make it again, as the Models page or `realishuman "
-            "doctor` says"
+            "ones, so its file is damaged: make it again, as the Models page or "
+            f"`{command('doctor')}` says"
         )
     ends = np.cumsum(list(COEFFICIENTS.values()))[:-1]
     return dict(zip(COEFFICIENTS, np.split(values, ends), strict=True))

@@ -125,6 +125,9 @@ class Host:
     def models_folder(self):
         return self.folder
 
+    def checkpoint(self):
+        return None
+
 
 def strike_at(moment: str, strike) -> None:
     """Have `strike` called once, at that moment of the next picture."""
