@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from realishuman.backbones.by_diffusers import PIXELS, Components, LibraryCheckpoint, libraries
 from realishuman.backbones.families import WHOLE, Recognised, recognise
-from realishuman.backbones.library import PIXELS, Components, LibraryCheckpoint, libraries
 from realishuman.backbones.loading import Place
 from realishuman.backbones.vocabulary import find_vocabulary
 from realishuman.diffusion.schedule import PREDICTIONS, NoiseTable

@@ -40,6 +40,16 @@ def add_parser(commands: Any) -> None:
         "refine", help="refine pictures", description="Find hands and faces and repaint them."
     )
     command.add_argument("pictures", nargs="+", help=PICTURES)
+    _add_results(command)
+    _add_networks(command)
+    _add_records(command)
+    add_boxes(command)
+    add_settings(command, [spec.name for spec in fields(Settings)])
+    command.set_defaults(run=_refine)
+
+
+def _add_results(command: Any) -> None:
+    """Where results go, and which there are."""
     command.add_argument(
         "-o",
         "--output",
@@ -65,6 +75,10 @@ def add_parser(commands: Any) -> None:
         metavar="NUMBERS",
         help="refine only these parts, for example 1,3; inspect shows the numbers",
     )
+
+
+def _add_networks(command: Any) -> None:
+    """What repaints, and where it runs."""
     command.add_argument(
         "--pack",
         action="append",
@@ -100,6 +114,10 @@ def add_parser(commands: Any) -> None:
         help="auto: float16 on CUDA, else float32; on a CPU bfloat16 halves memory and float16 is "
         "very slow (default: auto)",
     )
+
+
+def _add_records(command: Any) -> None:
+    """What else is saved or said."""
     command.add_argument(
         "--compare",
         action="store_true",
@@ -114,9 +132,6 @@ def add_parser(commands: Any) -> None:
         help="do not record in refined pictures what was done to them",
     )
     command.add_argument("--quiet", action="store_true", help="show no progress bars")
-    add_boxes(command)
-    add_settings(command, [spec.name for spec in fields(Settings)])
-    command.set_defaults(run=_refine)
 
 
 def with_suffix_joined(arguments: Sequence[str]) -> list[str]:

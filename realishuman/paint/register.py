@@ -20,6 +20,7 @@ from realishuman.paint.scene import FINGERS, PALM, Scene, finger_of_vertices
 Floats = NDArray[np.float64]
 
 STATIONS = (1.0, 2.0, 2.55)  # along a finger: its middle joint, its end joint, half of the end
+PLACES = (0.6, *STATIONS, 2.9)  # with one before and one behind, which tell the finger's direction
 RING = 0.18  # of a bone, around a station: these vertices tell its middle and width
 STEP = 0.25  # pixels between two looks at the mask
 WIDEST = 1.7  # half widths of the mesh's finger, up to which its edge is looked for
@@ -78,19 +79,18 @@ def _stations(
     points: Floats, where: Floats, visible: Mask, hand: Mask, length: float
 ) -> list[_Found]:
     """What is found at the stations of one finger, in order along it."""
-    middles = {at: _ring(points, where, at) for at in (0.6, *STATIONS, 2.9)}
+    middles = [_ring(points, where, at) for at in PLACES]
     found = []
-    for place, at in enumerate(STATIONS):
-        before, after = (0.6, *STATIONS, 2.9)[place], (0.6, *STATIONS, 2.9)[place + 2]
-        axis = middles[after] - middles[before]
+    for before, here, after, at in zip(middles, middles[1:], middles[2:], STATIONS, strict=False):
+        axis = after - before
         size = float(np.linalg.norm(axis))
         if not size > 0.02 * length:  # it points towards the viewer
             continue
         across = np.array([-axis[1], axis[0]]) / size
         ring = np.abs(where - at) < RING
-        sides = (points[ring] - middles[at]) @ across
+        sides = (points[ring] - here) @ across
         half = float(np.ptp(sides)) / 2
-        middle = middles[at] + across * (sides.max() + sides.min()) / 2
+        middle = here + across * (sides.max() + sides.min()) / 2
         if not _at(visible, middle[None])[0]:
             continue
         plus, minus = (_reach(hand, middle, way * across, WIDEST * half) for way in (1, -1))
