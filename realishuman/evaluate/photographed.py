@@ -15,9 +15,10 @@ from realishuman.files.fingerprint import digest
 from realishuman.files.guard import room
 from realishuman.imaging.picture import load_picture
 from realishuman.progress import Progress
+from realishuman.synthetic.good_hand import SURE, fit_good_hand
 from realishuman.synthetic.pair import SyntheticSample
 from realishuman.synthetic.pair_file import read_pair, write_pair
-from realishuman.synthetic.photograph import SURE, good_hand, malformed, showing
+from realishuman.synthetic.photograph import list_kinds, make_malformed
 
 NONE = ".none"  # ending of the file that says that a photograph gave no pair
 
@@ -75,9 +76,9 @@ def _pair(photograph: Path, seed: int, detector: EmbeddedDetector) -> SyntheticS
     parts = detector.detect(picture, ["hand"], confidence=SURE)
     rng = np.random.default_rng(seed)
     for part in parts:
-        hand = good_hand(picture, part, [other for other in parts if other is not part])
+        hand = fit_good_hand(picture, part, [other for other in parts if other is not part])
         if hand is not None:
-            pair = malformed(rng, hand, str(rng.choice(showing(hand))))
+            pair = make_malformed(rng, hand, str(rng.choice(list_kinds(hand))))
             if pair is not None:
                 return pair
     return None

@@ -36,8 +36,9 @@ from realishuman.mesh.hand_corrector import (
     shown,
     view,
 )
+from realishuman.synthetic.good_hand import SURE, fit_good_hand
 from realishuman.synthetic.pair import SyntheticSample
-from realishuman.synthetic.photograph import SURE, good_hand, malformed, showing
+from realishuman.synthetic.photograph import list_kinds, make_malformed
 from realishuman.synthetic.sample import sample
 from realishuman.synthetic.wrong import wrong_fingers
 from realishuman.train.config import Corrector
@@ -173,9 +174,9 @@ def _photographed(number: int, photograph: Path, detector: EmbeddedDetector) -> 
         return
     parts = detector.detect(picture, ["hand"], confidence=SURE)
     for place, part in enumerate(parts):
-        hand = good_hand(picture, part, [other for other in parts if other is not part])
+        hand = fit_good_hand(picture, part, [other for other in parts if other is not part])
         rng = np.random.default_rng((number, place, 11))
-        pair = hand and malformed(rng, hand, str(rng.choice(showing(hand))))
+        pair = hand and make_malformed(rng, hand, str(rng.choice(list_kinds(hand))))
         if hand and pair:
             yield from _rows(pair, deep(hand.part, metric(0, hand.part)[1]), detector)
 

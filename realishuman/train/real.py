@@ -24,8 +24,9 @@ from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import EMBEDDED
 from realishuman.settings import Settings
+from realishuman.synthetic.good_hand import fit_good_hand
 from realishuman.synthetic.pair import SyntheticSample
-from realishuman.synthetic.photograph import good_hand, malformed, repainted, showing
+from realishuman.synthetic.photograph import list_kinds, make_malformed, repaint
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels, TrainingCrop, cut, eroding, noisy, pack_crop, pixels
 from realishuman.train.spoil import spoil
@@ -93,7 +94,7 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
             outcome.left.append(f"{one.number}: {why}")
             continue
         rng = np.random.default_rng(_seed(job, one.number))
-        pair = _make_malformed(rgb, found.parts, one, job.config, rng)
+        pair = _pair_hand(rgb, found.parts, one, job.config, rng)
         if pair is not None:
             crop, damage = cut(pair, job.config, rng), pair.kind
         else:
@@ -107,7 +108,7 @@ def _cut_all(rgb: Pixels, job: Job, models: Models) -> Outcome:
     return outcome
 
 
-def _make_malformed(
+def _pair_hand(
     rgb: Pixels,
     parts: Sequence[FoundPart],
     one: FoundPart,
@@ -118,12 +119,12 @@ def _make_malformed(
     if one.part.kind != "hand":
         return None
     others = [other.part for other in parts if other.part.kind == "hand" and other is not one]
-    hand = good_hand(rgb, one.part, others, AROUND_CROP * config.pack.resolution)
+    hand = fit_good_hand(rgb, one.part, others, AROUND_CROP * config.pack.resolution)
     if hand is None:
         return None
-    pair = malformed(rng, hand, str(rng.choice(showing(hand))))
+    pair = make_malformed(rng, hand, str(rng.choice(list_kinds(hand))))
     if pair is not None and rng.random() < config.data.repainted:
-        return replace(pair, clean=repainted(rng, hand))
+        return replace(pair, clean=repaint(rng, hand))
     return pair
 
 

@@ -10,14 +10,13 @@ import pytest
 from realishuman.detect.base import Part
 from realishuman.imaging.boxes import around
 from realishuman.mesh.hand_template import BEND, hand_template
+from realishuman.synthetic.good_hand import LARGEST, fit_good_hand
 from realishuman.synthetic.photograph import (
     KINDS,
     KINDS_OF_A_FIST,
-    LARGEST,
-    good_hand,
-    malformed,
-    repainted,
-    showing,
+    list_kinds,
+    make_malformed,
+    repaint,
 )
 from realishuman.synthetic.sample import sample
 
@@ -37,14 +36,14 @@ def part(photograph):
 
 @pytest.fixture(scope="module")
 def hand(photograph, part):
-    found = good_hand(photograph.clean, part, [])
+    found = fit_good_hand(photograph.clean, part, [])
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_defect_changes_the_hand_and_nothing_far_from_it(hand, kind):
-    pairs = [malformed(np.random.default_rng(seed), hand, kind) for seed in range(3)]
+    pairs = [make_malformed(np.random.default_rng(seed), hand, kind) for seed in range(3)]
     pair = next(one for one in pairs if one is not None)
 
     assert pair.kind == kind
@@ -60,13 +59,15 @@ def test_every_defect_changes_the_hand_and_nothing_far_from_it(hand, kind):
 
 
 def test_a_pair_is_always_the_same(hand):
-    first, second = (malformed(np.random.default_rng(1), hand, "bent finger") for _ in range(2))
+    first, second = (
+        make_malformed(np.random.default_rng(1), hand, "bent finger") for _ in range(2)
+    )
 
     assert np.array_equal(first.malformed, second.malformed)
 
 
 def test_an_extra_finger_is_painted_in_the_colour_of_the_hand(hand):
-    pair = malformed(np.random.default_rng(0), hand, "extra finger")
+    pair = make_malformed(np.random.default_rng(0), hand, "extra finger")
 
     grown = pair.changed & ~hand.mask
     skin = np.median(hand.picture[hand.mask], axis=0)
@@ -80,9 +81,9 @@ def test_a_hand_beside_another_or_of_a_low_score_or_off_its_mesh_is_not_used(pho
     aside = replace(part, keypoints=part.keypoints + np.float32([60, 0, 0]))
     off = np.roll(photograph.clean, 90, axis=1)
 
-    assert good_hand(photograph.clean, part, [aside]) is None
-    assert good_hand(photograph.clean, replace(part, score=0.5), []) is None
-    assert good_hand(off, part, []) is None
+    assert fit_good_hand(photograph.clean, part, [aside]) is None
+    assert fit_good_hand(photograph.clean, replace(part, score=0.5), []) is None
+    assert fit_good_hand(off, part, []) is None
 
 
 def test_a_large_photograph_is_cut_and_made_smaller(photograph, part):
@@ -90,7 +91,7 @@ def test_a_large_photograph_is_cut_and_made_smaller(photograph, part):
     keypoints = part.keypoints * np.float32(4)
     again = replace(part, keypoints=keypoints, box=around(keypoints))
 
-    hand = good_hand(large, again, [])
+    hand = fit_good_hand(large, again, [])
 
     assert max(hand.picture.shape[:2]) <= LARGEST
     joints = hand.mesh.joints[:, :2]
@@ -101,18 +102,18 @@ def test_a_large_photograph_is_cut_and_made_smaller(photograph, part):
 def test_a_hand_of_another_size_of_picture_need_not_be_square(photograph, part):
     top = int(part.keypoints[:, 1].min()) - 4
 
-    hand = good_hand(
+    hand = fit_good_hand(
         np.ascontiguousarray(photograph.clean[max(top, 0) :]),
         replace(part, keypoints=part.keypoints - np.float32([0, max(top, 0), 0])),
         [],
     )
 
     assert hand is not None
-    assert malformed(np.random.default_rng(2), hand, "melted") is not None
+    assert make_malformed(np.random.default_rng(2), hand, "melted") is not None
 
 
 def test_a_repainted_hand_stays_the_hand(hand):
-    picture = repainted(np.random.default_rng(0), hand)
+    picture = repaint(np.random.default_rng(0), hand)
 
     off = np.abs(picture.astype(int) - hand.picture)[hand.mask].mean()
     assert 0 < off < 12
@@ -123,5 +124,5 @@ def test_a_fist_shows_no_wrong_bones(hand):
     angles[1:, 1:, BEND] = hand_template().limits.high[1:, 1:, BEND]
 
     fist = replace(hand, pose=replace(hand.pose, angles=angles))
-    assert showing(hand) == KINDS
-    assert showing(fist) == KINDS_OF_A_FIST
+    assert list_kinds(hand) == KINDS
+    assert list_kinds(fist) == KINDS_OF_A_FIST
