@@ -17,7 +17,7 @@ from realishuman.advice import command
 from realishuman.detect.base import Part, Picture
 from realishuman.errors import ModelError
 from realishuman.mesh.base import Mesh
-from realishuman.mesh.hand_corrector import PHOTOGRAPHED, WRONG, HandCorrector
+from realishuman.mesh.hand_corrector import PHOTOGRAPHED, TURNS, WRONG, HandCorrector
 from realishuman.mesh.hand_fit import Trust, fit
 from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, HandTemplate, hand_template
@@ -164,4 +164,4 @@ def corrected_hand() -> EmbeddedHand:
 
 def corrected_photographed_hand() -> EmbeddedHand:
     """Return the regressor of photographed hands that may be malformed."""
-    return EmbeddedHand(HandCorrector(PHOTOGRAPHED, WRONG))
+    return EmbeddedHand(HandCorrector(PHOTOGRAPHED, WRONG, TURNS))

@@ -35,7 +35,10 @@ INPUTS: Mapping[str, tuple[int | None, ...]] = {
 }
 CORRECTOR = Network(INPUTS, {"joints": (None, JOINTS, 3), "wrong": (None, FINGERS)})
 WRONG = 0.5  # for PHOTOGRAPHED: from this probability on a finger is moved; measured
-AT_ONCE = 16  # hands per run of the network
+# Radians by which PHOTOGRAPHED sees a hand turned. The mean of several answers is better than one:
+# on photographs set aside, malformed hands are told from good ones with an AUC of 0.92, not 0.90.
+TURNS = (0.0, -0.28, 0.28)
+AT_ONCE = 16  # views per run of the network
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +53,10 @@ class View:
     region: Region
     left: bool
     size: int = SIDE
+
+    def turned(self, angle: float) -> View:
+        """The same square, turned by an angle in radians."""
+        return replace(self, region=replace(self.region, angle=self.region.angle + angle))
 
     def crop(self, picture: Picture) -> Picture:
         """(size, size, 3) uint8; what lies outside the picture repeats its edge."""
@@ -117,11 +124,18 @@ class HandCorrector:
     """Corrects the landmarks of hands.
 
     wrong   probability from which on a finger is moved; None moves all of them.
+    turns   radians: the answer is the mean over views of the hand turned by these.
     Raises  ModelError if the file is missing, damaged or another network.
     """
 
-    def __init__(self, path: Path = RENDERED, wrong: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path = RENDERED,
+        wrong: float | None = None,
+        turns: Sequence[float] = (0.0,),
+    ) -> None:
         self._wrong = wrong
+        self._turns = turns
         self._session: OnnxSession = open_session(path, CORRECTOR, provider="cpu")
 
     def release(self) -> None:
@@ -137,20 +151,23 @@ class HandCorrector:
         parts    hands with finite landmarks that are not all one point.
         units    pixels per metre of each.
         """
-        views = [view(p.keypoints, p.side == "left", MARGIN, SIDE) for p in parts]
-        found = [
-            given(one.inside(deep(part, unit)))
-            for one, part, unit in zip(views, parts, units, strict=True)
-        ]
-        crops = [shown(one.crop(picture)) for one in views]
         if not parts:
             return []
+        views = [
+            view(part.keypoints, part.side == "left", MARGIN, SIDE).turned(angle)
+            for part in parts
+            for angle in self._turns
+        ]
+        seen = [deep(*each) for each in zip(parts, units, strict=True) for _ in self._turns]
+        found = [given(one.inside(points)) for one, points in zip(views, seen, strict=True)]
+        crops = [shown(one.crop(picture)) for one in views]
         answer = self._session.run_all(AT_ONCE, crop=np.stack(crops), found=np.stack(found))
+        joints = np.stack([v.outside(j) for v, j in zip(views, answer["joints"], strict=True)])
+        shape = len(parts), len(self._turns)
+        points = joints.reshape(*shape, JOINTS, 3).mean(axis=1)
+        wrong = answer["wrong"].reshape(*shape, FINGERS).mean(axis=1)
         return [
-            self._corrected(part, one.outside(joints), unit, wrong)
-            for part, one, unit, joints, wrong in zip(
-                parts, views, units, answer["joints"], answer["wrong"], strict=True
-            )
+            self._corrected(*each) for each in zip(parts, points, units, wrong, strict=True)
         ]
 
     def _corrected(

@@ -143,6 +143,29 @@ def test_what_is_drawn_at_a_place_shows_in_the_crop_where_inside_says(
         np.testing.assert_allclose(shown, expected, atol=0.15)
 
 
+def test_several_views_answer_with_their_mean_in_the_picture(tmp_path):
+    """Views turned both ways, each moved by a tenth of the crop along both of its own axes."""
+    part, angles = hand(5), (0.0, 0.6, -0.6)
+    path = network(tmp_path / "echo.onnx", move=0.1)
+    one = HandCorrector(path).correct(PICTURE, [part], [unit(part)])[0].part.keypoints
+    mean = HandCorrector(path, turns=angles).correct(PICTURE, [part], [unit(part)])[0].part
+    move = 0.1 * seen(part).region.side * np.array([1.0, 1.0])
+    moves = [seen(part).turned(angle).region.turn(move) for angle in angles]
+
+    np.testing.assert_allclose((one - part.keypoints)[:, :2], np.tile(moves[0], (21, 1)), atol=1e-3)
+    expected = np.tile(np.mean(moves, axis=0), (21, 1))
+    np.testing.assert_allclose((mean.keypoints - part.keypoints)[:, :2], expected, atol=1e-3)
+
+
+def test_views_of_several_hands_are_kept_apart(tmp_path):
+    path, parts = network(tmp_path / "echo.onnx"), [hand(5), hand(6, "left"), hand(7)]
+    done = HandCorrector(path, WRONG, (0.0, 0.3)).correct(PICTURE, parts, list(map(unit, parts)))
+
+    for part, corrected in zip(parts, done, strict=True):
+        moved = corrected.part.keypoints
+        np.testing.assert_allclose(moved[:, :2], part.keypoints[:, :2], atol=1e-3)
+
+
 def test_a_left_hand_looks_like_its_mirror_image_which_is_a_right_one():
     left = hand(3, "left", (100.0, 80.0))
     keypoints = left.keypoints * np.array([-1, 1, 1]) + np.array([PICTURE.shape[1], 0, 0])
