@@ -166,9 +166,7 @@ class HandCorrector:
         shape = len(parts), len(self._turns)
         points = joints.reshape(*shape, JOINTS, 3).mean(axis=1)
         wrong = answer["wrong"].reshape(*shape, FINGERS).mean(axis=1)
-        return [
-            self._corrected(*each) for each in zip(parts, points, units, wrong, strict=True)
-        ]
+        return [self._corrected(*each) for each in zip(parts, points, units, wrong, strict=True)]
 
     def _corrected(
         self, part: Part, points: Floats, unit: float, wrong: NDArray[np.float32]

@@ -17,7 +17,7 @@ from realishuman.imaging.boxes import around
 from realishuman.mesh.base import Mesh
 from realishuman.mesh.embedded_hand import MIRROR, metric
 from realishuman.mesh.hand_fit import Trust, fit
-from realishuman.mesh.hand_joints import HandPose
+from realishuman.mesh.hand_joints import HandPose, landmarks, move
 from realishuman.mesh.hand_template import Floats, hand_template
 from realishuman.paint.fields import grow
 from realishuman.paint.hand_mask import segment
@@ -71,6 +71,13 @@ class GoodHand:
         """The surfaces of an anatomy that stands as this hand stands, in pixels of `picture`."""
         made = bodies(hand_template(), anatomy, self.pose.rotation, _build_body(), None)
         return [replace(one, vertices=self._place(one.vertices)) for one in made]
+
+    def move_joints(self, angles: Floats) -> Floats:
+        """(21, 3) how far the landmarks move, in pixels, with the joints at these angles."""
+        template = hand_template()
+        bent = replace(self.pose, angles=angles)
+        after, before = (landmarks(one, move(template, one)) for one in (bent, self.pose))
+        return np.asarray((after - before) * self.flip * self.unit, np.float64)
 
     def _place(self, vertices: Floats) -> Floats:
         wrist, size = self.pose.wrist, np.exp(self.pose.size)

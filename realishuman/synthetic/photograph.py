@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.mesh.base import Mesh
-from realishuman.mesh.hand_template import ASIDE, BEND, hand_template
+from realishuman.mesh.hand_template import ASIDE, BEND, Floats, hand_template
 from realishuman.paint.fields import grow
 from realishuman.paint.scene import FINGERS, PALM, finger_of_vertices
 from realishuman.paint.transplant import EVERY_FINGER, transplant
@@ -37,6 +37,8 @@ KINDS_OF_A_FIST = ("rippled", "melted")
 SEEN_MOVE = 0.012  # of L: a finger that moved less is not repainted
 REPAINTED = 0.6  # chance of each finger
 LEAST_CHANGED = 0.04  # of the hand's pixels
+# Of a finger that is moved as fingers move, degrees: how far it bends, and aside.
+BENT, ASIDE_BY = (8, 32), 8
 
 
 def list_kinds(hand: GoodHand) -> tuple[str, ...]:
@@ -76,6 +78,28 @@ def repaint(rng: np.random.Generator, hand: GoodHand) -> Pixels:
     """
     fingers = (rng.random(FINGERS) < REPAINTED) & EVERY_FINGER
     return _transplant(hand, hand.mesh, fingers) if fingers.any() else hand.picture
+
+
+def repose(rng: np.random.Generator, hand: GoodHand) -> tuple[Pixels, Floats] | None:
+    """The good hand with one to three fingers moved as fingers move; None if it does not show.
+
+    Like `repaint`, for those that learn where fingers belong.
+
+    Returns  the picture, and (21, 3) how far each landmark moved, in pixels.
+    """
+    limits, now = hand_template().limits, hand.pose.angles
+    angles = now.copy()
+    for finger in rng.permutation(5)[: rng.integers(1, 4)]:
+        bend = np.radians(rng.choice([-1, 1]) * rng.uniform(*BENT))
+        shares = rng.uniform(0.3, 1.2), rng.uniform(0.5, 1.2), 0.6
+        angles[finger, 1:, BEND] += bend * np.array(shares)
+        angles[finger, 1, ASIDE] += np.radians(rng.uniform(-ASIDE_BY, ASIDE_BY))
+    angles = np.clip(angles, np.minimum(limits.low, now), np.maximum(limits.high, now))
+    painted = _paint(hand, hand.build_surfaces(replace(hand.anatomy, angles=angles)))
+    picture, changed = difference(hand.picture, painted)
+    if changed.sum() < LEAST_CHANGED / 2 * hand.mask.sum():
+        return None
+    return picture, hand.move_joints(angles)
 
 
 Made = tuple[Pixels, int]  # the picture, and how many fingers it shows

@@ -38,7 +38,7 @@ from realishuman.mesh.hand_corrector import (
 )
 from realishuman.synthetic.good_hand import SURE, fit_good_hand
 from realishuman.synthetic.pair import SyntheticSample
-from realishuman.synthetic.photograph import list_kinds, make_malformed
+from realishuman.synthetic.photograph import list_kinds, make_malformed, repose
 from realishuman.synthetic.sample import sample
 from realishuman.synthetic.wrong import wrong_fingers
 from realishuman.train.config import Corrector
@@ -53,6 +53,9 @@ STORED, STORED_MARGIN = 176, 2.2  # as the network sees a hand, with room to tur
 SIDES = (144, 208)  # of the rendered pictures, pixels
 SAME_PLACE = 0.1  # IoU with the true hand from which on a detected hand is that hand
 TURN, SCALE, SHIFT = 15.0, 0.12, 0.05  # degrees, factor, sides: at most
+REPOSED = (
+    0.4  # of photographed hands: also well-formed in another pose, painted like a malformed one
+)
 BLURRED, GRAINY = 0.3, 0.3  # shares of the samples
 UNSURE = 0.004  # of the landmarks that are shown, standard deviation in sides of the crop
 
@@ -177,25 +180,42 @@ def _photographed(number: int, photograph: Path, detector: EmbeddedDetector) -> 
         hand = fit_good_hand(picture, part, [other for other in parts if other is not part])
         rng = np.random.default_rng((number, place, 11))
         pair = hand and make_malformed(rng, hand, str(rng.choice(list_kinds(hand))))
-        if hand and pair:
-            yield from _rows(pair, deep(hand.part, metric(0, hand.part)[1]), detector)
+        if not hand or not pair:
+            continue
+        truth = deep(hand.part, metric(0, hand.part)[1])
+        yield from _rows(pair, truth, detector)
+        reposed = repose(rng, hand) if rng.random() < REPOSED else None
+        if reposed:
+            painted, moves = reposed
+            yield from _row(painted, truth + moves, np.zeros(painted.shape[:2], bool), detector)
 
 
 def _rows(
     pair: SyntheticSample, truth: NDArray[np.floating], detector: EmbeddedDetector
 ) -> Iterator[_Row]:
     """Of the clean and the malformed picture, where the hand is found; truth (21, 3)."""
-    for spoilt, picture in ((False, pair.clean), (True, pair.malformed)):
-        parts = detector.detect(np.ascontiguousarray(picture), ["hand"], confidence=CONFIDENCE)
-        near = [part for part in parts if iou(part.box, around(truth)) >= SAME_PLACE]
-        if not near:
-            continue
-        part = near[0]
-        seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
-        found = seen.inside(deep(part, metric(0, part)[1])) * STORED
-        good = seen.inside(truth) * STORED
-        wrong = wrong_fingers(pair.changed & spoilt, pair.joints, part.keypoints)
-        yield seen.crop(picture), found.astype(np.float32), good.astype(np.float32), spoilt, wrong
+    yield from _row(pair.clean, truth, np.zeros_like(pair.changed), detector)
+    yield from _row(pair.malformed, truth, pair.changed, detector)
+
+
+def _row(
+    picture: Pixels,
+    truth: NDArray[np.floating],
+    changed: NDArray[np.bool_],
+    detector: EmbeddedDetector,
+) -> Iterator[_Row]:
+    """Of one picture, if the hand is found in it; changed (H, W), what is malformed."""
+    parts = detector.detect(np.ascontiguousarray(picture), ["hand"], confidence=CONFIDENCE)
+    near = [part for part in parts if iou(part.box, around(truth)) >= SAME_PLACE]
+    if not near:
+        return
+    part = near[0]
+    seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
+    found = seen.inside(deep(part, metric(0, part)[1])) * STORED
+    good = seen.inside(truth) * STORED
+    crop, spoilt = seen.crop(picture), bool(changed.any())
+    wrong = wrong_fingers(changed, truth, part.keypoints)
+    yield crop, found.astype(np.float32), good.astype(np.float32), spoilt, wrong
 
 
 def load_hands(paths: Sequence[Path]) -> Hands:

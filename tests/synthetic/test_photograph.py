@@ -17,6 +17,7 @@ from realishuman.synthetic.photograph import (
     list_kinds,
     make_malformed,
     repaint,
+    repose,
 )
 from realishuman.synthetic.sample import sample
 
@@ -117,6 +118,19 @@ def test_a_repainted_hand_stays_the_hand(hand):
 
     off = np.abs(picture.astype(int) - hand.picture)[hand.mask].mean()
     assert 0 < off < 12
+
+
+def test_a_finger_moved_as_fingers_move_lies_where_its_joints_are_said_to_be(hand):
+    picture, moves = next(filter(None, (repose(np.random.default_rng(n), hand) for n in range(5))))
+
+    changed = np.abs(picture.astype(int) - hand.picture).max(2) > 40
+    joints = hand.mesh.joints + moves
+    moved = np.linalg.norm(moves[:, :2], axis=1) > 0.05 * hand.length
+    assert moved.any()
+    assert not moved[[0, 1, 5, 9, 13, 17]].any()  # wrist and knuckles stay
+    rows, columns = np.nonzero(changed)
+    for joint in joints[moved, :2]:
+        assert np.hypot(columns - joint[0], rows - joint[1]).min() < 0.12 * hand.length
 
 
 def test_a_fist_shows_no_wrong_bones(hand):
