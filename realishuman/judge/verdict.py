@@ -21,7 +21,7 @@ from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.crop import extract
 from realishuman.judge.network import JudgeNetwork
 from realishuman.judge.opinion import Opinion, mix_opinions
-from realishuman.mesh.base import MeshRegressor
+from realishuman.mesh.base import Mesh, MeshRegressor
 from realishuman.parts.prepare import PreparedPart
 
 COLOUR_LIMIT = 25.0  # Delta E between mean colours; another skin tone at least, or none
@@ -74,12 +74,7 @@ def compare(
         reason, drift = _fit(again, one)
     if reason or network is None:
         return Verdict(reason, drift=drift, colour=colour)
-    fingers = _wrong_fingers(after, again, one, regressor)
-    asked = None if fingers is None else one.mesh.wrong
-    first, second = (
-        mix_opinions(network.malformed(picture, one.part, one.mesh), wrong)
-        for picture, wrong in ((before, asked), (after, fingers))
-    )
+    first, second = _ask(before, after, one, network, _look_again(after, again, one, regressor))
     reason = _refuse(first, second)
     return Verdict(reason, (first.malformed, second.malformed), drift, colour)
 
@@ -107,14 +102,37 @@ def _refuse(before: Opinion, after: Opinion) -> str:
     return ""
 
 
-def _wrong_fingers(
+def _look_again(
     after: Picture, again: Part | None, one: PreparedPart, regressor: MeshRegressor | None
-) -> NDArray[np.float32] | None:
-    """(5,) how likely each finger of the repair is malformed; None where that cannot be asked."""
+) -> tuple[Part, Mesh] | None:
+    """The repair as it is found, with its own mesh and what the corrector says of its fingers.
+
+    None where the corrector was not asked before the repair, or cannot be asked again.
+    """
     if again is None or regressor is None or one.mesh.wrong is None:
         return None
-    (mesh,) = regressor.regress(after, [replace(again, side=one.part.side)])
-    return mesh.wrong
+    part = replace(again, side=one.part.side)
+    (mesh,) = regressor.regress(after, [part])
+    return part, mesh
+
+
+def _ask(
+    before: Picture,
+    after: Picture,
+    one: PreparedPart,
+    network: JudgeNetwork,
+    seen: tuple[Part, Mesh] | None,
+) -> tuple[Opinion, Opinion]:
+    """Opinions before and after.
+
+    The repair is shown with the mesh that it has, not with the one it was asked to follow: that
+    tells better whether it is nearer to the truth.
+    """
+    wrong = None if seen is None else one.mesh.wrong
+    first = mix_opinions(network.malformed(before, one.part, one.mesh), wrong)
+    part, mesh = seen or (one.part, one.mesh)
+    wrong = None if seen is None else mesh.wrong
+    return first, mix_opinions(network.malformed(after, part, mesh), wrong)
 
 
 def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, float]:

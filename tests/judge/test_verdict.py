@@ -197,6 +197,21 @@ def test_the_likeliest_finger_of_the_repair_counts_half(
     assert [part.side for part in regressor.asked] == [prepared.part.side]
 
 
+def test_the_repair_is_judged_by_the_mesh_that_is_found_in_it(picture, prepared, detector):
+    asked = []
+    network = SimpleNamespace(malformed=lambda *each: asked.append(each) or 0.7 / len(asked))
+    one = with_fingers(prepared, [0, 0, 0, 0, 0.9])
+    regressor = Again(replace(prepared.mesh, joints=prepared.mesh.joints + 1), np.zeros(5))
+
+    compare(picture, picture + 1, one, detector, network, regressor)
+
+    (before, part, mesh), (after, part_again, mesh_again) = asked
+    assert (before is picture, (after == picture + 1).all()) == (True, True)
+    assert (part is one.part, mesh is one.mesh) == (True, True)
+    assert part_again is regressor.asked[0]
+    assert np.array_equal(mesh_again.joints, mesh.joints + 1)
+
+
 def test_fingers_count_only_where_they_can_be_asked_before_and_after(
     picture, prepared, detector, says
 ):
