@@ -19,7 +19,7 @@ from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.detect.feet import summary
 from realishuman.detect.regions import cut
 from realishuman.detect.search import Search
-from realishuman.detect.suppress import distinct
+from realishuman.detect.suppress import drop_covered
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.synthetic.sample import sample
 
@@ -58,8 +58,8 @@ def main() -> None:
 
 def crops(search: Search, picture: Pixels, without: list[NDArray[np.float64]]) -> Iterator[Pixels]:
     """What the landmark network is shown of all that is taken for a hand, outside some boxes."""
-    found = search.scanned(picture, LOWEST).settled(LOWEST)
-    for part in distinct(search.confirmed(picture, found, LOWEST)):
+    found = search.scan(picture, LOWEST).keep_best(LOWEST)
+    for part in drop_covered(search.confirm(picture, found, LOWEST)):
         held = (intersection(part.box, Box(*box.tolist())) for box in without)
         if all(shared <= 0.1 * part.box.area for shared in held):
             region = search.family.from_landmarks(part.keypoints)

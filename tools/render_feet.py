@@ -23,7 +23,7 @@ from realishuman.synthetic.noise import octaves, solid
 from realishuman.synthetic.paint import paint
 from realishuman.synthetic.posed import Surface
 from realishuman.synthetic.scene import Scene, draw_camera, draw_scene
-from realishuman.synthetic.skin import Look, reddened
+from realishuman.synthetic.skin import Look, redden
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -131,7 +131,7 @@ def bare_skin(scene: Scene, points: Tensor, normals: Tensor) -> Look:
     sole = torch.sigmoid((normals[:, 1] - 0.6) * 8)[:, None]
     back, palm = (torch.tensor(c, dtype=torch.float32) for c in (tone.back, tone.palm))
     albedo = torch.lerp(back, palm, sole) * torch.exp(0.10 * slow + 0.055 * fine)[:, None]
-    albedo = reddened(albedo, tone.redness * 0.3 * solid(lattice, points, 0.022, 11.0))
+    albedo = redden(albedo, tone.redness * 0.3 * solid(lattice, points, 0.022, 11.0))
     gloss = (tone.gloss * (1 + 0.25 * slow)).clamp(0.05, 1)
     return Look(albedo.clamp(0.01, 1), 0.00019 * fine, gloss)
 

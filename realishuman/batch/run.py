@@ -24,7 +24,7 @@ from realishuman.errors import (
 )
 from realishuman.files.whole import whole_file
 from realishuman.imaging.boxes import Box
-from realishuman.imaging.drawn import drawn_png
+from realishuman.imaging.drawn import make_drawn_png
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
 from realishuman.kinds import plural
@@ -263,7 +263,7 @@ def _count(found: Found, models: Models, settings: Settings) -> str:
 
 
 def _save_png(path: Path, pixels: Pixels) -> None:
-    _write(path, drawn_png(pixels))
+    _write(path, make_drawn_png(pixels))
 
 
 def _write(path: Path, content: bytes | Path) -> None:

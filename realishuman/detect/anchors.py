@@ -32,7 +32,7 @@ class Candidates:
         return Candidates(self.boxes[which], self.points[which], self.scores[which])
 
 
-def joined(groups: Sequence[Candidates]) -> Candidates:
+def join(groups: Sequence[Candidates]) -> Candidates:
     """Return all candidates of at least one group as one."""
     return Candidates(
         np.concatenate([group.boxes for group in groups]),

@@ -19,7 +19,7 @@ from realishuman.detect.completed import complete
 from realishuman.detect.embedded import EmbeddedDetector, check_picture
 from realishuman.detect.named import FITTING
 from realishuman.detect.people import places_of, released_sightings, sightings
-from realishuman.detect.suppress import distinct
+from realishuman.detect.suppress import drop_covered
 from realishuman.detect.wholebody import People
 from realishuman.errors import ModelError
 from realishuman.imaging.boxes import Box, intersection, iou
@@ -117,7 +117,7 @@ class DWPoseDetector:
             if boxes:
                 named = [self._in_box(picture, kind, box, found, confidence) for box in boxes]
                 found = [part for part in named if part is not None]
-            parts += distinct(found)
+            parts += drop_covered(found)
         return parts
 
     def people(self, picture: Picture) -> People:
@@ -129,7 +129,7 @@ class DWPoseDetector:
         if self._last is None or self._last[0] != key:
             boxes = yolox.find_people(self._session("people"), picture)
             if self._released:
-                boxes = yolox.largest(boxes)
+                boxes = yolox.pick_largest(boxes)
             if not len(boxes):
                 boxes = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float32)
             pose = self._session("pose")
@@ -151,10 +151,10 @@ class DWPoseDetector:
 
     def _session(self, name: str) -> OnnxSession:
         if name not in self._open:
-            self._open[name] = self._opened(FILES[name], NETWORKS[name])
+            self._open[name] = self._open_session(FILES[name], NETWORKS[name])
         return self._open[name]
 
-    def _opened(self, file: str, network: Network) -> OnnxSession:
+    def _open_session(self, file: str, network: Network) -> OnnxSession:
         return open_session(
             self._folder / file, network, provider=self._wanted, threads=self._threads
         )

@@ -17,7 +17,7 @@ from realishuman.detect.base import Detector, GivenBox, Part, Picture
 from realishuman.detect.families import Family
 from realishuman.detect.named import search_box
 from realishuman.detect.search import Search
-from realishuman.detect.suppress import distinct
+from realishuman.detect.suppress import drop_covered
 from realishuman.detect.tiles import whole
 from realishuman.errors import ModelError, PictureError
 from realishuman.imaging.boxes import Box
@@ -95,9 +95,9 @@ class EmbeddedDetector:
             if boxes:
                 found = [search_box(search, picture, box) for box in boxes]
                 named = [replace(part, doubt="") for part in found if part is not None]
-                parts += distinct(named)
+                parts += drop_covered(named)
             else:
-                parts += search.everywhere(picture, confidence)
+                parts += search.find_everywhere(picture, confidence)
         return parts
 
     def suspects(self, picture: Picture, kind: str) -> list[tuple[Box, float]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from realishuman.detect.base import Detector, GivenBox, Part, Picture
-from realishuman.detect.sides import on_side
+from realishuman.detect.sides import put_on_side
 from realishuman.imaging.boxes import Box, around, intersection
 
 INSIDE = 0.6  # share of what was recognised that lies in the box, or it is something else
@@ -30,13 +30,13 @@ def recognise(
     for view, x, y in ((picture, 0, 0), _cut_out(picture, given.box)):
         if not view.size:
             continue
-        shifted = replace(given, box=_moved(given.box, -x, -y))
+        shifted = replace(given, box=_shift(given.box, -x, -y))
         found = detector.detect(view, [given.kind], confidence=confidence, given=[shifted])
         if found and _fills(found[0], shifted.box):
             part = found[0]
             keypoints = (part.keypoints + np.array([x, y, 0])).astype(np.float32)
             placed = replace(part, box=given.box, keypoints=keypoints)
-            return on_side(placed, given.side)
+            return put_on_side(placed, given.side)
     return None
 
 
@@ -50,7 +50,7 @@ def _cut_out(picture: Picture, box: Box) -> tuple[Picture, int, int]:
     return picture[top : math.ceil(y1), left : math.ceil(x1)], left, top
 
 
-def _moved(box: Box, x: float, y: float) -> Box:
+def _shift(box: Box, x: float, y: float) -> Box:
     return Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
 
 

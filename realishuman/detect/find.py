@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realishuman.detect.anchors import Candidates, decode, joined
+from realishuman.detect.anchors import Candidates, decode, join
 from realishuman.detect.base import Picture
 from realishuman.detect.families import Finder
 from realishuman.detect.regions import cut
-from realishuman.detect.suppress import best_of, blended, uncut
+from realishuman.detect.suppress import blend, drop_cut, keep_best_of
 from realishuman.detect.tiles import Window
 from realishuman.onnx_files.session import OnnxSession
 
@@ -39,12 +39,14 @@ def scan(
     return found
 
 
-def settle(found: Sequence[Candidates], windows: Sequence[Window], threshold: float) -> Candidates:
+def keep_best(
+    found: Sequence[Candidates], windows: Sequence[Window], threshold: float
+) -> Candidates:
     """Return what scores at least `threshold` over all windows, once each, in picture pixels."""
     groups = []
     for raw, window in zip(found, windows, strict=True):
-        kept = uncut(blended(raw[raw.scores >= threshold]), window.inner, EDGE)
+        kept = drop_cut(blend(raw[raw.scores >= threshold]), window.inner, EDGE)
         corners = window.region.to_picture(kept.boxes[:, CORNERS])
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         groups.append(Candidates(boxes, window.region.to_picture(kept.points), kept.scores))
-    return best_of(joined(groups))
+    return keep_best_of(join(groups))

@@ -35,11 +35,11 @@ def search_box(search: Search, picture: Picture, box: Box) -> Part | None:
     x0, x1 = (min(max(x, -width), 2 * width) for x in (box.x0, box.x1))
     y0, y1 = (min(max(y, -height), 2 * height) for y in (box.y0, box.y1))
     box = Box(x0, y0, x1, y1)  # what is farther away than that says nothing and costs memory
-    plain = _detected(search, picture, box)
+    plain = _detect(search, picture, box)
     if plain is not None and iou(plain.box, box) >= FITTING:
         return plain
-    soft_picture = _softened(picture, box)
-    soft = _detected(search, soft_picture, box)
+    soft_picture = _soften(picture, box)
+    soft = _detect(search, soft_picture, box)
     if soft is not None and iou(soft.box, box) >= FITTING:
         return soft
     small = plain or soft
@@ -58,32 +58,32 @@ def _read(search: Search, views: Sequence[Picture], box: Box) -> Part | None:
     ]
     pairs = [pair for view in views for pair in search.readings(view, regions, HOPELESS)]
     parts = [
-        search.part(reading, reading.presence)
+        search.make_part(reading, reading.presence)
         for pair in pairs
         if pair is not None
         for reading in pair
         if reading.presence >= HOPELESS
     ]
-    return _fittest(parts, box)
+    return _pick_fittest(parts, box)
 
 
-def _detected(search: Search, picture: Picture, box: Box) -> Part | None:
+def _detect(search: Search, picture: Picture, box: Box) -> Part | None:
     windows = [
         Window(replace(upright(box, scale), angle=turn), (False,) * 4)
         for turn in (0.0, *search.family.rolls)
         for scale in WINDOWS
     ]
-    found = search.confirmed(picture, search.candidates(picture, windows), GATE)
+    found = search.confirm(picture, search.candidates(picture, windows), GATE)
     inside = [part for part in found if intersection(part.box, box) > part.box.area / 2]
-    return _fittest(inside, box)
+    return _pick_fittest(inside, box)
 
 
-def _fittest(parts: Sequence[Part], box: Box) -> Part | None:
+def _pick_fittest(parts: Sequence[Part], box: Box) -> Part | None:
     """Return the part that is sure and fits the box; a sure one may belong to something else."""
     return max(parts, key=lambda part: part.score * iou(part.box, box), default=None)
 
 
-def _softened(picture: Picture, box: Box) -> Picture:
+def _soften(picture: Picture, box: Box) -> Picture:
     """Return a copy that is blurred around the box."""
     height, width = picture.shape[:2]
     (x, y), half = box.centre, box.longer_side * REACH / 2

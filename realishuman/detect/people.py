@@ -52,7 +52,7 @@ def released_sightings(people: People, kind: str, width: int, height: int) -> li
     people         of one person.
     width, height  of the picture.
     """
-    stored = people.stored(width, height)
+    stored = people.to_released(width, height)
     squares = released_boxes(stored.hands, stored.hands_score, stored.faces, width, height)
     found = []
     for side, place in places_of(kind):

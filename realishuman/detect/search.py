@@ -10,11 +10,11 @@ from realishuman.detect.anchors import Candidates
 from realishuman.detect.base import Part, Picture
 from realishuman.detect.families import Family
 from realishuman.detect.feet import doubt
-from realishuman.detect.find import LOWEST_SCORE, scan, settle
+from realishuman.detect.find import LOWEST_SCORE, keep_best, scan
 from realishuman.detect.landmarks import Reading, read_twice
 from realishuman.detect.recolour import as_skin
 from realishuman.detect.regions import Region, upright
-from realishuman.detect.suppress import distinct, overlaps
+from realishuman.detect.suppress import drop_covered, overlaps
 from realishuman.detect.tiles import Window, plan, whole
 from realishuman.imaging.boxes import Box, around
 from realishuman.onnx_files.session import OnnxSession
@@ -36,9 +36,9 @@ class Scans(NamedTuple):
     found: list[Candidates]
     windows: list[Window]
 
-    def settled(self, threshold: float) -> Candidates:
+    def keep_best(self, threshold: float) -> Candidates:
         """Return what scores at least `threshold`, once each, in picture pixels."""
-        return settle(self.found, self.windows, threshold)
+        return keep_best(self.found, self.windows, threshold)
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,22 @@ class Search:
     finder: OnnxSession
     reader: OnnxSession
 
-    def everywhere(self, picture: Picture, confidence: float) -> list[Part]:
+    def find_everywhere(self, picture: Picture, confidence: float) -> list[Part]:
         """Return all parts in the picture, best first; one that is doubted is no find alone."""
-        scans = self.scanned(picture, confidence)
+        scans = self.scan(picture, confidence)
         tries = [(max(confidence, LOWEST_SCORE), GATE)]
         if SECOND_TRY < confidence <= LOOSEST:
             tries.append((SECOND_TRY, SECOND_GATE))
         doubted: list[Part] = []
         for threshold, gate in tries:
-            parts = distinct(self.confirmed(picture, scans.settled(threshold), gate))
+            parts = drop_covered(self.confirm(picture, scans.keep_best(threshold), gate))
             if not all(part.doubt for part in parts):
                 return parts
             doubted = doubted or parts
-        more = self.recoloured(picture, confidence) if self.family.skin else []
-        return distinct([*doubted, *more])
+        more = self.find_recoloured(picture, confidence) if self.family.skin else []
+        return drop_covered([*doubted, *more])
 
-    def recoloured(self, picture: Picture, confidence: float) -> list[Part]:
+    def find_recoloured(self, picture: Picture, confidence: float) -> list[Part]:
         """Return what is surely a part once the picture has the colours of skin, best first.
 
         Half of the windows are looked at, the largest, so that this costs half a search at most.
@@ -74,10 +74,10 @@ class Search:
         windows = windows[: (len(windows) + 1) // 2]
         toned = as_skin(picture)
         scans = Scans(scan(self.finder, self.family.finder, toned, windows), windows)
-        found = scans.settled(max(confidence, LOOSEST))
-        return distinct(self.confirmed(toned, found, SECOND_GATE))
+        found = scans.keep_best(max(confidence, LOOSEST))
+        return drop_covered(self.confirm(toned, found, SECOND_GATE))
 
-    def scanned(self, picture: Picture, confidence: float) -> Scans:
+    def scan(self, picture: Picture, confidence: float) -> Scans:
         """Look at all windows of a picture, and closer where something small is unsure."""
         height, width = picture.shape[:2]
         windows = plan(width, height, self.family.levels)
@@ -90,9 +90,9 @@ class Search:
 
     def candidates(self, picture: Picture, windows: Sequence[Window]) -> Candidates:
         """Return everything the detector takes for a part in these windows, however unsure."""
-        return settle(scan(self.finder, self.family.finder, picture, windows), windows, 0.0)
+        return keep_best(scan(self.finder, self.family.finder, picture, windows), windows, 0.0)
 
-    def confirmed(self, picture: Picture, candidates: Candidates, gate: float) -> list[Part]:
+    def confirm(self, picture: Picture, candidates: Candidates, gate: float) -> list[Part]:
         """Return the candidates in which both landmark passes see a part, duplicates as well."""
         count = min(len(candidates.scores), MOST_CANDIDATES)
         regions = [
@@ -102,7 +102,7 @@ class Search:
         pairs = self.readings(picture, regions, gate)
         scores = candidates.scores[:count].tolist()
         return [
-            self.part(pair[1], score)
+            self.make_part(pair[1], score)
             for score, pair in zip(scores, pairs, strict=True)
             if pair is not None and pair[1].presence >= gate
         ]
@@ -113,7 +113,7 @@ class Search:
         """Return both landmark passes per region, None where the first stays under the gate."""
         return read_twice(self.reader, self.family, picture, regions, gate)
 
-    def part(self, reading: Reading, score: float) -> Part:
+    def make_part(self, reading: Reading, score: float) -> Part:
         """Return a reading as a part."""
         side = None
         if reading.right is not None:
@@ -135,7 +135,7 @@ def _closer(scans: Scans, confidence: float, share: float) -> Iterator[Window]:
     if not share:
         return
     small = share * min(window.region.side for window in scans.windows)
-    found = scans.settled(LOWEST_SCORE)
+    found = scans.keep_best(LOWEST_SCORE)
     sure = found.boxes[found.scores >= confidence]
     chosen: list[Region] = []
     for values, score in zip(found.boxes, found.scores, strict=True):

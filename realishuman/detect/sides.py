@@ -16,7 +16,7 @@ LIKE_SIZE = 0.3, 1.7  # a hand's longer side in those of the face, least and mos
 OTHER = {"left": "right", "right": "left"}
 
 
-def on_side(part: Part, side: str | None) -> Part:
+def put_on_side(part: Part, side: str | None) -> Part:
     """Return the part as surely that of this side; the same part if no side is said.
 
     The palm of one hand has the outline of the back of the other, so a hand that was taken for the
@@ -30,7 +30,7 @@ def on_side(part: Part, side: str | None) -> Part:
     return replace(part, side=side, keypoints=part.keypoints * MIRRORED, world=world, right=None)
 
 
-def sided(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[Part]:
+def assign_sides(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[Part]:
     """Return the parts, those in the user's boxes with the side that the user said.
 
     Each box names at most one part, the one of its kind that fits it best.
@@ -40,11 +40,11 @@ def sided(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[Part]:
         places = [at for at, part in enumerate(result) if part.kind == box.kind]
         best = max(places, key=lambda at: iou(result[at].box, box.box), default=None)
         if best is not None and iou(result[best].box, box.box) > 0:
-            result[best] = on_side(result[best], box.side)
+            result[best] = put_on_side(result[best], box.side)
     return result
 
 
-def one_of_each(parts: Sequence[Part]) -> list[Part]:
+def correct_twins(parts: Sequence[Part]) -> list[Part]:
     """Return the parts; of two hands of one side on one person the less certain changes sides.
 
     That they are one person's is believed where one face and these two hands are all there is, and
@@ -64,7 +64,7 @@ def one_of_each(parts: Sequence[Part]) -> list[Part]:
         f"It looks like a {hand.side} hand, but this person's other hand looks more like one, "
         f"so it is treated as the {side} one. If that is wrong, use --box {hand.side}-hand:..."
     )
-    result[weaker] = replace(on_side(hand, side), note=f"{hand.note} {note}".strip())
+    result[weaker] = replace(put_on_side(hand, side), note=f"{hand.note} {note}".strip())
     return result
 
 

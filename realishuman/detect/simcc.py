@@ -35,7 +35,7 @@ NETWORK = Network(
 
 
 @dataclass(frozen=True)
-class View:
+class PersonView:
     """The upright rectangle of the picture that the network sees: centre and size in pixels."""
 
     x: float
@@ -44,7 +44,7 @@ class View:
     height: float
 
     @classmethod
-    def of(cls, box: NDArray[np.floating]) -> View:
+    def around(cls, box: NDArray[np.floating]) -> PersonView:
         """The view of a person's box x0, y0, x1, y1: a quarter larger, three wide to four high."""
         x0, y0, x1, y1 = box.tolist()
         width, height = (x1 - x0) * PADDING, (y1 - y0) * PADDING
@@ -94,7 +94,7 @@ def read_people(
     swapped  show the network blue, green, red, as the released code does; it was trained on RGB.
     Scores are what the network says, mostly 0 to 1, at times a little more.
     """
-    views = [View.of(box) for box in boxes]
+    views = [PersonView.around(box) for box in boxes]
     pixels = np.stack([view.cut(picture) for view in views])
     if swapped:
         pixels = pixels[..., ::-1]

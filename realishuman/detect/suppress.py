@@ -28,7 +28,7 @@ def overlaps(box: Floats, others: Floats) -> Floats:
     return share
 
 
-def blended(found: Candidates) -> Candidates:
+def blend(found: Candidates) -> Candidates:
     """Merge overlapping answers of one pass: places averaged by score, the best score kept.
 
     Source: MediaPipe, non_max_suppression_calculator.cc, algorithm WEIGHTED.
@@ -49,7 +49,7 @@ def blended(found: Candidates) -> Candidates:
     return Candidates(np.stack(boxes), np.stack(points), np.array(scores))
 
 
-def best_of(found: Candidates) -> Candidates:
+def keep_best_of(found: Candidates) -> Candidates:
     """Keep the best of the candidates that several passes gave for the same place."""
     left = np.argsort(-found.scores, kind="stable")
     kept = []
@@ -61,7 +61,7 @@ def best_of(found: Candidates) -> Candidates:
     return found[np.array(kept, np.intp)]
 
 
-def uncut(found: Candidates, inner: tuple[bool, bool, bool, bool], margin: float) -> Candidates:
+def drop_cut(found: Candidates, inner: tuple[bool, bool, bool, bool], margin: float) -> Candidates:
     """Drop what touches an edge of its window beyond which the picture goes on.
 
     found   in 0..1 of the window.
@@ -74,7 +74,7 @@ def uncut(found: Candidates, inner: tuple[bool, bool, bool, bool], margin: float
     return found[~(near & np.array(inner)).any(axis=1)]
 
 
-def distinct(parts: Sequence[Part]) -> list[Part]:
+def drop_covered(parts: Sequence[Part]) -> list[Part]:
     """Return the parts, best first, without those that a better one already covers."""
     kept: list[Part] = []
     for part in sorted(parts, key=lambda part: -part.score):

@@ -47,7 +47,7 @@ class People:
         points = np.insert(points, NECK, neck, axis=1)[:, order]
         return cls(points, np.insert(scores, NECK, known, axis=1)[:, order])
 
-    def stored(self, width: int, height: int) -> Stored:
+    def to_released(self, width: int, height: int) -> Stored:
         """What the released code would write for a picture of this size."""
         placed = self.points / (width, height)
         bodies = placed[:, BODY].reshape(-1, 2).copy()

@@ -37,7 +37,7 @@ def find_people(session: OnnxSession, picture: Picture) -> Boxes:
     picture  (H, W, 3) uint8 RGB.
     """
     pixels, scale = letterbox(picture)
-    boxes = people(session.run(image=pixels)["cells"][0], scale)
+    boxes = decode_people(session.run(image=pixels)["cells"][0], scale)
     size = np.array(picture.shape[1::-1] * 2, np.float32)
     seen = (boxes[:, :2] < size[:2]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
     return np.clip(boxes[seen], -size, 2 * size)  # what lies farther away says nothing
@@ -57,7 +57,7 @@ def letterbox(picture: Picture) -> tuple[NDArray[np.float32], float]:
     return np.ascontiguousarray(planes, np.float32), scale
 
 
-def people(cells: NDArray[np.float32], scale: float) -> Boxes:
+def decode_people(cells: NDArray[np.float32], scale: float) -> Boxes:
     """Decode the network's output (8400, 85) into boxes (N, 4) of people, best first.
 
     A cell holds centre and size relative to its place and stride, whether it is a thing at all, and
@@ -76,7 +76,7 @@ def people(cells: NDArray[np.float32], scale: float) -> Boxes:
     return boxes[_distinct(boxes, scores)]
 
 
-def largest(boxes: Boxes) -> Boxes:
+def pick_largest(boxes: Boxes) -> Boxes:
     """Return only the box (1, 4) with the largest area; none of none."""
     if not len(boxes):
         return boxes

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
-from realishuman.judge.network import FOLDER, INPUTS, shown
+from realishuman.judge.network import FOLDER, INPUTS, encode_input
 from realishuman.mesh.base import Mesh
 from realishuman.onnx_files.session import Network, open_session
 
@@ -58,6 +58,6 @@ class Scorer:
 
     def __call__(self, picture: NDArray[np.uint8], part: Part, mesh: Mesh) -> Score:
         """Score one hand; see Scores."""
-        found = self._session.run(crop=shown(picture, part, mesh))
+        found = self._session.run(crop=encode_input(picture, part, mesh))
         fingers = FINGERS[int(found["fingers"][0].argmax())]
         return Score(float(found["malformed"][0, 0]), fingers, found["features"][0])

@@ -14,7 +14,7 @@ _CHUNK = f"tEXt{KEY}\0{TEXT}".encode("latin-1")
 _HEAD = 256  # bytes; the text comes right after the size, which is in the first 33
 
 
-def drawn_png(pixels: NDArray[np.uint8]) -> bytes:
+def make_drawn_png(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG file of (H, W, 3) uint8 RGB that is_drawn recognises."""
     text, content = PngImagePlugin.PngInfo(), BytesIO()
     text.add_text(KEY, TEXT)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from realishuman.errors import PictureError
-from realishuman.imaging.modes import GREY, Stored, stored, to_rgb, with_changes
+from realishuman.imaging.modes import GREY, Stored, store, to_rgb, with_changes
 
 NUMBERS = ("I", "F")  # modes that do not say what white is
 SAME = ("1", "L", "CMYK", "LAB", "I;16")  # come back as they were; others as RGB or RGBA
@@ -38,7 +38,7 @@ def with_pixels(image: Image.Image, pixels: NDArray[np.uint8]) -> Image.Image:
     rgb = np.ascontiguousarray(pixels[..., :3])
     if kept.mode in SAME:
         changed = (rgb != before).any(axis=2)
-        made = _back(with_changes(kept, rgb, changed), changed, image)
+        made = _convert_back(with_changes(kept, rgb, changed), changed, image)
     else:
         made = Image.fromarray(np.ascontiguousarray(pixels))
     made.info = {key: value for key, value in image.info.items() if key not in STALE}
@@ -51,7 +51,7 @@ def _store(image: Image.Image) -> Stored:
     if image.mode in NUMBERS:
         values = np.asarray(image).astype(np.float64) * (65535 / _white(image))
         return Stored("I;16", np.rint(values).astype(np.uint16))
-    kept = stored(image)
+    kept = store(image)
     if kept is None:
         raise PictureError(f"a picture of type {image.mode} cannot be refined; convert it to RGB.")
     return kept
@@ -70,7 +70,7 @@ def _white(image: Image.Image) -> int:
     return 255 if high <= 255 else 65535
 
 
-def _back(made: Stored, changed: NDArray[np.bool_], image: Image.Image) -> Image.Image:
+def _convert_back(made: Stored, changed: NDArray[np.bool_], image: Image.Image) -> Image.Image:
     """Stored pixels as a picture of the mode that `image` has."""
     if image.mode in NUMBERS:
         numbers: Any = np.array(image)

@@ -106,7 +106,7 @@ def read_metadata(
     ), orientation
 
 
-def fitted(metadata: Metadata, form: str) -> Metadata:
+def fit_format(metadata: Metadata, form: str) -> Metadata:
     """Return the metadata as a format of that name holds it; `lost` has grown by what it cannot.
 
     EXIF then has the generation parameters and the resolution where the format wants them there.
@@ -206,7 +206,7 @@ def _hexadecimal(text: str) -> bytes:
     return bytes.fromhex("".join(text.split()[2:]))  # after the profile's name and length
 
 
-def _spelt(text: str) -> bytes:
+def _spell(text: str) -> bytes:
     value = ast.literal_eval(text)
     if not isinstance(value, bytes):
         raise ValueError("no bytes")
@@ -214,7 +214,7 @@ def _spelt(text: str) -> bytes:
 
 
 EXIF_TEXTS: Mapping[str, Callable[[str], bytes]] = {
-    "Raw profile type exif": _hexadecimal, "Raw profile type APP1": _hexadecimal, "exif": _spelt,
+    "Raw profile type exif": _hexadecimal, "Raw profile type APP1": _hexadecimal, "exif": _spell,
 }  # fmt: skip
 
 

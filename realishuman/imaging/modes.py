@@ -40,7 +40,7 @@ class Stored:
     palette: NDArray[np.uint8] | None = None
 
 
-def stored(image: Image.Image) -> Stored | None:
+def store(image: Image.Image) -> Stored | None:
     """Return the pixels of an opened picture, or None if its mode cannot be kept."""
     mode = AS.get(image.mode, image.mode)
     if _has_transparent_colour(image):

@@ -22,14 +22,14 @@ from realishuman.imaging.encoding import encode, space_of
 from realishuman.imaging.formats import HOLDS, readable, writable
 from realishuman.imaging.jpeg_segments import without_metadata
 from realishuman.imaging.loaded import LoadedPicture
-from realishuman.imaging.metadata import FIELDS, fitted, read_metadata
+from realishuman.imaging.metadata import FIELDS, fit_format, read_metadata
 from realishuman.imaging.modes import (
     DEEP,
     GREY,
     Stored,
     Values,
     eight_bit,
-    stored,
+    store,
     to_rgb,
     with_changes,
 )
@@ -82,7 +82,7 @@ def save_picture(path: str | Path, rgb: Values, like: LoadedPicture) -> tuple[st
              alpha, or the disk refuses.
     """
     path = Path(path)
-    content, lost = encoded(
+    content, lost = encode_picture(
         path, rgb, like
     )  # in memory first, so that what fails later is the disk
     try:
@@ -98,7 +98,7 @@ def save_picture(path: str | Path, rgb: Values, like: LoadedPicture) -> tuple[st
     return lost
 
 
-def encoded(path: Path, rgb: Values, like: LoadedPicture) -> tuple[bytes, tuple[str, ...]]:
+def encode_picture(path: Path, rgb: Values, like: LoadedPicture) -> tuple[bytes, tuple[str, ...]]:
     """The bytes that save_picture writes, and what is lost. Raises PictureError likewise."""
     form = _form(path)
     deep = like.deep if rgb.dtype == np.uint16 else None
@@ -109,8 +109,8 @@ def encoded(path: Path, rgb: Values, like: LoadedPicture) -> tuple[bytes, tuple[
             f"{rgb.shape} {rgb.dtype}."
         )
     changed = (rgb != before).any(axis=2)
-    pixels = _held(path, form, with_changes(like.pixels, rgb, changed), rgb, like)
-    metadata = fitted(like.metadata, form)
+    pixels = _hold(path, form, with_changes(like.pixels, rgb, changed), rgb, like)
+    metadata = fit_format(like.metadata, form)
     lost = list(metadata.lost)
     if like.pixels.mode in DEEP and pixels.mode not in DEEP:
         lost.append(f"8 of 16 bits per channel ({form} holds 8)")
@@ -126,7 +126,7 @@ def encoded(path: Path, rgb: Values, like: LoadedPicture) -> tuple[bytes, tuple[
 def check_target(path: str | Path, like: LoadedPicture) -> None:
     """Raise the PictureError that save_picture would raise because of the name's extension."""
     path = Path(path)
-    _held(path, _form(path), like.pixels, like.rgb, like)
+    _hold(path, _form(path), like.pixels, like.rgb, like)
 
 
 def holds_parameters(path: Path) -> bool:
@@ -206,7 +206,7 @@ def _load(name: str, image: Image.Image, content: bytes, chunks: Chunks | None) 
     if orientation in TURNS and image.format != "TIFF":
         upright = image.transpose(TURNS[orientation])
         upright.info = image.info
-    pixels = stored(upright)
+    pixels = store(upright)
     if pixels is None:
         raise PictureError(
             f"{name} has pixels of type {image.mode}, which cannot be kept; save it as 8-bit RGB."
@@ -231,7 +231,7 @@ def _form(path: Path) -> str:
     return form
 
 
-def _held(path: Path, form: str, pixels: Stored, rgb: Values, like: LoadedPicture) -> Stored:
+def _hold(path: Path, form: str, pixels: Stored, rgb: Values, like: LoadedPicture) -> Stored:
     """The pixels in a mode that the format has. Raises PictureError rather than lose alpha."""
     see_through = pixels.mode == "P" and like.alpha is not None  # only PNG has such palettes
     if pixels.mode in HOLDS[form] and not (see_through and form != "PNG"):

@@ -28,7 +28,7 @@ INPUTS: Mapping[str, tuple[int | None, ...]] = {"crop": (None, 7, SIDE, SIDE)}
 JUDGE = Network(INPUTS, {"malformed": (None, 1)})
 
 
-def built_in(kind: str, rendered: bool = False) -> Path | None:
+def find_judge(kind: str, rendered: bool = False) -> Path | None:
     """The judge of a kind of part, or of rendered ones; None if there is none."""
     path = FOLDER / (f"{kind}.onnx" if rendered else f"photographed-{kind}.onnx")
     return path if path.is_file() else None
@@ -45,10 +45,10 @@ class JudgeNetwork:
 
     def malformed(self, picture: Picture, part: Part, mesh: Mesh) -> float:
         """How likely the part is malformed, 0..1; picture (H, W, 3) uint8 RGB."""
-        return float(self._session.run(crop=shown(picture, part, mesh))["malformed"][0, 0])
+        return float(self._session.run(crop=encode_input(picture, part, mesh))["malformed"][0, 0])
 
 
-def shown(picture: Picture, part: Part, mesh: Mesh) -> NDArray[np.float32]:
+def encode_input(picture: Picture, part: Part, mesh: Mesh) -> NDArray[np.float32]:
     """What the network is shown: (1, 7, 128, 128), crop in [-1, 1], pose and m in [0, 1]."""
     crop = Crop(crop_box(part, MARGIN), SIDE)
     pose, m = pose_and_mask(mesh, part, crop, "released", "shaded")

@@ -35,13 +35,13 @@ def hand_at_rest(box: Box, side: str | None, size: tuple[int, int]) -> Part:
     metres = landmarks(still, move(template, still))
     if hand == "left":
         metres = metres * MIRROR
-    metres = _turned(metres, _heading(box, size))
+    metres = _turn(metres, _heading(box, size))
     metres -= metres.mean(axis=0)
     note = (
         f"No hand was recognised in this box, so a {hand} hand at rest was assumed; what belongs "
         "there may look different."
     )
-    keypoints = _fitted(metres, box)
+    keypoints = _fit_into(metres, box)
     return Part("hand", hand, box, 0.0, keypoints, metres.astype(np.float32), note=note)
 
 
@@ -51,7 +51,7 @@ def face_at_rest(box: Box, side: str | None, size: tuple[int, int]) -> Part:
         "No face was recognised in this box, so a plain face was assumed; what belongs there may "
         "look different."
     )
-    return Part("face", None, box, 0.0, _fitted(face_template().vertices, box), note=note)
+    return Part("face", None, box, 0.0, _fit_into(face_template().vertices, box), note=note)
 
 
 def _heading(box: Box, size: tuple[int, int]) -> float:
@@ -62,12 +62,12 @@ def _heading(box: Box, size: tuple[int, int]) -> float:
     return math.pi if y > height / 2 else 0.0
 
 
-def _turned(points: Floats, angle: float) -> Floats:
+def _turn(points: Floats, angle: float) -> Floats:
     cosine, sine = math.cos(angle), math.sin(angle)
     return np.asarray(points @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]))
 
 
-def _fitted(points: Floats, box: Box) -> NDArray[np.float32]:
+def _fit_into(points: Floats, box: Box) -> NDArray[np.float32]:
     """Points (K, 3) in the middle of the box, as large as it allows without stretching them."""
     around_them = around(points)
     scale = min(box.width / around_them.width, box.height / around_them.height)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from realishuman.detect.base import Part, Picture
 from realishuman.mesh.base import Mesh, PaperRegressor
 from realishuman.mesh.face_alignment import Alignment, align_face, five_points
-from realishuman.mesh.face_basis import COUNT, SIDE, FaceBasis, posed, read_basis
+from realishuman.mesh.face_basis import COUNT, SIDE, FaceBasis, pose, read_basis
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
 
 REGRESSOR, BASIS = "face3d/net_recon.onnx", "face3d/face_model.npz"  # in the models folder
@@ -82,7 +82,7 @@ class OfficialFace:
 
     def _mesh(self, part: Part, place: Alignment, coefficients: NDArray[np.float32]) -> Mesh:
         self._basis = self._basis or read_basis(self._folder / BASIS)
-        face = posed(self._basis, coefficients)
+        face = pose(self._basis, coefficients)
         depth = face.vertices[:, 2:] * face.scale * place.enlarged.mean()
         return Mesh(
             vertices=np.hstack([place.to_picture(face.vertices), depth]).astype(np.float32),

@@ -130,7 +130,7 @@ class CropFace:
     scale: float
 
 
-def posed(basis: FaceBasis, coefficients: NDArray[np.floating]) -> CropFace:
+def pose(basis: FaceBasis, coefficients: NDArray[np.floating]) -> CropFace:
     """Pose the face that 257 coefficients describe and look at it through the crop's camera.
 
     Raises ModelError if a coefficient is not finite, or the face is not in front of the camera.

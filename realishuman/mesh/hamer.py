@@ -75,7 +75,7 @@ class HamerHand:
         for start in range(0, len(frames), AT_ONCE):
             group = frames[start : start + AT_ONCE]
             hands = self._session.run(crop=np.stack([hand_crop(picture, one) for one in group]))
-            faces = _closed(hands["faces"])
+            faces = _close_wrist(hands["faces"])
             size = (picture.shape[0], picture.shape[1])
             for place, frame in enumerate(group):
                 own = {name: hands[name][place] for name in ("vertices", "joints", "camera")}
@@ -95,7 +95,7 @@ def _frame(number: int, part: Part) -> HandFrame:
     return hand_frame(box, part.side == "left")
 
 
-def _closed(faces: NDArray[np.float32]) -> NDArray[np.int32]:
+def _close_wrist(faces: NDArray[np.float32]) -> NDArray[np.int32]:
     """The network's faces and those that close the wrist, (1552, 3)."""
     return np.concatenate([faces.astype(np.int32), np.array(WRIST, np.int32)])
 

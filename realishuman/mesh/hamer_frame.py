@@ -65,7 +65,7 @@ def hand_crop(picture: Picture, frame: HandFrame) -> NDArray[np.float32]:
     turn = _to_crop(x, np.float32(frame.y), np.float32(frame.side))
     sigma = (frame.side / SIDE / 2 - 1) / 2  # a blur against aliasing, from a factor of 1.1
     if sigma > 0.05:
-        image, turn = _blurred(image, turn, sigma)
+        image, turn = _blur(image, turn, sigma)
     crop = cv2.warpAffine(np.ascontiguousarray(image), turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     normal = (crop.astype(np.float32) - np.array(MEAN)) / np.array(DEVIATION)
     return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
@@ -108,7 +108,7 @@ def _to_crop(x: np.float32, y: np.float32, side: np.float32) -> Floats:
     return np.asarray(cv2.getAffineTransform(theirs, ours), np.float64)
 
 
-def _blurred(image: Picture, turn: Floats, sigma: float) -> tuple[Floats, Floats]:
+def _blur(image: Picture, turn: Floats, sigma: float) -> tuple[Floats, Floats]:
     """Blur the part of an image that the crop shows; the map is that of the part."""
     radius = int(4 * sigma + 0.5)
     corners = np.array([[0, 0, 1], [SIDE, SIDE, 1]]) @ cv2.invertAffineTransform(turn).T

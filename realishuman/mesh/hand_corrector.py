@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class View:
+class HandView:
     """How the network sees a hand: a turned square of the picture, a left hand mirrored.
 
     size  of the crop, in pixels.
@@ -54,7 +54,7 @@ class View:
     left: bool
     size: int = SIDE
 
-    def turned(self, angle: float) -> View:
+    def turn(self, angle: float) -> HandView:
         """The same square, turned by an angle in radians."""
         return replace(self, region=replace(self.region, angle=self.region.angle + angle))
 
@@ -63,7 +63,7 @@ class View:
         pixels = cut(picture, self.region, self.size, repeat_edge=True)
         return np.ascontiguousarray(pixels[:, ::-1]) if self.left else pixels
 
-    def inside(self, points: NDArray[np.floating]) -> Floats:
+    def to_crop(self, points: NDArray[np.floating]) -> Floats:
         """Points (K, 3) of the picture in sides of the crop; depth is only scaled."""
         turned = (np.asarray(points, np.float64)[:, :2] - self._centre) @ self._axes.T
         placed = turned / self.region.side + 0.5 + self._half_pixel
@@ -71,8 +71,8 @@ class View:
             placed[:, 0] = 1 - placed[:, 0]
         return np.column_stack([placed, np.asarray(points)[:, 2] / self.region.side])
 
-    def outside(self, points: NDArray[np.floating]) -> Floats:
-        """The inverse of `inside`."""
+    def to_picture(self, points: NDArray[np.floating]) -> Floats:
+        """The inverse of to_crop."""
         placed = np.array(points[:, :2], np.float64)
         if self.left:
             placed[:, 0] = 1 - placed[:, 0]
@@ -97,14 +97,14 @@ class View:
         return 0.5 / self.size
 
 
-def view(keypoints: NDArray[np.floating], left: bool, margin: float, size: int) -> View:
+def frame_hand(keypoints: NDArray[np.floating], left: bool, margin: float, size: int) -> HandView:
     """The square around a hand with its knuckles above its wrist, `margin` longer sides wide."""
     points = np.asarray(keypoints, np.float64)[:, :2]
     angle = heading(points[0], points[list(KNUCKLES)].mean(axis=0), UP)
     turned = Region(0.0, 0.0, 1.0, angle)
     box = around(points @ turned.turn(np.eye(2)).T)
     x, y = turned.turn(np.array(box.centre))
-    return View(Region(float(x), float(y), margin * box.longer_side, angle), left, size)
+    return HandView(Region(float(x), float(y), margin * box.longer_side, angle), left, size)
 
 
 @dataclass(frozen=True)
@@ -154,41 +154,43 @@ class HandCorrector:
         if not parts:
             return []
         views = [
-            view(part.keypoints, part.side == "left", MARGIN, SIDE).turned(angle)
+            frame_hand(part.keypoints, part.side == "left", MARGIN, SIDE).turn(angle)
             for part in parts
             for angle in self._turns
         ]
-        seen = [deep(*each) for each in zip(parts, units, strict=True) for _ in self._turns]
-        found = [given(one.inside(points)) for one, points in zip(views, seen, strict=True)]
-        crops = [shown(one.crop(picture)) for one in views]
+        seen = [deepen(*each) for each in zip(parts, units, strict=True) for _ in self._turns]
+        found = [
+            encode_landmarks(one.to_crop(points)) for one, points in zip(views, seen, strict=True)
+        ]
+        crops = [encode_crop(one.crop(picture)) for one in views]
         answer = self._session.run_all(AT_ONCE, crop=np.stack(crops), found=np.stack(found))
-        joints = np.stack([v.outside(j) for v, j in zip(views, answer["joints"], strict=True)])
+        joints = np.stack([v.to_picture(j) for v, j in zip(views, answer["joints"], strict=True)])
         shape = len(parts), len(self._turns)
         points = joints.reshape(*shape, JOINTS, 3).mean(axis=1)
         wrong = answer["wrong"].reshape(*shape, FINGERS).mean(axis=1)
-        return [self._corrected(*each) for each in zip(parts, points, units, wrong, strict=True)]
+        return [self._correct_one(*each) for each in zip(parts, points, units, wrong, strict=True)]
 
-    def _corrected(
+    def _correct_one(
         self, part: Part, points: Floats, unit: float, wrong: NDArray[np.float32]
     ) -> Corrected:
         if self._wrong is None:
-            return Corrected(_moved(part, points, unit, np.ones(FINGERS, bool)), None)
-        return Corrected(_moved(part, points, unit, wrong >= self._wrong), wrong)
+            return Corrected(_move_fingers(part, points, unit, np.ones(FINGERS, bool)), None)
+        return Corrected(_move_fingers(part, points, unit, wrong >= self._wrong), wrong)
 
 
-def shown(crop: Picture) -> NDArray[np.float32]:
+def encode_crop(crop: Picture) -> NDArray[np.float32]:
     """(R, R, 3) uint8 as the network's (3, R, R) in [-1, 1]."""
     return np.ascontiguousarray(crop.transpose(2, 0, 1), np.float32) / np.float32(127.5) - 1
 
 
-def given(points: Floats) -> NDArray[np.float32]:
+def encode_landmarks(points: Floats) -> NDArray[np.float32]:
     """Landmarks (21, 3) in sides of the crop as the network takes them: depth from its mean on."""
     centred = points.copy()
     centred[:, 2] -= points[:, 2].mean()
     return centred.astype(np.float32)
 
 
-def deep(part: Part, unit: float) -> Floats:
+def deepen(part: Part, unit: float) -> Floats:
     """The landmarks with the depth of the metric ones, which is the more reliable."""
     points = np.array(part.keypoints, np.float64)
     if part.world is not None:
@@ -196,12 +198,12 @@ def deep(part: Part, unit: float) -> Floats:
     return points
 
 
-def _moved(part: Part, points: Floats, unit: float, wrong: NDArray[np.bool_]) -> Part:
+def _move_fingers(part: Part, points: Floats, unit: float, wrong: NDArray[np.bool_]) -> Part:
     """The hand with the joints of wrong fingers (5,) at these points (21, 3).
 
     The wrist moves only with all five: while one finger is right it is where it was found.
     """
     moved = np.concatenate([[wrong.all()], np.repeat(wrong, (JOINTS - 1) // FINGERS)])
-    points = np.where(moved[:, None], points, deep(part, unit))
+    points = np.where(moved[:, None], points, deepen(part, unit))
     world = (points - points.mean(axis=0)) / unit
     return replace(part, keypoints=points.astype(np.float32), world=world.astype(np.float32))

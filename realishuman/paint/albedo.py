@@ -29,7 +29,7 @@ def spread_over(
     total = float(weights.sum())
     mean = (weights[:, None] * values).sum(axis=0) / total if total else values.mean(axis=0)
 
-    def applied(x: Floats) -> Floats:
+    def apply(x: Floats) -> Floats:
         """The matrix of the normal equations times x."""
         around = [np.bincount(first, one[second], minlength=count) for one in x.T]
         return own * x + stiffness * (degree[:, None] * x - np.stack(around, axis=1))
@@ -37,11 +37,11 @@ def spread_over(
     wanted = weights[:, None] * (values - mean)
     x = np.where(weights[:, None] > 0.05, values - mean, 0.0)
     scale = 1 / (own + stiffness * degree[:, None])
-    residue = wanted - applied(x)
+    residue = wanted - apply(x)
     step = scaled = scale * residue
     power = (residue * scaled).sum(axis=0)
     for _ in range(ROUNDS):
-        moved = applied(step)
+        moved = apply(step)
         size = power / np.maximum((step * moved).sum(axis=0), 1e-20)
         x = x + size * step
         residue = residue - size * moved

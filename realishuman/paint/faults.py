@@ -52,7 +52,7 @@ class Faults:
     hole: Mask
 
 
-def wrong_fingers(scene: Scene, reading: Reading, layers: Layers) -> NDArray[np.bool_]:
+def find_wrong_fingers(scene: Scene, reading: Reading, layers: Layers) -> NDArray[np.bool_]:
     """(6,) which fingers the picture does not show as they should be."""
     fine, length = scene.fine, scene.length
     labels = np.asarray(fine.nearest(scene.finger), np.intp)

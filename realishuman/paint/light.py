@@ -60,12 +60,12 @@ def fit_light(
         colours, weights = colours[some], weights[some]
     basis, hidden = _harmonics(normals), np.asarray(occluded, np.float64)
     seen, trust = np.asarray(colours, np.float64), np.asarray(weights, np.float64)
-    tried = [_fitted(basis, hidden, seen, trust, k) for k in DIMMING]
+    tried = [_fit_falloff(basis, hidden, seen, trust, k) for k in DIMMING]
     _error, k, coefficients = min(tried, key=lambda one: one[0])
     return Light(coefficients, k, LEAST_LIGHT * np.maximum(seen.mean(axis=0), BLACK))
 
 
-def _fitted(
+def _fit_falloff(
     basis: Floats, occluded: Floats, colours: Floats, weights: Floats, k: float
 ) -> tuple[float, float, Floats]:
     """Mean error, k and coefficients of the best light with this k."""

@@ -86,7 +86,7 @@ def _paint(one: PreparedPart) -> Painted:
     for found in (one.found, *one.joined):
         if not is_built_in(found.mesh):
             return Painted(None, fault=OTHER_MESH)
-        repainted = repaint_hand(after, found.mesh, allowed, wrong_of(found.mesh))
+        repainted = repaint_hand(after, found.mesh, allowed, pick_wrong(found.mesh))
         if repainted is not None and repainted.torn:
             return Painted(None, fault=TORN)
         if repainted is not None:
@@ -103,7 +103,7 @@ def _paint(one: PreparedPart) -> Painted:
     return Painted(patch, steps={STEP: extract(after, one.crop)})
 
 
-def wrong_of(mesh: Mesh) -> NDArray[np.bool_] | None:
+def pick_wrong(mesh: Mesh) -> NDArray[np.bool_] | None:
     """(6,) the fingers to repaint, the palm first, which never is.
 
     None where the corrector has no opinion or calls no finger wrong, and the hand is repainted all

@@ -67,7 +67,7 @@ def read(scene: Scene, wrong: NDArray[np.bool_] | None = None) -> tuple[Scene, R
     """
     hand = segment(scene)
     scene = lay_on(scene, hand, wrong)
-    scene = scene.allowing(_stray(scene, hand))
+    scene = scene.allow(_stray(scene, hand))
     backdrop, far = _behind(scene, hand)
     skin, distance = _skin(scene, hand)
     shading = np.clip(scene.lab[..., 0] - skin[0], *SHADING)
@@ -127,13 +127,13 @@ def _behind(scene: Scene, hand: Mask) -> tuple[Floats, Pixels]:
     either = scene.seen.coverage | scene.good.coverage
     cover = grow(hand | either, max(2, COVER * scene.length))
     near = scene.allowed & grow(either, FAR * scene.length)
-    close = _inpainted(scene, cover)
+    close = _inpaint(scene, cover)
     close[~cover] = scene.pixels[~cover]
     nails = grow(hand, 2 * NAIL * scene.length)  # of fingers that are too long: far from the meshes
-    return to_weighted_lab(to_linear(close)), _inpainted(scene, cover | near | nails)
+    return to_weighted_lab(to_linear(close)), _inpaint(scene, cover | near | nails)
 
 
-def _inpainted(scene: Scene, hole: Mask) -> Pixels:
+def _inpaint(scene: Scene, hole: Mask) -> Pixels:
     """The window with a hole filled from around it, at a size at which that is quick."""
     scale = min(1.0, WORKING / scene.length)
     height, width = (max(int(side * scale), 8) for side in hole.shape)

@@ -91,7 +91,7 @@ def _stations(
         sides = (points[ring] - here) @ across
         half = float(np.ptp(sides)) / 2
         middle = here + across * (sides.max() + sides.min()) / 2
-        if not _at(visible, middle[None])[0]:
+        if not _look_up(visible, middle[None])[0]:
             continue
         plus, minus = (_reach(hand, middle, way * across, WIDEST * half) for way in (1, -1))
         if plus is None or minus is None:
@@ -121,13 +121,13 @@ def _tip(points: Floats, where: Floats, hand: Mask, length: float) -> Floats:
 def _reach(hand: Mask, start: Floats, way: Floats, farthest: float) -> float | None:
     """How far the mask goes on from a place; None if not begun there, or farther."""
     steps = np.arange(0, farthest + STEP, STEP)
-    inside = _at(hand, start + steps[:, None] * way)
+    inside = _look_up(hand, start + steps[:, None] * way)
     if not inside[0] or inside.all():
         return None
     return float(steps[inside.argmin()])
 
 
-def _at(mask: Mask, places: Floats) -> NDArray[np.bool_]:
+def _look_up(mask: Mask, places: Floats) -> NDArray[np.bool_]:
     """The mask at places (N, 2), False outside."""
     columns, rows = np.floor(places.T).astype(np.intp)
     height, width = mask.shape

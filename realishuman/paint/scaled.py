@@ -75,12 +75,12 @@ def shrink_hand(picture: Pixels, mesh: Mesh, allowed: Mask, longest: float) -> S
     return SmallHand(
         place,
         np.ascontiguousarray(small, np.uint8),
-        _moved(mesh, np.array([left, top, 0.0]), scales),
+        _scale_mesh(mesh, np.array([left, top, 0.0]), scales),
         resize_mask(inside, (height, width)),
     )
 
 
-def _moved(mesh: Mesh, corner: NDArray[np.float64], scale: NDArray[np.float64]) -> Mesh:
+def _scale_mesh(mesh: Mesh, corner: NDArray[np.float64], scale: NDArray[np.float64]) -> Mesh:
     """The mesh in the pixels of a smaller window."""
     vertices, joints = (
         ((points - corner) * scale).astype(np.float32) for points in (mesh.vertices, mesh.joints)

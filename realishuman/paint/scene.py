@@ -94,7 +94,7 @@ class Scene:
             shift=np.linalg.norm((second - first)[:, :2], axis=1) / self.length,
         )
 
-    def allowing(self, more: Mask) -> Scene:
+    def allow(self, more: Mask) -> Scene:
         """The scene in which this, too, may change."""
         return replace(self, allowed=self.allowed | more)
 
@@ -120,7 +120,7 @@ def set_scene(
     towards = joints[MIDDLE, :2] - joints[WRIST, :2]
     towards = towards / (np.linalg.norm(towards) + 1e-6)
     from_wrist = (good[:, :2] - joints[WRIST, :2]) @ towards
-    moved = _moved(seen[:, :2], good[:, :2], (from_wrist > 0) + 0.05)
+    moved = _find_moves(seen[:, :2], good[:, :2], (from_wrist > 0) + 0.05)
     moved = moved * ramp(from_wrist, STILL * length, MOVING * length)[:, None]
     placed = np.column_stack([good[:, :2] + moved, seen[:, 2]]).astype(np.float32)
     size = inside.shape
@@ -158,7 +158,7 @@ def _window(allowed: Mask, around: int) -> tuple[int, int, int, int]:
     )
 
 
-def _moved(seen: Floats, good: Floats, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+def _find_moves(seen: Floats, good: Floats, weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """From the good hand to the seen one, less what both differ by as a whole.
 
     Detected landmarks lie elsewhere in a hand than the template's joints. A robust affine map of

@@ -113,7 +113,7 @@ def blend(scene: Scene, layers: Layers, wrong: NDArray[np.bool_]) -> tuple[Float
     own = layers.stays * np.where(bad, closely, layers.agrees)
     moved = (1 - own) * layers.fits * ~layers.contour
     width = max(SMOOTH * scene.length * FINE, 1.0)
-    own_soft, moved_soft = (_softened(fine, trust, width) for trust in (own, moved))
+    own_soft, moved_soft = (_soften(fine, trust, width) for trust in (own, moved))
     known = own_soft + moved_soft
     skin = own_soft[:, None] * layers.own + moved_soft[:, None] * layers.moved
     skin /= np.maximum(known, 1e-6)[:, None]
@@ -194,7 +194,7 @@ def _contours(fine: Surface, length: float) -> Mask:
     return near
 
 
-def _softened(surface: Surface, trust: Floats, width: float) -> Floats:
+def _soften(surface: Surface, trust: Floats, width: float) -> Floats:
     """Trust that fades before it ends, inside the surface."""
     picture = np.asarray(surface.fill(np.asarray(trust, np.float32), 1.0), np.float32)
     covered = surface.coverage.astype(np.float32)

@@ -30,10 +30,10 @@ def to_weighted_lab(linear: Floats) -> Floats:
     return lab
 
 
-def _decoded() -> Floats:
+def _decode_table() -> Floats:
     levels = np.arange(256) / 255
     decoded = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
     return decoded.astype(np.float32)
 
 
-_LINEAR = _decoded()  # of each level of a byte
+_LINEAR = _decode_table()  # of each level of a byte

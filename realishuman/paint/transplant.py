@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.mesh.base import Mesh
-from realishuman.paint.faults import Faults, find_faults, find_nails, wrong_fingers
+from realishuman.paint.faults import Faults, find_faults, find_nails, find_wrong_fingers
 from realishuman.paint.fields import Floats, Mask, blur, grow, resize, shrink, touching
 from realishuman.paint.grain import continue_grain
 from realishuman.paint.reading import Reading, read
@@ -94,15 +94,15 @@ def transplant(
     scene, reading = read(scene, wrong)
     layers = layer(scene, reading)
     if wrong is None:
-        wrong = wrong_fingers(scene, reading, layers)
+        wrong = find_wrong_fingers(scene, reading, layers)
     colours, own = blend(scene, layers, wrong)
     kept = _mean(scene, own)
     own_blur = ROUNDED * edge_blur(scene.lab, reading.hand, BLUR)
-    painted, alpha = _reduced(scene, colours, layers.contour, own_blur)
+    painted, alpha = _reduce(scene, colours, layers.contour, own_blur)
     painted += kept[..., None] * (scene.linear - painted)
     faults = find_faults(scene, reading, wrong, alpha > 0.5, kept)
     pixels = scene.pixels.copy()
-    composed = _composed(scene, reading, faults, painted, alpha, own_blur)
+    composed = _compose(scene, reading, faults, painted, alpha, own_blur)
     pixels[scene.allowed] = composed[scene.allowed]
     torn = _is_torn(scene, reading, faults, alpha > 0.5)
     return Repainted(scene.left, scene.top, pixels, scene.allowed, faults.repaint, torn)
@@ -129,9 +129,7 @@ def _is_torn(scene: Scene, reading: Reading, faults: Faults, painted: Mask) -> b
     return bool(((sizes > FLOATING[0]) & (sizes < FLOATING[1])).any())
 
 
-def _reduced(
-    scene: Scene, colours: Floats, contour: Mask, own_blur: float
-) -> tuple[Floats, Floats]:
+def _reduce(scene: Scene, colours: Floats, contour: Mask, own_blur: float) -> tuple[Floats, Floats]:
     """The painted hand at the picture's resolution, as sharp as the picture: linear RGB and alpha.
 
     Skin from the picture is as sharp as it was; only edges that the mesh drew are blurred, as the
@@ -159,7 +157,7 @@ def _mean(scene: Scene, values: Floats) -> Floats:
     return means.astype(np.float32)
 
 
-def _composed(
+def _compose(
     scene: Scene,
     reading: Reading,
     faults: Faults,

@@ -124,9 +124,9 @@ class _Crops:
             [one.number for one in parts],
             torch.stack([one.image for one in parts]),
             torch.stack([one.pose for one in parts]),
-            _stacked([one.masks.m for one in parts]),
-            _stacked([one.masks.m_d for one in parts]),
-            _stacked([one.masks.m_e for one in parts]),
+            _stack([one.masks.m for one in parts]),
+            _stack([one.masks.m_d for one in parts]),
+            _stack([one.masks.m_e for one in parts]),
             [one.reference for one in parts if one.reference is not None],
         )
 
@@ -156,7 +156,7 @@ def _patch(one: PreparedPart, image: Tensor, matched: NDArray[np.bool_] | None) 
     )
 
 
-def _stacked(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
+def _stack(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
     return torch.from_numpy(np.stack(masks))[:, None]
 
 

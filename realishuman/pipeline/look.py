@@ -11,7 +11,7 @@ from realishuman.detect.base import GivenBox, Part
 from realishuman.detect.exact import recognise
 from realishuman.detect.hints import NEEDED, hints
 from realishuman.detect.parts import select
-from realishuman.detect.sides import one_of_each, sided
+from realishuman.detect.sides import assign_sides, correct_twins
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.judge import gate
 from realishuman.kinds import KINDS, load
@@ -113,7 +113,7 @@ def find(
     sought = {box.kind for box in searched} if boxes else settings.parts
     for confidence, kinds in _by_confidence(settings, sought).items():
         parts += detector.detect(rgb, kinds, confidence=confidence, given=searched)
-    parts = one_of_each(sided(parts, searched))
+    parts = correct_twins(assign_sides(parts, searched))
     for box in boxes:
         if box.exact and box.kind in settings.parts:
             part = recognise(detector, rgb, box, settings.of(box.kind).confidence)

@@ -11,7 +11,7 @@ from realishuman.detect.choice import EMBEDDED, open_detector
 from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import PackError
-from realishuman.judge.network import JudgeNetwork, built_in
+from realishuman.judge.network import JudgeNetwork, find_judge
 from realishuman.kinds import KINDS, plural
 from realishuman.mesh.base import MeshRegressor
 from realishuman.packs.pack import Pack
@@ -167,7 +167,7 @@ class Models:
         Of what a demo pack repaints it is the one that knows rendered parts, as the pack does.
         """
         packed = engine_of(kind, engine, kind in self.packs) == PACK
-        path = built_in(kind, packed and self.packs[kind].header.weights == "demo")
+        path = find_judge(kind, packed and self.packs[kind].header.weights == "demo")
         if path is None:
             return None
         if path not in self._judges:

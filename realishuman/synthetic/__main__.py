@@ -62,7 +62,7 @@ def report(seeds: Iterable[int], side: int, part: str = "hand") -> list[str]:
         begin = time.process_time()
         pair = sample(seed, side, part=part)
         seconds.append(time.process_time() - begin)
-        found = _found(detector, pair.clean, part)
+        found = _find(detector, pair.clean, part)
         if not found:
             missed.append(seed)
         else:
@@ -71,7 +71,7 @@ def report(seeds: Iterable[int], side: int, part: str = "hand") -> list[str]:
         clean[THIRDS[min(int(3 * share), 2)]].append(bool(found))
         clean["same side"] += [part.side == pair.part for part in found[:1]]
         poses.setdefault(pair.family, []).append(bool(found))
-        twins[pair.kind].append(bool(_found(detector, pair.malformed, part)))
+        twins[pair.kind].append(bool(_find(detector, pair.malformed, part)))
     everything = [value for name in THIRDS for value in clean[name]]
     return [
         _line("clean", everything),
@@ -102,7 +102,7 @@ def sheet(pairs: Sequence[SyntheticSample]) -> NDArray[np.uint8]:
     return np.concatenate(rows)
 
 
-def _found(detector: EmbeddedDetector, picture: Picture, kind: str) -> list[Part]:
+def _find(detector: EmbeddedDetector, picture: Picture, kind: str) -> list[Part]:
     """Return what is surely a part of this kind, best first."""
     parts = detector.detect(picture, [kind], confidence=CONFIDENCE)
     return [part for part in parts if part.score >= CONFIDENCE]

@@ -26,7 +26,7 @@ from realishuman.synthetic.posed import (
     Anatomy,
     Surface,
     bodies,
-    mirrored,
+    mirror,
     template_surface,
 )
 from realishuman.synthetic.scene import Camera, Scene, draw_camera, draw_scene
@@ -51,7 +51,7 @@ class _Hand:
         """Pose an anatomy as this hand is posed."""
         cloth = self.scene.cloth.body if self.scene.cloth else None
         posed = bodies(hand_template(), anatomy, self.rotation, arm(), cloth)
-        return [mirrored(item) for item in posed] if self.scene.left else posed
+        return [mirror(item) for item in posed] if self.scene.left else posed
 
     def paint(self, surfaces: list[Surface]) -> Painting:
         """Paint surfaces where this hand is."""
@@ -112,11 +112,9 @@ def _twin(
 ) -> tuple[NDArray[np.uint8], int]:
     """Paint a malformed twin; also return its number of fingers."""
     if kind == "melted":
-        return malform.melted(rng, good.picture, hand.mesh.joints.astype(np.float64)), 5
+        return malform.melt(rng, good.picture, hand.mesh.joints.astype(np.float64)), 5
     if kind == "rippled":
-        surfaces = malform.rippled(
-            rng, hand.surfaces(hand.anatomy), 0.008, 0.014, free_of_the_wrist
-        )
+        surfaces = malform.ripple(rng, hand.surfaces(hand.anatomy), 0.008, 0.014, free_of_the_wrist)
         return hand.paint(surfaces).picture, 5
     defect = malform.BONES[kind](rng, hand_template(), hand.anatomy)
     return hand.paint(hand.surfaces(defect.anatomy)).picture, defect.fingers

@@ -17,7 +17,7 @@ BIAS = 0.0035
 _RING = [(1.0, 0.0), (0.5, 0.87), (-0.5, 0.87), (-1.0, 0.0), (-0.5, -0.87), (0.5, -0.87)]
 
 
-def lit(
+def light_points(
     scene: Scene,
     look: Look,
     points: Tensor,

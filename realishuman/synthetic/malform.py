@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from realishuman.mesh.hand_template import ASIDE, BEND, Floats, HandTemplate
 from realishuman.synthetic.noise import draw_lattice, solid
-from realishuman.synthetic.pose import OPEN_FAMILIES, WHOLE_FAMILIES, extended
+from realishuman.synthetic.pose import OPEN_FAMILIES, WHOLE_FAMILIES, find_extended
 from realishuman.synthetic.posed import Anatomy, Graft, Surface
 
 GONE = -3.2  # log length of a bone that is not there
@@ -31,7 +31,7 @@ class Defect:
     fingers: int
 
 
-def extra_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def add_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Grow a finger between two others, or beyond the little one; its neighbours make room."""
     finger = int(rng.choice(_straight(template, good)))
     across = _across(template)
@@ -51,7 +51,7 @@ def extra_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy
     return Defect(replace(good, angles=angles, grafts=(graft,)), 6)
 
 
-def missing_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def remove_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Leave out a finger; the others close the gap."""
     finger = int(rng.choice(_straight(template, good)))
     angles, lengths, girth = good.angles.copy(), good.lengths.copy(), good.girth.copy()
@@ -63,7 +63,7 @@ def missing_finger(rng: np.random.Generator, template: HandTemplate, good: Anato
     return Defect(Anatomy(angles, lengths, good.wrist, girth), 4)
 
 
-def fused_fingers(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def fuse_fingers(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Let two neighbours grow together into one broad finger."""
     straight = _straight(template, good)
     pairs = [finger for finger in straight if finger + 1 in straight] or [2]
@@ -80,7 +80,7 @@ def fused_fingers(rng: np.random.Generator, template: HandTemplate, good: Anatom
     return Defect(Anatomy(angles, lengths, good.wrist, girth), 4)
 
 
-def bent_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def bend_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Bend a finger or two sideways or backwards where no joint does."""
     straight = _straight(template, good)
     angles = good.angles.copy()
@@ -95,7 +95,7 @@ def bent_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy)
     return Defect(replace(good, angles=angles), 5)
 
 
-def stretched_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def stretch_finger(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Draw one or two fingers out to nearly twice their length, thin or swollen."""
     straight = _straight(template, good)
     lengths, girth = good.lengths.copy(), good.girth.copy()
@@ -105,7 +105,7 @@ def stretched_finger(rng: np.random.Generator, template: HandTemplate, good: Ana
     return Defect(replace(good, lengths=lengths, girth=girth), 5)
 
 
-def wrong_phalanges(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
+def change_phalanges(rng: np.random.Generator, template: HandTemplate, good: Anatomy) -> Defect:
     """Give one or two fingers a fourth phalanx, or leave them two or one."""
     angles, lengths, girth = good.angles.copy(), good.lengths.copy(), good.girth.copy()
     grafts: list[Graft] = []
@@ -129,12 +129,12 @@ def wrong_phalanges(rng: np.random.Generator, template: HandTemplate, good: Anat
 
 
 BONES: dict[str, Callable[[np.random.Generator, HandTemplate, Anatomy], Defect]] = {
-    "extra finger": extra_finger,
-    "missing finger": missing_finger,
-    "fused fingers": fused_fingers,
-    "bent finger": bent_finger,
-    "stretched finger": stretched_finger,
-    "wrong phalanges": wrong_phalanges,
+    "extra finger": add_finger,
+    "missing finger": remove_finger,
+    "fused fingers": fuse_fingers,
+    "bent finger": bend_finger,
+    "stretched finger": stretch_finger,
+    "wrong phalanges": change_phalanges,
 }
 FAMILIES_OF = {  # poses in which a defect shows; any pose will do for ripples
     "extra finger": WHOLE_FAMILIES,
@@ -148,7 +148,7 @@ FAMILIES_OF = {  # poses in which a defect shows; any pose will do for ripples
 KINDS = (*BONES, "rippled", "melted")
 
 
-def rippled(
+def ripple(
     rng: np.random.Generator,
     surfaces: list[Surface],
     least: float,
@@ -176,16 +176,14 @@ def rippled(
     return result
 
 
-def melted(
-    rng: np.random.Generator, picture: NDArray[np.uint8], joints: Floats
-) -> NDArray[np.uint8]:
+def melt(rng: np.random.Generator, picture: NDArray[np.uint8], joints: Floats) -> NDArray[np.uint8]:
     """Smear fingers into each other; joints (21, 3) of the hand, picture pixels."""
     span = float(np.ptp(joints[:, :2], axis=0).max())
     tips = rng.choice([6, 7, 10, 11, 14, 15, 18, 19], 4, replace=False)
-    return smeared(rng, picture, joints[tips, :2], span)
+    return smear(rng, picture, joints[tips, :2], span)
 
 
-def smeared(
+def smear(
     rng: np.random.Generator, picture: NDArray[np.uint8], places: Floats, span: float
 ) -> NDArray[np.uint8]:
     """Stir and blur a picture (H, W, 3) uint8 around places, as an unfinished diffusion does.
@@ -222,7 +220,7 @@ def smeared(
 
 def _straight(template: HandTemplate, good: Anatomy) -> list[int]:
     """Return the extended fingers, or all four when none is."""
-    return extended(template, good.angles) or [1, 2, 3, 4]
+    return find_extended(template, good.angles) or [1, 2, 3, 4]
 
 
 def _across(template: HandTemplate) -> Floats:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from realishuman.mesh.normals import vertex_normals
 from realishuman.render.raster import interpolate, rasterise
-from realishuman.synthetic.light import lit
+from realishuman.synthetic.light import light_points
 from realishuman.synthetic.posed import Surface
 from realishuman.synthetic.scene import Camera, Scene
 from realishuman.synthetic.skin import Look
@@ -60,7 +60,7 @@ def paint(surfaces: list[Surface], camera: Camera, scene: Scene, looks: Looks) -
     look = looks(rest, rest_normals, values[:, 12], number)
     per_pixel = camera.distance / camera.focal / FINER
     normals = _rough(seen, look.relief, normals, points, per_pixel)
-    colour = lit(scene, look, points, normals, number >= 0, seen, per_pixel, mesh.solid)
+    colour = light_points(scene, look, points, normals, number >= 0, seen, per_pixel, mesh.solid)
     layer = torch.zeros((*seen.shape, 4))
     layer[seen] = torch.cat([colour, torch.ones(len(colour), 1)], 1)
     small = F.avg_pool2d(layer.permute(2, 0, 1)[None], FINER)[0].permute(1, 2, 0).numpy()

@@ -23,7 +23,7 @@ from realishuman.synthetic import malform
 from realishuman.synthetic.good_hand import AROUND, GoodHand, draw_hull
 from realishuman.synthetic.hand import free_of_the_wrist
 from realishuman.synthetic.pair import SyntheticSample, difference
-from realishuman.synthetic.pose import extended
+from realishuman.synthetic.pose import find_extended
 from realishuman.synthetic.posed import Surface
 
 Pixels = NDArray[np.uint8]
@@ -43,7 +43,7 @@ BENT, ASIDE_BY = (8, 32), 8
 
 def list_kinds(hand: GoodHand) -> tuple[str, ...]:
     """Those of KINDS that show on this hand: bones only where fingers are extended."""
-    straight = extended(hand_template(), hand.pose.angles)
+    straight = find_extended(hand_template(), hand.pose.angles)
     if len(straight) >= 2:
         return KINDS
     return KINDS_OF_ANY if straight else KINDS_OF_A_FIST
@@ -118,7 +118,7 @@ def _ripple(rng: np.random.Generator, hand: GoodHand) -> Made:
     metres = [
         replace(one, vertices=one.vertices / scale) for one in hand.build_surfaces(hand.anatomy)
     ]
-    moved = malform.rippled(rng, metres, 0.006, 0.011, free_of_the_wrist)
+    moved = malform.ripple(rng, metres, 0.006, 0.011, free_of_the_wrist)
     return _paint(hand, [replace(one, vertices=one.vertices * scale) for one in moved]), 5
 
 
@@ -140,7 +140,7 @@ def _twist(rng: np.random.Generator, hand: GoodHand) -> Made:
 
 
 def _melt(rng: np.random.Generator, hand: GoodHand) -> Made:
-    return malform.melted(rng, hand.picture, np.asarray(hand.mesh.joints, np.float64)), 5
+    return malform.melt(rng, hand.picture, np.asarray(hand.mesh.joints, np.float64)), 5
 
 
 def _double_contour(rng: np.random.Generator, hand: GoodHand) -> Made:

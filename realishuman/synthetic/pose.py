@@ -68,7 +68,7 @@ def draw_lengths(rng: np.random.Generator) -> Floats:
     return np.asarray(lengths, np.float64)
 
 
-def extended(template: HandTemplate, angles: Floats) -> list[int]:
+def find_extended(template: HandTemplate, angles: Floats) -> list[int]:
     """Return the fingers (1 index .. 4 little) that are straight enough for a defect to show."""
     low, high = template.limits.low[1:, 1:, BEND], template.limits.high[1:, 1:, BEND]
     share = (angles[1:, 1:, BEND] - low) / (high - low)

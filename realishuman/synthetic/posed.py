@@ -186,12 +186,12 @@ def _graft(
     )
 
 
-def posed_landmarks(template: HandTemplate, anatomy: Anatomy, rotation: Floats) -> Floats:
+def pose_landmarks(template: HandTemplate, anatomy: Anatomy, rotation: Floats) -> Floats:
     """Return the 21 landmarks (21, 3)."""
     pose = hand_pose(anatomy, rotation)
     return landmarks(pose, move(template, pose))
 
 
-def mirrored(item: Surface) -> Surface:
+def mirror(item: Surface) -> Surface:
     """Return the surface of the other side's hand."""
     return replace(item, vertices=item.vertices * MIRROR, faces=item.faces[:, ::-1])

@@ -127,7 +127,7 @@ def skin_look(
     albedo = torch.lerp(_colour(tone.back), _colour(tone.palm), palm[:, None])
     albedo = albedo * torch.exp(0.10 * slow + 0.055 * fine)[:, None]
     flush = tone.redness * (red + 0.22 * solid(lattice, points, 0.022, 11.0)) + 0.25 * palm * slow
-    albedo = reddened(albedo, flush)
+    albedo = redden(albedo, flush)
     light = (tone.tone - TONES[0]) / (TONES[1] - TONES[0])
     albedo = albedo * torch.exp(
         tone.age * light * vein[:, None] * torch.tensor([-0.15, -0.06, -0.02])
@@ -142,7 +142,7 @@ def skin_look(
     return look
 
 
-def reddened(albedo: Tensor, amount: Tensor) -> Tensor:
+def redden(albedo: Tensor, amount: Tensor) -> Tensor:
     """Let more blood show through skin (N, 3) where `amount` (N,) is positive."""
     return albedo * torch.exp(amount[:, None] * torch.tensor([-0.02, -0.30, -0.26]))
 

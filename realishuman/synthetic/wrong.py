@@ -12,7 +12,7 @@ FINGERS = 5
 ENOUGH = ((0.07, 0.3), (0.13, 0.22))
 
 
-def wrong_fingers(
+def mark_wrong_fingers(
     changed: NDArray[np.bool_], good: NDArray[np.floating], seen: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
     """(5,) the fingers that are malformed, thumb first.

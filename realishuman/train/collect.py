@@ -27,7 +27,7 @@ from realishuman.imaging.formats import readable
 from realishuman.settings import Settings
 from realishuman.train.config import TrainConfig
 from realishuman.train.real import Job, Outcome, crops_of
-from realishuman.train.shards import PER_SHARD, claim, deaf_children, one_thread, stored
+from realishuman.train.shards import PER_SHARD, claim, count_rows, deaf_children, one_thread
 
 MANIFEST = "pictures.jsonl"
 SHARDS = "crops-pictures-{:08d}.npy"  # numbered by the first crop in it
@@ -221,7 +221,7 @@ class _Manifest:
     def _next(self) -> int:
         """The number of the next file: how many crops are in those before it."""
         last = max(self._folder.glob(ANY_SHARD), default=None)
-        return 0 if last is None else int(last.stem[-8:]) + stored(last)
+        return 0 if last is None else int(last.stem[-8:]) + count_rows(last)
 
     def _whole_lines(self) -> list[dict[str, Any]]:
         """The lines that are whole; a last one that was cut off is taken away."""

@@ -62,7 +62,7 @@ def channels_last(module: torch.nn.Module) -> None:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
-def moved(data: Any, device: torch.device) -> Any:
+def to_device(data: Any, device: torch.device) -> Any:
     """A batch's tensors on the device; a batch is a tuple or a dataclass of tensors."""
     if isinstance(data, tuple):
         return tuple(each.to(device) for each in data)

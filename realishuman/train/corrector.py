@@ -24,8 +24,8 @@ from realishuman.train.corrector_data import (
     load_hands,
     make_hands,
     make_photographed_hands,
-    stacked,
-    varied,
+    stack,
+    vary,
 )
 from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector, per_joint
 from realishuman.train.folder import RunFolder
@@ -104,7 +104,7 @@ def measure(net: CorrectorNet, hands: Hands, chosen: NDArray[np.intp]) -> Errors
     after: list[float] = []
     called: list[float] = []
     for start in range(0, len(chosen), AT_ONCE):
-        batch = stacked([varied(hands, int(i), None) for i in chosen[start : start + AT_ONCE]])
+        batch = stack([vary(hands, int(i), None) for i in chosen[start : start + AT_ONCE]])
         with torch.inference_mode():
             joints, doubts = net(batch.crops, batch.found)
         wrong = (doubts.sigmoid() >= WRONG).float()

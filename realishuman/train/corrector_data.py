@@ -31,16 +31,16 @@ from realishuman.mesh.hand_corrector import (
     JOINTS,
     MARGIN,
     SIDE,
-    deep,
-    given,
-    shown,
-    view,
+    deepen,
+    encode_crop,
+    encode_landmarks,
+    frame_hand,
 )
 from realishuman.synthetic.good_hand import SURE, fit_good_hand
 from realishuman.synthetic.pair import SyntheticSample
 from realishuman.synthetic.photograph import list_kinds, make_malformed, repose
 from realishuman.synthetic.sample import sample
-from realishuman.synthetic.wrong import wrong_fingers
+from realishuman.synthetic.wrong import mark_wrong_fingers
 from realishuman.train.config import Corrector
 from realishuman.train.corrector_net import CorrectorBatch
 from realishuman.train.crops import CONFIDENCE, Pixels
@@ -149,9 +149,9 @@ def _make_file(job: _Job) -> Path:
     detector = EmbeddedDetector("cpu", threads=1)
     if job.photographs:
         numbered = zip(job.seeds, job.photographs, strict=True)
-        rows = [row for one in numbered for row in _photographed(*one, detector)]
+        rows = [row for one in numbered for row in _photograph_rows(*one, detector)]
     else:
-        rows = [row for seed in job.seeds for row in _rendered(seed, detector)]
+        rows = [row for seed in job.seeds for row in _render_rows(seed, detector)]
     columns = {
         name: np.stack(column) if rows else np.zeros((0, *shape), kind)
         for (name, (shape, kind)), column in zip(
@@ -163,13 +163,13 @@ def _make_file(job: _Job) -> Path:
     return job.path
 
 
-def _rendered(seed: int, detector: EmbeddedDetector) -> Iterator[_Row]:
+def _render_rows(seed: int, detector: EmbeddedDetector) -> Iterator[_Row]:
     side = 2 * int(np.random.default_rng((seed, 9)).integers(SIDES[0] // 2, SIDES[1] // 2 + 1))
     pair = sample(seed, side)
     yield from _rows(pair, pair.joints, detector)
 
 
-def _photographed(number: int, photograph: Path, detector: EmbeddedDetector) -> Iterator[_Row]:
+def _photograph_rows(number: int, photograph: Path, detector: EmbeddedDetector) -> Iterator[_Row]:
     """The truth is what the detector finds in the photograph itself."""
     try:
         picture = load_picture(photograph).rgb
@@ -182,7 +182,7 @@ def _photographed(number: int, photograph: Path, detector: EmbeddedDetector) -> 
         pair = hand and make_malformed(rng, hand, str(rng.choice(list_kinds(hand))))
         if not hand or not pair:
             continue
-        truth = deep(hand.part, metric(0, hand.part)[1])
+        truth = deepen(hand.part, metric(0, hand.part)[1])
         yield from _rows(pair, truth, detector)
         reposed = repose(rng, hand) if rng.random() < REPOSED else None
         if reposed:
@@ -210,11 +210,11 @@ def _row(
     if not near:
         return
     part = near[0]
-    seen = view(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
-    found = seen.inside(deep(part, metric(0, part)[1])) * STORED
-    good = seen.inside(truth) * STORED
+    seen = frame_hand(part.keypoints, part.side == "left", STORED_MARGIN, STORED)
+    found = seen.to_crop(deepen(part, metric(0, part)[1])) * STORED
+    good = seen.to_crop(truth) * STORED
     crop, spoilt = seen.crop(picture), bool(changed.any())
-    wrong = wrong_fingers(changed, truth, part.keypoints)
+    wrong = mark_wrong_fingers(changed, truth, part.keypoints)
     yield crop, found.astype(np.float32), good.astype(np.float32), spoilt, wrong
 
 
@@ -247,16 +247,16 @@ class CorrectorData:
         for number in numbers:
             index, _, generator = self._order.draw(number)
             rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-            rows.append(varied(self._hands, index, rng))
-        return stacked(rows)
+            rows.append(vary(self._hands, index, rng))
+        return stack(rows)
 
 
-def stacked(rows: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> CorrectorBatch:
+def stack(rows: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> CorrectorBatch:
     """Single hands as one batch."""
     return CorrectorBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-def varied(
+def vary(
     hands: Hands, index: int, rng: np.random.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """One hand as in CorrectorBatch: crop, landmarks found, joints of the good hand, wrong fingers.
@@ -274,16 +274,16 @@ def varied(
         np.column_stack([points[:, :2] @ axes.T + origin, points[:, 2] * scale]) / SIDE
         for points in (hands.found[index], hands.good[index])
     )
-    crop = _warped(hands.crops[index], axes, origin)
+    crop = _warp(hands.crops[index], axes, origin)
     if rng is not None:
-        crop = _recoloured(crop, rng)
+        crop = _recolour(crop, rng)
         found = found + rng.normal(0, UNSURE, found.shape)
     wrong = hands.wrong[index].astype(np.float32)
-    shared = (shown(crop), given(found), given(good), wrong)
+    shared = (encode_crop(crop), encode_landmarks(found), encode_landmarks(good), wrong)
     return tuple(torch.from_numpy(each) for each in shared)  # type: ignore[return-value]
 
 
-def _warped(crop: Pixels, axes: Floats, origin: Floats) -> Pixels:
+def _warp(crop: Pixels, axes: Floats, origin: Floats) -> Pixels:
     """The crop moved by points -> axes points + origin, where pixel centres are at +0.5."""
     at_centres = origin + axes @ np.full(2, 0.5) - 0.5
     moved: Pixels = cv2.warpAffine(
@@ -292,7 +292,7 @@ def _warped(crop: Pixels, axes: Floats, origin: Floats) -> Pixels:
     return moved
 
 
-def _recoloured(crop: Pixels, rng: np.random.Generator) -> Pixels:
+def _recolour(crop: Pixels, rng: np.random.Generator) -> Pixels:
     """Other light, and what cameras and networks do to sharpness."""
     gain = (rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     image = crop.astype(np.float32) * gain + np.float32(rng.uniform(-15, 15))

@@ -18,7 +18,7 @@ from torch import Tensor
 from realishuman.synthetic.sample import first_kind
 from realishuman.train.config import Critic
 from realishuman.train.critic import FINGERS, IGNORED, CriticBatch
-from realishuman.train.crops import Pixels, TrainingCrop, mirrored
+from realishuman.train.crops import Pixels, TrainingCrop, mirror
 from realishuman.train.data import Order
 from realishuman.train.estimated import Estimated, Shown
 from realishuman.train.shards import Crops
@@ -53,16 +53,16 @@ class CriticData:
         if found is not None and rng.random() < AS_ESTIMATED:
             shown = found
         fingers = _fingers(index) if index < self._crops.rendered else IGNORED
-        return (*varied(crop, shown, bool(variant), rng), torch.tensor(fingers))
+        return (*vary(crop, shown, bool(variant), rng), torch.tensor(fingers))
 
 
-def varied(
-    crop: TrainingCrop, shown: tuple[Shown, Shown], mirror: bool, rng: np.random.Generator
+def vary(
+    crop: TrainingCrop, shown: tuple[Shown, Shown], flip: bool, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Clean and malformed as the network is shown them, and where they differ; see CriticBatch."""
     first, second = (replace(crop, pose=one.pose, m=one.m) for one in shown)
-    if mirror:
-        first, second = mirrored(first), mirrored(second)
+    if flip:
+        first, second = mirror(first), mirror(second)
     clean, malformed = first.clean, second.malformed
     if rng.random() < FAINT:  # a defect that is only half repaired is one
         clean, malformed = (
@@ -74,12 +74,12 @@ def varied(
     changed = np.abs(clean.astype(np.int16) - malformed).max(axis=2) >= CHANGED
     seed = int(rng.integers(2**62))
     clean, malformed = (
-        softened(picture, first.m_d, np.random.default_rng(seed)) for picture in (clean, malformed)
+        soften(picture, first.m_d, np.random.default_rng(seed)) for picture in (clean, malformed)
     )
     return _move(first, second, clean, malformed, changed, rng)
 
 
-def softened(picture: Pixels, m_d: NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
+def soften(picture: Pixels, m_d: NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
     """A crop as a network might have painted it: less sharp, blotchy, grainy, or as it is.
 
     Mostly inside m_d alone, as a repair changes no more.
@@ -133,12 +133,12 @@ def _move(
         image = np.clip(warp(picture, cv2.BORDER_REFLECT_101) * gain + lift, 0, 255)
         pose = warp(crop.pose, cv2.BORDER_CONSTANT)
         m = warp(crop.m.astype(np.uint8) * 255, cv2.BORDER_CONSTANT)
-        inputs.append(stacked(image, pose, m))
+        inputs.append(stack(image, pose, m))
     where = warp(changed.astype(np.uint8) * 255, cv2.BORDER_CONSTANT) / 255
     return inputs[0], inputs[1], torch.from_numpy(where)[None]
 
 
-def stacked(image: Floats, pose: Floats, m: Floats) -> Tensor:
+def stack(image: Floats, pose: Floats, m: Floats) -> Tensor:
     """(R, R, 3), (R, R, 3) and (R, R), all 0..255, as the network's (7, R, R) input."""
     both = np.concatenate([image / 127.5 - 1, pose / 255, m[..., None] / 255], axis=2)
     return torch.from_numpy(np.ascontiguousarray(both.transpose(2, 0, 1), np.float32))

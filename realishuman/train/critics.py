@@ -14,7 +14,7 @@ from realishuman.files.whole import whole_file
 from realishuman.train.config import Critic, TrainConfig
 from realishuman.train.critic import CHANNELS, OUTPUTS, Answering, TrainedCritic
 from realishuman.train.critic_data import CriticData
-from realishuman.train.data import trained
+from realishuman.train.data import count_trained
 from realishuman.train.estimated import Estimated
 from realishuman.train.folder import RunFolder
 from realishuman.train.loop import Trainee, train
@@ -35,10 +35,11 @@ def train_critic(
     _check(config)
     folder = RunFolder(Path(config.output) / name)
     crops = Crops(Path(config.data.folder), config)
-    if critic.first + critic.count > trained(crops, config):
+    most = count_trained(crops, config)
+    if critic.first + critic.count > most:
         raise SettingsError(
             f"{name} is to learn from crops {critic.first} to {critic.first + critic.count - 1}, "
-            f"but {config.data.folder} has {trained(crops, config)} besides those held out: make "
+            f"but {config.data.folder} has {most} besides those held out: make "
             f"more with `{command('train', 'synthesise')}`, or change first and count."
         )
     estimated = Estimated(crops, config, critic, folder.path, say)

@@ -164,13 +164,13 @@ def unpack_crop(packed: Pixels) -> TrainingCrop:
     return TrainingCrop(packed[..., :3], packed[..., 3:6], packed[..., 6:9], **masks)
 
 
-def mirrored(crop: TrainingCrop) -> TrainingCrop:
+def mirror(crop: TrainingCrop) -> TrainingCrop:
     """Left and right swapped, also in the pose's colours: red is a right hand, green a left."""
     flipped = {name: getattr(crop, name)[:, ::-1] for name in ("clean", "malformed", *MASKS)}
     return TrainingCrop(pose=crop.pose[:, ::-1, [1, 0, 2]], **flipped)
 
 
-def recoloured(crop: TrainingCrop, rng: np.random.Generator) -> TrainingCrop:
+def recolour(crop: TrainingCrop, rng: np.random.Generator) -> TrainingCrop:
     """Both pictures with the same random brightness, contrast and tint."""
     gain = rng.uniform(0.75, 1.2) * rng.uniform(0.9, 1.1, 3)
     lift = rng.uniform(-12, 12)

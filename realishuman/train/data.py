@@ -25,7 +25,7 @@ from realishuman.train.kept import Kept
 from realishuman.train.latents import Latents
 from realishuman.train.losses import StageOneBatch, StageTwoBatch
 from realishuman.train.shards import Crops
-from realishuman.train.views import AUTOENCODED, autoencoded, part, reference, tensor, view
+from realishuman.train.views import AUTOENCODED, draw_autoencoded, part, reference, tensor, view
 
 Groups = Mapping[int, tuple[int, ...]]  # by a crop's index, the others of its group
 SHARES = (0.3, 0.15, 0.25, 0.15, 0.15)  # of AUTOENCODED among the autoencoder's samples
@@ -62,7 +62,7 @@ class AutoencoderData:
 
     def __init__(self, crops: Crops, config: TrainConfig, stage: Stage) -> None:
         self._crops = crops
-        self._order = Order(trained(crops, config), config.data.variants, stage.seed)
+        self._order = Order(count_trained(crops, config), config.data.variants, stage.seed)
         latent = config.pack.resolution // config.networks.factor
         self._latent = (config.networks.vae.latent_channels, latent, latent)
 
@@ -75,7 +75,7 @@ class AutoencoderData:
         index, variant, generator = self._order.draw(number)
         rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
         crop = view(self._crops[index], index, variant)
-        image = autoencoded(crop, str(rng.choice(AUTOENCODED, p=SHARES)), rng)
+        image = draw_autoencoded(crop, str(rng.choice(AUTOENCODED, p=SHARES)), rng)
         return image, torch.randn(self._latent, generator=generator)
 
 
@@ -93,7 +93,7 @@ class StageOneData:
     ) -> None:
         self._crops, self._latents, self._stage, self._tokens = crops, latents, stage, tokens
         self._timesteps = _timesteps(config, stage)
-        self._order = Order(trained(crops, config), config.data.variants, stage.seed)
+        self._order = Order(count_trained(crops, config), config.data.variants, stage.seed)
         self._groups = groups
 
     def batch(self, numbers: Sequence[int]) -> StageOneBatch:
@@ -131,7 +131,7 @@ class StageTwoData:
     def __init__(self, crops: Crops, latents: Latents, config: TrainConfig, stage: Stage) -> None:
         self._crops, self._latents, self._stage = crops, latents, stage
         self._timesteps, self._factor = _timesteps(config, stage), config.networks.factor
-        self._order = Order(trained(crops, config), config.data.variants, stage.seed)
+        self._order = Order(count_trained(crops, config), config.data.variants, stage.seed)
 
     def batch(self, numbers: Sequence[int]) -> StageTwoBatch:
         """Samples of these numbers."""
@@ -149,7 +149,7 @@ class StageTwoData:
         return StageTwoBatch(clean, shown, m_f, noise, timestep, keep)
 
 
-def trained(crops: Crops, config: TrainConfig) -> int:
+def count_trained(crops: Crops, config: TrainConfig) -> int:
     """How many crops are trained on; the last ones are held out, if there are enough."""
     return max(len(crops) - config.data.held_out, (len(crops) + 1) // 2)
 

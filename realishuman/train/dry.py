@@ -33,7 +33,7 @@ def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
 
     stage  of the configuration, or as the command line changed it.
     """
-    module = untrained(config, task)
+    module = make_untrained(config, task)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module.to(device)
     every, live = (
@@ -43,9 +43,9 @@ def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
     batch = random_batch(config, task, stage.batch // stage.accumulate, device)
     with FlopCounterMode(display=False) as counter:
         module(batch).backward()
-    _, saved = saved_bytes(module, lambda: _loss(module, batch, stage))
+    _, saved = count_saved_bytes(module, lambda: _loss(module, batch, stage))
     seconds = min(_time_step(module, batch, stage) for _ in range(TIMED_STEPS)) * stage.accumulate
-    kept = kept_bytes(every, live)
+    kept = count_kept_bytes(every, live)
     lines = [
         f"{task} on {device} with {torch.get_num_threads()} threads, {stage.precision}",
         f"parameters          {every / 1e6:.2f} M, {live / 1e6:.2f} M of them trained",
@@ -62,12 +62,12 @@ def measure(config: TrainConfig, task: str, stage: Stage) -> list[str]:
     return lines
 
 
-def kept_bytes(every: int, live: int) -> int:
+def count_kept_bytes(every: int, live: int) -> int:
     """Of `every` parameters, `live` trained: weights, gradients, AdamW's moments, average."""
     return 4 * (every + 4 * live)
 
 
-def saved_bytes(module: torch.nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, int]:
+def count_saved_bytes(module: torch.nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, int]:
     """What a forward pass returns, and the bytes it leaves for the gradient besides the weights.
 
     Tensors that share their memory count once. What gradient checkpointing computes again is not
@@ -111,7 +111,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"
 
 
-def untrained(config: TrainConfig, task: str) -> torch.nn.Module:
+def make_untrained(config: TrainConfig, task: str) -> torch.nn.Module:
     """The module a task trains, with its initial weights."""
     kinds = {"autoencoder": TrainedAutoencoder, "stage-one": StageOne, "stage-two": StageTwo}
     return kinds[task](config)

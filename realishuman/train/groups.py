@@ -13,7 +13,7 @@ from realishuman.advice import command
 from realishuman.errors import SettingsError
 from realishuman.train.collect import read_manifest
 from realishuman.train.config import TrainConfig
-from realishuman.train.data import Groups, trained
+from realishuman.train.data import Groups, count_trained
 from realishuman.train.shards import Crops
 
 
@@ -23,7 +23,7 @@ def groups_of(crops: Crops, config: TrainConfig) -> Groups:
     Raises SettingsError if there is none.
     """
     together: dict[tuple[str, str | None], list[int]] = defaultdict(list)
-    count = trained(crops, config)
+    count = count_trained(crops, config)
     for line in read_manifest(Path(config.data.folder)):
         sides = Counter(crop["side"] for crop in line["crops"])
         for crop in line["crops"]:

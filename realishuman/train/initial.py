@@ -72,7 +72,7 @@ def source(stage: Stage, networks: Networks) -> Load:
     return load
 
 
-def filled(module: _M, load: Load, prefix: str, stage: Stage) -> _M:
+def fill(module: _M, load: Load, prefix: str, stage: Stage) -> _M:
     """Give a module its first values, from the source or at random; float32, to be trained."""
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tensors = load(prefix)

@@ -14,7 +14,7 @@ from torch import Tensor
 from realishuman.files.guard import enough, room
 from realishuman.files.whole import whole_file
 from realishuman.train.crops import TrainingCrop
-from realishuman.train.shards import Crops, stored
+from realishuman.train.shards import Crops, count_rows
 from realishuman.train.views import view
 
 AT_ONCE = 16  # crops whose pictures are in memory together
@@ -48,7 +48,7 @@ class Kept:
         """
         folder.mkdir(parents=True, exist_ok=True)
         kind = folder.name.partition("-")[0]
-        counts = [stored(shard) for shard in crops.shards]
+        counts = [count_rows(shard) for shard in crops.shards]
         paths = [folder / shard.name.replace("crops", kind) for shard in crops.shards]
         starts = np.cumsum([0, *counts[:-1]]).tolist()
         missing = [
@@ -72,7 +72,7 @@ class Kept:
         return torch.from_numpy(np.array(found, np.float32))
 
 
-def encoded(images: Sequence[Tensor], encode: Callable[[Tensor], Tensor]) -> Tensor:
+def encode_all(images: Sequence[Tensor], encode: Callable[[Tensor], Tensor]) -> Tensor:
     """Pictures (3, R, R) through an encoder, a few at a time; on the CPU, without gradients."""
     with torch.no_grad():
         few = torch.split(torch.stack(list(images)), TOGETHER)
@@ -81,7 +81,7 @@ def encoded(images: Sequence[Tensor], encode: Callable[[Tensor], Tensor]) -> Ten
 
 def _holds(path: Path, sizes: tuple[int, ...]) -> bool:
     """Whether a file is whole and has at least these crops and variants, of this shape."""
-    if stored(path) < sizes[0]:
+    if count_rows(path) < sizes[0]:
         return False
     found: tuple[int, ...] = np.load(path, mmap_mode="r").shape
     return len(found) == len(sizes) and found[1] >= sizes[1] and found[2:] == sizes[2:]

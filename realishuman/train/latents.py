@@ -11,9 +11,9 @@ from torch import Tensor
 from realishuman.diffusion.networks import Autoencoder
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import TrainingCrop
-from realishuman.train.kept import Kept, Place, encoded
+from realishuman.train.kept import Kept, Place, encode_all
 from realishuman.train.shards import Crops
-from realishuman.train.views import i_f, part, reference, repaired
+from realishuman.train.views import i_f, make_target, part, reference
 
 
 class Latents:
@@ -32,7 +32,7 @@ class Latents:
 
         def make(views: Sequence[TrainingCrop], places: Sequence[Place]) -> Tensor:
             exact = config.stage_two.exact_core
-            latents = encoded(_pictures(views, places, stage, exact), autoencoder.encode)
+            latents = encode_all(_pictures(views, places, stage, exact), autoencoder.encode)
             return latents.reshape(len(views), *shape)
 
         advice = "free some space, or choose another output"
@@ -57,7 +57,7 @@ def _pictures(
         one
         for crop, place in zip(views, places, strict=True)
         for one in (
-            repaired(crop) * 2 - 1,
+            make_target(crop) * 2 - 1,
             i_f(crop, np.random.default_rng((*place, 2)), exact=exact),
         )
     ]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from realishuman.errors import SettingsError, TrainingError
 from realishuman.files.guard import room
-from realishuman.train.compute import accelerator_of, attention, channels_last, moved
+from realishuman.train.compute import accelerator_of, attention, channels_last, to_device
 from realishuman.train.config import Stage
 from realishuman.train.crops import Pixels
 from realishuman.train.ema import Average
@@ -165,7 +165,7 @@ class _Run:
         total = torch.zeros((), device=self.accelerator.device)
         for index in range(stage.accumulate):
             own = numbers[index :: stage.accumulate][rank::world].tolist()
-            data = moved(self.trainee.batch(own), self.accelerator.device)
+            data = to_device(self.trainee.batch(own), self.accelerator.device)
             quiet = index < stage.accumulate - 1
             with self.accelerator.no_sync(self.module) if quiet else nullcontext():
                 with self.accelerator.autocast(), attention(stage, self.accelerator.device):

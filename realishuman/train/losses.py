@@ -40,7 +40,7 @@ class NoiseTable:
         alphas = torch.from_numpy(alphas_cumprod(constants)).float()
         return cls(alphas, constants.prediction, min_snr)
 
-    def noised(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Latents at their timesteps, and what the network should predict from them.
 
         clean, noise  (B, C, h, w); timesteps (B,) int64.
@@ -139,7 +139,7 @@ def stage_one_loss(networks: StageOneNetworks, batch: StageOneBatch, table: Nois
             networks.reference.condition(context, theirs),
         )
     tokens = torch.cat([networks.no_context.expand(dropped, -1, -1).to(context), context])
-    latents, target = table.noised(batch.clean, batch.noise, batch.timesteps)
+    latents, target = table.add_noise(batch.clean, batch.noise, batch.timesteps)
     predicted = networks.unet.predict(
         latents, batch.timesteps, networks.unet.condition(tokens, pose), bank
     )
@@ -148,7 +148,7 @@ def stage_one_loss(networks: StageOneNetworks, batch: StageOneBatch, table: Nois
 
 def stage_two_loss(networks: StageTwoNetworks, batch: StageTwoBatch, table: NoiseTable) -> Tensor:
     """Equation 6, a scalar."""
-    latents, target = table.noised(batch.clean, batch.noise, batch.timesteps)
+    latents, target = table.add_noise(batch.clean, batch.noise, batch.timesteps)
     tokens = torch.where(batch.keep[:, None, None], networks.context, networks.no_context)
     predicted = networks.unet.predict(
         torch.cat([latents, batch.m_f, batch.i_f], dim=1),

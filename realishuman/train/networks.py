@@ -18,7 +18,7 @@ from realishuman.packs.header import UnetShape
 from realishuman.packs.random_pack import initial_values
 from realishuman.packs.shapes import inpainting_channels, prompt_shapes
 from realishuman.train.config import Stage, TrainConfig
-from realishuman.train.initial import Load, filled, fits, source
+from realishuman.train.initial import Load, fill, fits, source
 from realishuman.train.losses import (
     NoiseTable,
     StageOneBatch,
@@ -48,17 +48,17 @@ class StageOne(nn.Module):
         load = source(stage, sizes)
         self.unet = _unet(load, "stage_one.unet.", sizes.unet, latent, latent, stage)
         self.reference = _unet(load, "stage_one.reference.", sizes.unet, latent, latent, stage)
-        self.pose_guider = filled(
+        self.pose_guider = fill(
             PoseGuider(sizes.pose, sizes.unet.channels[0]), load, "stage_one.pose_guider.", stage
         )
         width = sizes.image_encoder.width
-        self.projector = filled(
+        self.projector = fill(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sizes.unet.context)),
             load,
             "stage_one.projector.",
             stage,
         )
-        self.image_encoder = filled(
+        self.image_encoder = fill(
             ImageEncoder(sizes.image_encoder), load, "image_encoder.", stage
         ).requires_grad_(stage.train_encoder)
         # of an encoder that stays as it is they are always the same
@@ -142,7 +142,7 @@ class TrainedAutoencoder(nn.Module):
         super().__init__()
         stage = config.autoencoder
         module = build_autoencoder(config.networks.vae).to_empty(device=torch.empty(0).device)
-        self.vae = filled(module, source(stage, config.networks), "vae.", stage)
+        self.vae = fill(module, source(stage, config.networks), "vae.", stage)
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Loss of pictures (B, 3, R, R) in [-1, 1] with noise (B, C, h, w) for the posterior."""
@@ -173,4 +173,4 @@ def _unet(
 ) -> PlainUnet:
     module = build_unet(shape, inputs, outputs).to_empty(device=torch.empty(0).device)
     module.recompute = stage.gradient_checkpointing
-    return filled(module, load, prefix, stage)
+    return fill(module, load, prefix, stage)

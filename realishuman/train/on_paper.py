@@ -15,7 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from realishuman.errors import SettingsError
 from realishuman.train.config import Stage, TrainConfig
-from realishuman.train.dry import duration, kept_bytes, random_batch, saved_bytes, untrained
+from realishuman.train.dry import (
+    count_kept_bytes,
+    count_saved_bytes,
+    duration,
+    make_untrained,
+    random_batch,
+)
 from realishuman.train.gpus import Gpu, peak
 
 UTILISATION = 0.35  # share of the peak; an assumption
@@ -43,7 +49,7 @@ class Need:
     saved: int
 
 
-def needed(config: TrainConfig, task: str, stage: Stage) -> Need:
+def count_need(config: TrainConfig, task: str, stage: Stage) -> Need:
     """Count what a step of a stage needs on a GPU; no weights are read or made.
 
     Raises SettingsError if this torch cannot compute shapes alone.
@@ -55,7 +61,7 @@ def needed(config: TrainConfig, task: str, stage: Stage) -> Need:
         batch = replace(batch, keep=torch.ones(rows, dtype=torch.bool))
     with FlopCounterMode(display=False) as counter, _AsOnGpu(stage.precision):
         try:
-            loss, saved = saved_bytes(module, lambda: module(batch))
+            loss, saved = count_saved_bytes(module, lambda: module(batch))
             _backward(loss)
         except NotImplementedError as error:  # older releases lack attention on the meta device
             raise SettingsError(
@@ -65,7 +71,7 @@ def needed(config: TrainConfig, task: str, stage: Stage) -> Need:
     every = sum(p.numel() for p in module.parameters())
     live = sum(p.numel() for p in module.parameters() if p.requires_grad)
     operations = counter.get_total_flops() * stage.accumulate
-    return Need(every, live, operations, kept_bytes(every, live), saved)
+    return Need(every, live, operations, count_kept_bytes(every, live), saved)
 
 
 def estimate(config: TrainConfig, task: str, stage: Stage, gpu: Gpu) -> list[str]:
@@ -74,7 +80,7 @@ def estimate(config: TrainConfig, task: str, stage: Stage, gpu: Gpu) -> list[str
     Raises  SettingsError if the GPU lacks the precision.
     """
     most = peak(gpu, stage.precision)
-    need = needed(config, task, stage)
+    need = count_need(config, task, stage)
     seconds = need.operations / (UTILISATION * most)
     total, room = (need.kept + need.saved) / GIB, (1 - FREE) * gpu.memory
     advice = "raise accumulate, set gradient_checkpointing, or use half precision"
@@ -103,7 +109,7 @@ def _shapes(config: TrainConfig, task: str, stage: Stage) -> nn.Module:
         task.replace("-", "_"): replace(stage, initial=None, encoder=None, prompt=None)
     }
     with torch.device("meta"):
-        return untrained(replace(config, **unread), task).to("meta")
+        return make_untrained(replace(config, **unread), task).to("meta")
 
 
 def _backward(loss: Tensor) -> None:

@@ -51,7 +51,7 @@ class Crops:
                 f"`{command('train', 'synthesise', '--config', 'FILE', '--count', 'N')}`, or "
                 f"`{command('train', 'prepare', 'FOLDER', '--config', 'FILE')}`."
             )
-        if damaged := [path for path in self.shards if not stored(path)]:
+        if damaged := [path for path in self.shards if not count_rows(path)]:
             raise SettingsError(
                 f"{damaged[0]} is damaged or cut off: delete it and make the crops again; what is "
                 "whole is kept."
@@ -169,7 +169,7 @@ def check_description(folder: Path, config: TrainConfig) -> None:
         )
 
 
-def stored(path: Path) -> int:
+def count_rows(path: Path) -> int:
     """How many rows a file of crops or latents has; 0 if it is missing or damaged."""
     try:
         return len(np.load(path, mmap_mode="r"))
@@ -193,7 +193,7 @@ def _find_finished(folder: Path, count: int) -> dict[int, int]:
             continue  # of pictures, or beyond
         start = int(number)
         wanted = min(PER_SHARD, count - start)
-        if path == _shard(folder, start) and stored(path) >= wanted:
+        if path == _shard(folder, start) and count_rows(path) >= wanted:
             found[start] = wanted
     return found
 

@@ -26,7 +26,13 @@ from realishuman.settings import PRESETS
 from realishuman.train.compute import channels_last
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels
-from realishuman.train.data import AutoencoderData, Groups, StageOneData, StageTwoData, trained
+from realishuman.train.data import (
+    AutoencoderData,
+    Groups,
+    StageOneData,
+    StageTwoData,
+    count_trained,
+)
 from realishuman.train.folder import RunFolder
 from realishuman.train.groups import groups_of
 from realishuman.train.kept import Kept
@@ -35,14 +41,14 @@ from realishuman.train.loop import Trainee
 from realishuman.train.losses import image_tokens
 from realishuman.train.networks import StageOne, StageTwo, TrainedAutoencoder
 from realishuman.train.shards import Crops
-from realishuman.train.tokens import are_kept, kept_tokens
+from realishuman.train.tokens import are_kept, keep_tokens
 from realishuman.train.views import (
     AUTOENCODED,
-    autoencoded,
+    draw_autoencoded,
     grid,
+    make_target,
     part,
     reference,
-    repaired,
     tensor,
 )
 
@@ -64,7 +70,8 @@ def trainee(
     Raises SettingsError without crops, or without the autoencoder's weights where they are needed.
     """
     crops = Crops(Path(config.data.folder), config)
-    say(f"{stage}: {trained(crops, config)} crops, {len(crops) - trained(crops, config)} held out")
+    count = count_trained(crops, config)
+    say(f"{stage}: {count} crops, {len(crops) - count} held out")
     if stage == "autoencoder":
         return _autoencoder(config, crops)
     autoencoder, mark = load_trained_autoencoder(config)
@@ -77,7 +84,7 @@ def trainee(
     module, tokens = StageOne(config), None
     if are_kept(config.stage_one):
         say(f"{stage}: making image tokens where they are missing")
-        tokens = kept_tokens(crops, config, module.image_encoder, folder.parent)
+        tokens = keep_tokens(crops, config, module.image_encoder, folder.parent)
     groups = groups_of(crops, config) if config.stage_one.groups else None
     return _stage_one(config, module, crops, latents, tokens, autoencoder, groups)
 
@@ -125,9 +132,9 @@ def keep_autoencoder(config: TrainConfig) -> Path:
 
 def _autoencoder(config: TrainConfig, crops: Crops) -> Trainee:
     module = TrainedAutoencoder(config)
-    held = range(trained(crops, config), len(crops))
+    held = range(count_trained(crops, config), len(crops))
     rng = np.random.default_rng(0)
-    images = [autoencoded(crops[i], AUTOENCODED[i % 5], rng) for i in held[:SHOWN]]
+    images = [draw_autoencoded(crops[i], AUTOENCODED[i % 5], rng) for i in held[:SHOWN]]
 
     @torch.no_grad()
     def preview() -> Pixels | None:
@@ -163,7 +170,7 @@ def _stage_one(
     groups: Groups | None,
 ) -> Trainee:
     data = StageOneData(crops, latents, config, replace(config.stage_one, drop=0.0), tokens)
-    held = list(range(trained(crops, config), len(crops)))[:SHOWN]
+    held = list(range(count_trained(crops, config), len(crops)))[:SHOWN]
 
     def preview() -> Pixels | None:
         if not held:
@@ -200,7 +207,7 @@ def _stage_two(
 ) -> Trainee:
     module = StageTwo(config)
     data = StageTwoData(crops, latents, config, replace(config.stage_two, drop=0.0))
-    held = list(range(trained(crops, config), len(crops)))[:SHOWN]
+    held = list(range(count_trained(crops, config), len(crops)))[:SHOWN]
 
     def preview() -> Pixels | None:
         if not held:
@@ -223,7 +230,7 @@ def _stage_two(
         painted, seen = autoencoder.decode(found.cpu()), autoencoder.decode(shown)
         return grid(
             [
-                [tensor(crops[i].malformed), seen[k], painted[k], repaired(crops[i])]
+                [tensor(crops[i].malformed), seen[k], painted[k], make_target(crops[i])]
                 for k, i in enumerate(held)
             ]
         )

@@ -17,7 +17,7 @@ from realishuman.diffusion.image_encoder import ImageEncoder
 from realishuman.packs.header import EncoderShape
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.crops import TrainingCrop
-from realishuman.train.kept import Kept, Place, encoded
+from realishuman.train.kept import Kept, Place, encode_all
 from realishuman.train.shards import Crops
 from realishuman.train.views import reference
 
@@ -35,7 +35,7 @@ def token_shape(shape: EncoderShape) -> tuple[int, int]:
     return 1 + (shape.side // shape.patch) ** 2, shape.width
 
 
-def kept_tokens(crops: Crops, config: TrainConfig, encoder: ImageEncoder, folder: Path) -> Kept:
+def keep_tokens(crops: Crops, config: TrainConfig, encoder: ImageEncoder, folder: Path) -> Kept:
     """Tokens of the part as it came, (T, width) of every crop and variant, in `folder`/tokens-*.
 
     A GPU makes them, if there is one; the encoder is back where it was afterwards.
@@ -45,7 +45,7 @@ def kept_tokens(crops: Crops, config: TrainConfig, encoder: ImageEncoder, folder
     device = torch.device("cuda") if torch.cuda.is_available() else home
 
     def make(views: Sequence[TrainingCrop], _places: Sequence[Place]) -> Tensor:
-        return encoded([reference(crop) for crop in views], encoder.to(device))
+        return encode_all([reference(crop) for crop in views], encoder.to(device))
 
     advice = "free some space, choose another output, or set stage_one.cache_tokens = false"
     place, shape = folder / f"tokens-{mark_of(encoder)}", token_shape(encoder.shape)

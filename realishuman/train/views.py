@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realishuman.imaging.masks import masked_image
-from realishuman.train.crops import Pixels, TrainingCrop, mirrored, recoloured
+from realishuman.train.crops import Pixels, TrainingCrop, mirror, recolour
 
 AUTOENCODED = ("clean", "malformed", "part", "reference", "i_f")
 
@@ -20,9 +20,9 @@ AUTOENCODED = ("clean", "malformed", "part", "reference", "i_f")
 def view(crop: TrainingCrop, index: int, variant: int) -> TrainingCrop:
     """A variant of a crop: odd ones are mirrored, from 2 on recoloured."""
     if variant % 2:
-        crop = mirrored(crop)
+        crop = mirror(crop)
     if variant >= 2:
-        crop = recoloured(crop, np.random.default_rng((index, variant)))
+        crop = recolour(crop, np.random.default_rng((index, variant)))
     return crop
 
 
@@ -45,7 +45,7 @@ def reference(crop: TrainingCrop) -> Tensor:
     return tensor(crop.malformed * crop.m[..., None])
 
 
-def repaired(crop: TrainingCrop) -> Tensor:
+def make_target(crop: TrainingCrop) -> Tensor:
     """What stage two should return: as it should be inside m_d, as it came outside."""
     return tensor(np.where(crop.m_d[..., None], crop.clean, crop.malformed))
 
@@ -70,7 +70,7 @@ def i_f(crop: TrainingCrop, rng: np.random.Generator, *, exact: bool = False) ->
     )
 
 
-def autoencoded(crop: TrainingCrop, sort: str, rng: np.random.Generator) -> Tensor:
+def draw_autoencoded(crop: TrainingCrop, sort: str, rng: np.random.Generator) -> Tensor:
     """One of AUTOENCODED, (3, R, R) in [-1, 1]."""
     if sort == "i_f":
         return i_f(crop, rng)

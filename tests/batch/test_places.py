@@ -11,7 +11,7 @@ from PIL import Image
 
 from realishuman.batch.places import arrange
 from realishuman.errors import SettingsError
-from realishuman.imaging.drawn import drawn_png, is_drawn
+from realishuman.imaging.drawn import is_drawn, make_drawn_png
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_format_and_a_suffix_change_the_results_names(made):
 
 def test_what_is_no_input_is_passed_over_and_said(made):
     folder = made("in/a.png", "in/notes.txt", "in/.hidden.png", "in/.cache/b.png", "in/out/a.png")
-    (folder / "in/a-compare.png").write_bytes(drawn_png(np.zeros((4, 4, 3), np.uint8)))
+    (folder / "in/a-compare.png").write_bytes(make_drawn_png(np.zeros((4, 4, 3), np.uint8)))
     if sys.platform != "win32":
         (folder / "in/link").symlink_to(folder / "in", target_is_directory=True)
 
@@ -110,7 +110,7 @@ def test_a_users_own_picture_may_be_called_a_comparison(made):
 
 def test_only_files_we_drew_are_told_to_be_drawn(made):
     folder = made("a.png", "b.jpg")
-    (folder / "c.png").write_bytes(drawn_png(np.full((300, 500, 3), 7, np.uint8)))
+    (folder / "c.png").write_bytes(make_drawn_png(np.full((300, 500, 3), 7, np.uint8)))
 
     assert [is_drawn(folder / name) for name in ("a.png", "b.jpg", "c.png", "none.png")] == [
         False, False, True, False,

@@ -85,7 +85,7 @@ def bent(tmp_path, models_of, monkeypatch):
     hand = Part("hand", pair.part, around(pair.joints), 1.0, pair.joints)
     models = models_of([hand], packs=())
     monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
-    monkeypatch.setattr("realishuman.paint.own_skin.wrong_of", lambda mesh: EVERY_FINGER)
+    monkeypatch.setattr("realishuman.paint.own_skin.pick_wrong", lambda mesh: EVERY_FINGER)
     Image.fromarray(pair.malformed).save(tmp_path / "in.png")
     return models
 

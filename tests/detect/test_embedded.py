@@ -13,7 +13,7 @@ import pytest
 from realishuman.detect.base import GivenBox
 from realishuman.detect.embedded import EmbeddedDetector
 from realishuman.detect.families import HAND
-from realishuman.detect.find import scan, settle
+from realishuman.detect.find import keep_best, scan
 from realishuman.detect.landmarks import read
 from realishuman.detect.regions import Region
 from realishuman.detect.tiles import whole
@@ -67,7 +67,7 @@ def test_detections_of_the_whole_picture_are_mediapipes(
     picture, search = sample(name), detector.search(kind)
     one = [whole(1024, 1360)]
 
-    found = settle(scan(search.finder, search.family.finder, picture, one), one, threshold)
+    found = keep_best(scan(search.finder, search.family.finder, picture, one), one, threshold)
 
     recorded = GOLDEN[name][key]
     np.testing.assert_allclose(found.scores, [d["score"] for d in recorded], atol=1e-4)

@@ -43,7 +43,7 @@ def test_the_summary_is_of_overlapping_thirds():
 
 @pytest.mark.parametrize(("foot", "doubted"), [(0.75, False), (0.85, True)])
 def test_a_detection_like_a_foot_is_doubted(foot, doubted):
-    (part,) = search(0.9, 0.9, foot=foot).everywhere(UNDIVIDED, 0.5)
+    (part,) = search(0.9, 0.9, foot=foot).find_everywhere(UNDIVIDED, 0.5)
 
     assert bool(part.doubt) is doubted
     if doubted:
@@ -54,7 +54,7 @@ def test_where_only_feet_are_found_hands_are_looked_for_once_more():
     """The second try at 0.3 and the second look in colours of skin."""
     one = search(0.9, 0.95, foot=1.0)
 
-    parts = one.everywhere(UNDIVIDED, 0.5)
+    parts = one.find_everywhere(UNDIVIDED, 0.5)
 
     assert len(parts) == 1
     assert one.reader.passes == 6

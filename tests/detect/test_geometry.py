@@ -13,7 +13,7 @@ from realishuman.detect.anchors import Candidates, centres, decode
 from realishuman.detect.base import Part
 from realishuman.detect.families import FACE, HAND, face_from_landmarks, hand_from_landmarks
 from realishuman.detect.regions import Region, cut, heading
-from realishuman.detect.suppress import best_of, blended, distinct, uncut
+from realishuman.detect.suppress import blend, drop_covered, drop_cut, keep_best_of
 from realishuman.detect.tiles import MAX_WINDOWS, OVERLAP, Levels, plan, whole
 from realishuman.imaging.boxes import Box
 
@@ -54,7 +54,7 @@ def test_decoding_adds_offsets_in_pixels_to_the_anchor():
 
 
 def test_answers_for_one_place_are_averaged_by_score_and_the_best_score_stays():
-    found = blended(candidates((0, 0, 10, 10, 0.6), (2, 0, 12, 10, 0.2), (50, 50, 60, 60, 0.9)))
+    found = blend(candidates((0, 0, 10, 10, 0.6), (2, 0, 12, 10, 0.2), (50, 50, 60, 60, 0.9)))
 
     np.testing.assert_allclose(found.scores, [0.9, 0.6])
     np.testing.assert_allclose(found.boxes, [[50, 50, 60, 60], [0.5, 0, 10.5, 10]])
@@ -62,12 +62,12 @@ def test_answers_for_one_place_are_averaged_by_score_and_the_best_score_stays():
 
 
 def test_blending_nothing_and_empty_boxes_ends():
-    assert len(blended(candidates()).scores) == 0
-    assert len(blended(candidates((5, 5, 5, 5, 0.5), (5, 5, 5, 5, 0.4))).scores) == 2
+    assert len(blend(candidates()).scores) == 0
+    assert len(blend(candidates((5, 5, 5, 5, 0.5), (5, 5, 5, 5, 0.4))).scores) == 2
 
 
 def test_of_several_windows_the_best_answer_is_kept_as_it_is():
-    found = best_of(candidates((0, 0, 10, 10, 0.5), (1, 0, 11, 10, 0.8), (9, 0, 19, 10, 0.3)))
+    found = keep_best_of(candidates((0, 0, 10, 10, 0.5), (1, 0, 11, 10, 0.8), (9, 0, 19, 10, 0.3)))
 
     np.testing.assert_allclose(found.boxes, [[1, 0, 11, 10], [9, 0, 19, 10]])
 
@@ -80,7 +80,7 @@ def test_what_touches_an_inner_edge_of_a_window_is_dropped():
         (0.8, 0.8, 1.1, 0.9, 0.6),  # over the right edge of the picture
     )
 
-    kept = uncut(found, inner=(True, False, False, True), margin=0.01)
+    kept = drop_cut(found, inner=(True, False, False, True), margin=0.01)
 
     np.testing.assert_allclose(kept.scores, [0.9, 0.7, 0.6])
 
@@ -100,7 +100,7 @@ def test_what_touches_an_inner_edge_of_a_window_is_dropped():
 def test_a_part_inside_or_on_a_better_one_is_dropped(other, survives):
     best = part((0, 0, 100, 100), 0.9)
 
-    assert distinct([other, best]) == ([best, other] if survives else [best])
+    assert drop_covered([other, best]) == ([best, other] if survives else [best])
 
 
 HAND_LEVELS = HAND.levels

@@ -10,7 +10,7 @@ import pytest
 from realishuman.detect import feet
 from realishuman.detect.anchors import Candidates
 from realishuman.detect.families import FACE, HAND
-from realishuman.detect.find import settle
+from realishuman.detect.find import keep_best
 from realishuman.detect.named import search_box
 from realishuman.detect.regions import Region
 from realishuman.detect.search import Search
@@ -93,7 +93,7 @@ def search(score, *presences, share=0.1, foot=-1.0):
     ],
 )
 def test_a_part_needs_score_and_presence_in_both_passes(score, presences, confidence, found):
-    parts = search(score, *presences).everywhere(UNDIVIDED, confidence)
+    parts = search(score, *presences).find_everywhere(UNDIVIDED, confidence)
 
     assert len(parts) == int(found)
     if found:
@@ -107,7 +107,7 @@ def test_a_part_needs_score_and_presence_in_both_passes(score, presences, confid
 def test_the_second_pass_is_the_answer():
     one = search(0.9, 0.9, 0.9)
 
-    (part,) = one.everywhere(UNDIVIDED, 0.5)
+    (part,) = one.find_everywhere(UNDIVIDED, 0.5)
 
     assert one.reader.passes == 2
     assert part.side == "left"
@@ -145,7 +145,7 @@ def test_what_an_inner_edge_cuts_is_left_to_another_window():
     cut = Candidates(np.array([[0.8, 0.4, 1.0, 0.6]]), np.zeros((1, 7, 2)), np.array([0.9]))
     whole = Candidates(np.array([[0.5, 0.4, 0.75, 0.6]]), np.zeros((1, 7, 2)), np.array([0.6]))
 
-    found = settle([cut, whole], windows, 0.5)
+    found = keep_best([cut, whole], windows, 0.5)
 
     np.testing.assert_allclose(found.boxes, [[80, 40, 105, 60]])
     np.testing.assert_allclose(found.scores, [0.6])
@@ -210,7 +210,7 @@ def test_what_is_small_and_unsure_is_looked_at_more_closely():
     picture[200:224, 100:124] = 255
     one = Search("hand", HAND, Unsure(), Reader(0.9))
 
-    (part,) = one.everywhere(picture, 0.5)
+    (part,) = one.find_everywhere(picture, 0.5)
 
     assert part.score == pytest.approx(1 / (1 + math.exp(-3)))
     assert one.finder.windows == 5 + 1  # the whole picture, four quarters, and one close look

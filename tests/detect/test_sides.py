@@ -10,7 +10,7 @@ import pytest
 
 from realishuman.cli.options import add_boxes, boxes_from
 from realishuman.detect.base import GivenBox, Part
-from realishuman.detect.sides import one_of_each
+from realishuman.detect.sides import correct_twins
 from realishuman.errors import SettingsError
 from realishuman.imaging.boxes import Box, around
 from realishuman.mesh.embedded_hand import EmbeddedHand
@@ -120,7 +120,7 @@ def test_what_may_be_two_peoples_hands_keeps_its_side(flat_hand):
     }
 
     for name, parts in cases.items():
-        assert all(a is b for a, b in zip(one_of_each(parts), parts, strict=True)), name
+        assert all(a is b for a, b in zip(correct_twins(parts), parts, strict=True)), name
 
 
 def test_the_users_word_on_a_side_is_not_turned_round(models_of, flat_hand):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realishuman.judge import verdict
-from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, built_in, shown
+from realishuman.judge.network import FOLDER, JUDGE, JudgeNetwork, encode_input, find_judge
 from realishuman.pipeline.refine import refine, refine_all
 from realishuman.pipeline.standalone import open_models
 from realishuman.settings import Settings
@@ -103,9 +103,9 @@ def test_random_weights_are_never_judged(picture, models_of, flat_hand, says):
 
 
 def test_every_hand_has_a_built_in_judge_that_of_the_demo_pack_is_its_own_and_a_face_has_none():
-    assert built_in("hand") == FOLDER / "photographed-hand.onnx"
-    assert built_in("hand", rendered=True) == FOLDER / "hand.onnx"
-    assert built_in("face") is None
+    assert find_judge("hand") == FOLDER / "photographed-hand.onnx"
+    assert find_judge("hand", rendered=True) == FOLDER / "hand.onnx"
+    assert find_judge("face") is None
     bare, demo = open_models([], "cpu"), open_models("demo", "cpu")
     assert isinstance(bare.judge("hand"), JudgeNetwork)
     assert demo.judge("hand") is not demo.judge("hand", "transplant")
@@ -120,7 +120,7 @@ def test_the_built_in_judge_opens_and_is_small(picture, prepared):
 
 
 def test_the_network_is_shown_crop_pose_and_mask(picture, prepared):
-    x = shown(picture, prepared.part, prepared.mesh)
+    x = encode_input(picture, prepared.part, prepared.mesh)
 
     assert x.shape == (1, *JUDGE.inputs["crop"][1:])
     np.testing.assert_allclose(x[0, 0], 150 / 127.5 - 1, atol=1e-4)

@@ -26,8 +26,8 @@ from realishuman.mesh.hand_corrector import (
     SIDE,
     WRONG,
     HandCorrector,
-    given,
-    view,
+    encode_landmarks,
+    frame_hand,
 )
 from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import prepare
@@ -62,7 +62,7 @@ def turned(part, degrees):
 
 
 def seen(part, margin=MARGIN, size=SIDE):
-    return view(part.keypoints, part.side == "left", margin, size)
+    return frame_hand(part.keypoints, part.side == "left", margin, size)
 
 
 def unit(part):
@@ -104,16 +104,16 @@ def test_inside_and_outside_are_inverses(seed, side, size, place):
     part = hand(seed, side, (place, -place), size)
     one = seen(part)
 
-    back = one.outside(one.inside(part.keypoints))
+    back = one.to_picture(one.to_crop(part.keypoints))
     np.testing.assert_allclose(back, part.keypoints, atol=1e-8 * (size + abs(place) + 1))
     points = np.random.default_rng(seed).random((7, 3))
-    np.testing.assert_allclose(one.inside(one.outside(points)), points, atol=1e-8)
+    np.testing.assert_allclose(one.to_crop(one.to_picture(points)), points, atol=1e-8)
 
 
 @settings(max_examples=60)
 @drawn(SEEDS, SIDES)
 def test_every_landmark_lies_within_the_crop_and_the_knuckles_above_the_wrist(seed, side):
-    points = seen(hand(seed, side)).inside(hand(seed, side).keypoints)
+    points = seen(hand(seed, side)).to_crop(hand(seed, side).keypoints)
 
     assert np.ptp(points[:, :2], axis=0).max() == pytest.approx(1 / MARGIN)
     assert (points[:, :2] > 0).all()
@@ -139,7 +139,7 @@ def test_what_is_drawn_at_a_place_shows_in_the_crop_where_inside_says(
         weights = crop[..., 0].astype(np.float64)
         down, across = np.mgrid[:SIDE, :SIDE] + 0.5
         shown = np.array([(weights * across).sum(), (weights * down).sum()]) / weights.sum()
-        expected = seen(part).inside(part.keypoints)[joint, :2] * SIDE
+        expected = seen(part).to_crop(part.keypoints)[joint, :2] * SIDE
         np.testing.assert_allclose(shown, expected, atol=0.15)
 
 
@@ -150,7 +150,7 @@ def test_several_views_answer_with_their_mean_in_the_picture(tmp_path):
     one = HandCorrector(path).correct(PICTURE, [part], [unit(part)])[0].part.keypoints
     mean = HandCorrector(path, turns=angles).correct(PICTURE, [part], [unit(part)])[0].part
     move = 0.1 * seen(part).region.side * np.array([1.0, 1.0])
-    moves = [seen(part).turned(angle).region.turn(move) for angle in angles]
+    moves = [seen(part).turn(angle).region.turn(move) for angle in angles]
 
     np.testing.assert_allclose((one - part.keypoints)[:, :2], np.tile(moves[0], (21, 1)), atol=1e-3)
     expected = np.tile(np.mean(moves, axis=0), (21, 1))
@@ -171,7 +171,7 @@ def test_a_left_hand_looks_like_its_mirror_image_which_is_a_right_one():
     keypoints = left.keypoints * np.array([-1, 1, 1]) + np.array([PICTURE.shape[1], 0, 0])
     right = replace(left, side="right", keypoints=keypoints.astype(np.float32))
 
-    apart = seen(left).inside(left.keypoints) - seen(right).inside(right.keypoints)
+    apart = seen(left).to_crop(left.keypoints) - seen(right).to_crop(right.keypoints)
     np.testing.assert_allclose(apart, np.broadcast_to(apart[0], apart.shape), atol=1e-6)
     assert np.abs(apart).max() < 2 / SIDE  # sampling is not centred to the pixel
     smooth = np.repeat(np.repeat(PICTURE[:18, :24], 10, axis=0), 10, axis=1)
@@ -192,10 +192,10 @@ def test_depth_is_scaled_as_the_picture_is_and_given_from_its_mean_on():
     part = hand(4)
     one = seen(part)
 
-    inside = one.inside(part.keypoints)
+    inside = one.to_crop(part.keypoints)
     np.testing.assert_allclose(inside[:, 2], part.keypoints[:, 2] / one.region.side)
-    assert given(inside)[:, 2].mean() == pytest.approx(0, abs=1e-6)
-    np.testing.assert_allclose(given(inside)[:, :2], inside[:, :2], atol=1e-6)
+    assert encode_landmarks(inside)[:, 2].mean() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(encode_landmarks(inside)[:, :2], inside[:, :2], atol=1e-6)
 
 
 @settings(max_examples=20)

@@ -19,7 +19,7 @@ from realishuman.errors import ModelError
 from realishuman.imaging.boxes import around
 from realishuman.mesh.face3d import BASIS, NETWORK, REGRESSOR, OfficialFace
 from realishuman.mesh.face_alignment import FIVE, STANDARD, align_face, five_points
-from realishuman.mesh.face_basis import FaceBasis, posed, read_basis
+from realishuman.mesh.face_basis import FaceBasis, pose, read_basis
 from realishuman.official.export_face import convert_face_model, export_face
 from realishuman.official.face_model import read_face_model
 from realishuman.official.resnet import FaceRegressor, load_face_regressor, shapes_of
@@ -88,7 +88,7 @@ def test_the_official_network_gives_the_recorded_coefficients(tmp_path):
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_the_posed_face_and_its_normals_equal_the_recorded_ones(row):
-    face = posed(tiny_basis(), formula.coefficients(2)[row])
+    face = pose(tiny_basis(), formula.coefficients(2)[row])
 
     recorded = GOLDEN[f"v2d_{row}"]
     expected = np.stack([recorded[:, 0], 224 - recorded[:, 1]], axis=1)  # its y points up
@@ -147,7 +147,7 @@ def test_every_face_of_a_picture_gets_its_own_mesh(folder):
 
 def test_depth_has_the_unit_of_width():
     basis = tiny_basis()
-    face = posed(basis, np.zeros(257))
+    face = pose(basis, np.zeros(257))
 
     shape = basis.mean
     seen = np.ptp(face.vertices[:, 2]) * face.scale
@@ -273,7 +273,7 @@ def test_the_render_is_the_released_one_drawn_finer(fakes_set):
     coefficients = np.zeros(257)
     coefficients[224:227] = (0.1, 0.4, 0.1)
     place = align_face(STANDARD[:, :2] * [200, -200] + [310, 260], (640, 500))
-    face = posed(basis, coefficients)
+    face = pose(basis, coefficients)
 
     small, mask = drawn(face.vertices, face.normals, faces, (224, 224))
     released, covered = (

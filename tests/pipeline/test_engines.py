@@ -27,7 +27,7 @@ HANDS = Settings(parts=("hand",), gate=False, judge=False)
 @pytest.fixture(autouse=True)
 def every_finger(monkeypatch):
     """Which fingers are found wrong is tested with the transplant."""
-    monkeypatch.setattr(own_skin, "wrong_of", lambda mesh: EVERY_FINGER)
+    monkeypatch.setattr(own_skin, "pick_wrong", lambda mesh: EVERY_FINGER)
 
 
 @pytest.fixture(scope="module")

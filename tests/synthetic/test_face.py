@@ -37,7 +37,7 @@ def pairs():
 def faced(**changes):
     """The template's face with an expression."""
     rest = head().vertices
-    return rest + head().moved(moves(rest, Expression(**{**vars(STILL), **changes})))
+    return rest + head().spread_moves(moves(rest, Expression(**{**vars(STILL), **changes})))
 
 
 def test_a_seed_is_one_pair_for_ever():
@@ -109,7 +109,7 @@ def test_the_head_is_one_skin_open_only_inside_lids_and_lips():
 
 
 def test_a_handle_takes_its_surroundings_along_and_leaves_the_skull():
-    moved = head().moved({points.CHIN[0]: np.array([0, 0.01, 0])})
+    moved = head().spread_moves({points.CHIN[0]: np.array([0, 0.01, 0])})
 
     assert 0.004 < moved[points.CHIN[0], 1] < 0.011
     assert 0.0005 < moved[148, 1] < 0.011  # beside it on the jaw
@@ -138,7 +138,7 @@ def test_builds_differ_within_limits_and_are_nearly_symmetric():
     shapes = []
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        shapes.append(draw_build(rng, draw_lattice(rng), 0.0).shaped(head().vertices))
+        shapes.append(draw_build(rng, draw_lattice(rng), 0.0).shape(head().vertices))
     spread = np.std(shapes, axis=0)
 
     assert 0.001 < np.median(spread) < 0.01

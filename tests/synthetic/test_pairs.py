@@ -12,7 +12,7 @@ from realishuman.synthetic.__main__ import main, sheet
 from realishuman.synthetic.background import draw_background
 from realishuman.synthetic.body import arm, subdivide
 from realishuman.synthetic.malform import KINDS
-from realishuman.synthetic.pose import FAMILIES, draw_angles, draw_rotation, extended
+from realishuman.synthetic.pose import FAMILIES, draw_angles, draw_rotation, find_extended
 from realishuman.synthetic.sample import LEAST_CHANGED, sample
 from realishuman.synthetic.scene import draw_scene
 from realishuman.synthetic.skin import TONES, draw_skin, from_lab
@@ -155,9 +155,14 @@ def test_poses_stay_within_the_joints_limits(family):
 
 def test_straight_fingers_are_known():
     rng = np.random.default_rng(0)
-    assert extended(hand_template(), draw_angles(rng, hand_template(), "spread")) == [1, 2, 3, 4]
-    assert extended(hand_template(), draw_angles(rng, hand_template(), "victory")) == [1, 2]
-    assert extended(hand_template(), draw_angles(rng, hand_template(), "fist")) == []
+    assert find_extended(hand_template(), draw_angles(rng, hand_template(), "spread")) == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert find_extended(hand_template(), draw_angles(rng, hand_template(), "victory")) == [1, 2]
+    assert find_extended(hand_template(), draw_angles(rng, hand_template(), "fist")) == []
     fist = draw_angles(rng, hand_template(), "fist")
     assert fist[1, 2, BEND] > 1
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.synthetic.sample import sample
-from realishuman.synthetic.wrong import wrong_fingers
+from realishuman.synthetic.wrong import mark_wrong_fingers
 
 SIZE = 200
 
@@ -27,7 +27,7 @@ def around(points, radius):
 
 
 def test_nothing_is_wrong_where_nothing_differs():
-    assert not wrong_fingers(np.zeros((SIZE, SIZE), bool), fan(), fan()).any()
+    assert not mark_wrong_fingers(np.zeros((SIZE, SIZE), bool), fan(), fan()).any()
 
 
 @pytest.mark.parametrize("finger", range(5))
@@ -39,9 +39,9 @@ def test_a_finger_is_wrong_where_it_should_be_and_where_it_is(finger):
     there = around(good[2 + 4 * finger : 5 + 4 * finger], 8)
 
     expected = np.arange(5) == finger
-    np.testing.assert_array_equal(wrong_fingers(there, good, good), expected)
-    np.testing.assert_array_equal(wrong_fingers(there, good, seen), expected)
-    np.testing.assert_array_equal(wrong_fingers(there, seen, good), expected)
+    np.testing.assert_array_equal(mark_wrong_fingers(there, good, good), expected)
+    np.testing.assert_array_equal(mark_wrong_fingers(there, good, seen), expected)
+    np.testing.assert_array_equal(mark_wrong_fingers(there, seen, good), expected)
 
 
 def test_a_finger_that_only_swelled_is_wrong_by_its_outline():
@@ -50,13 +50,13 @@ def test_a_finger_that_only_swelled_is_wrong_by_its_outline():
     middle = np.linspace(finger[0], finger[-1], 20)
     outline = around(middle, 9) & ~around(middle, 4)
 
-    assert wrong_fingers(outline, good, good).tolist() == [False, False, True, False, False]
+    assert mark_wrong_fingers(outline, good, good).tolist() == [False, False, True, False, False]
 
 
 def test_a_bent_finger_of_a_rendered_pair_is_found():
     counts = []
     for seed in range(1_000_000_000, 1_000_000_004):
         pair = sample(seed, 160, "bent finger")
-        counts.append(wrong_fingers(pair.changed, pair.joints, pair.joints).sum())
+        counts.append(mark_wrong_fingers(pair.changed, pair.joints, pair.joints).sum())
 
     assert all(1 <= count <= 4 for count in counts)

@@ -23,10 +23,10 @@ from realishuman.mesh.hand_corrector import (
     MARGIN,
     SIDE,
     HandCorrector,
-    deep,
-    given,
-    shown,
-    view,
+    deepen,
+    encode_crop,
+    encode_landmarks,
+    frame_hand,
 )
 from realishuman.synthetic.sample import sample
 from realishuman.train import corrector as corrector_module
@@ -41,8 +41,8 @@ from realishuman.train.corrector_data import (
     load_hands,
     make_hands,
     make_photographed_hands,
-    stacked,
-    varied,
+    stack,
+    vary,
 )
 from realishuman.train.corrector_net import (
     DECIDING,
@@ -147,14 +147,14 @@ def test_training_shows_what_use_shows(paths, hands):
     pair = sample(FIRST, side)
     parts = EmbeddedDetector("cpu", threads=1).detect(pair.clean, ["hand"], confidence=CONFIDENCE)
     part = next(p for p in parts if iou(p.box, around(pair.joints)) >= SAME_PLACE)
-    seen = view(part.keypoints, part.side == "left", MARGIN, SIDE)
+    seen = frame_hand(part.keypoints, part.side == "left", MARGIN, SIDE)
 
-    crop, found, good, _ = varied(load_hands(paths[:1]), 0, None)
+    crop, found, good, _ = vary(load_hands(paths[:1]), 0, None)
 
-    expected = given(seen.inside(deep(part, metric(0, part)[1])))
+    expected = encode_landmarks(seen.to_crop(deepen(part, metric(0, part)[1])))
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
-    np.testing.assert_allclose(good.numpy(), given(seen.inside(pair.joints)), atol=1e-5)
-    apart = (crop.numpy() - shown(seen.crop(pair.clean))) * 127.5
+    np.testing.assert_allclose(good.numpy(), encode_landmarks(seen.to_crop(pair.joints)), atol=1e-5)
+    apart = (crop.numpy() - encode_crop(seen.crop(pair.clean))) * 127.5
     assert np.abs(apart).mean() < 4
 
 
@@ -163,7 +163,7 @@ def test_what_lies_under_a_landmark_stays_under_it(seed):
     hands = spots(seed or 0)
     for n in range(len(hands.crops)):
         rng = None if seed is None else np.random.default_rng(seed)
-        crop, found, good, wrong = varied(hands, n, rng)
+        crop, found, good, wrong = vary(hands, n, rng)
 
         np.testing.assert_allclose(middle(crop), good[n, :2].numpy(), atol=0.3 / SIDE)
         unsure = 0 if seed is None else 5 * corrector_data.UNSURE
@@ -189,7 +189,7 @@ def test_the_loss_asks_for_wrong_fingers_first_and_a_share_of_depth():
         for layer in (module.net.head, module.net.doubts):
             layer.weight.zero_()
             layer.bias.zero_()
-    batch = stacked([varied(spots(), n, None) for n in range(3)])
+    batch = stack([vary(spots(), n, None) for n in range(3)])
 
     def loss(of):
         with torch.no_grad():
@@ -207,7 +207,7 @@ def test_the_loss_asks_for_wrong_fingers_first_and_a_share_of_depth():
 
 def test_the_loss_falls_where_fingers_are_told_apart():
     module = TrainedCorrector(WIDTHS, seed=0).eval()
-    batch = stacked([varied(spots(), n, None) for n in range(3)])
+    batch = stack([vary(spots(), n, None) for n in range(3)])
     losses = []
     for sure in (-3.0, 0.0, 3.0):
         module.net.forward = lambda *_, sure=sure: (batch.good, sure * (2 * batch.wrong - 1))
@@ -218,7 +218,7 @@ def test_the_loss_falls_where_fingers_are_told_apart():
 
 
 def test_a_few_hands_can_be_learnt_by_heart(hands):
-    batch = stacked([varied(hands, n, None) for n in range(4)])
+    batch = stack([vary(hands, n, None) for n in range(4)])
     module = TrainedCorrector((8, 8, 16, 16), seed=0).train()
     optimizer = torch.optim.AdamW(module.parameters(), 1e-2)
     losses = []

@@ -25,9 +25,9 @@ from realishuman.train.critic import (
     CriticNet,
     TrainedCritic,
 )
-from realishuman.train.critic_data import CriticData, softened, varied
+from realishuman.train.critic_data import CriticData, soften, vary
 from realishuman.train.critics import train_critic
-from realishuman.train.crops import mirrored
+from realishuman.train.crops import mirror
 from realishuman.train.estimated import Estimated, Shown
 from realishuman.train.small_onnx import small_onnx
 
@@ -66,7 +66,7 @@ def test_a_sample_is_always_the_same_and_others_differ(crops):
 def test_nothing_but_the_defect_tells_a_pair_apart(crops, seed):
     good = replace(crops[1], malformed=crops[1].clean)
 
-    clean, malformed, changed = varied(good, shown(good), True, np.random.default_rng(seed))
+    clean, malformed, changed = vary(good, shown(good), True, np.random.default_rng(seed))
 
     assert torch.equal(clean, malformed)
     assert not changed.any()
@@ -76,14 +76,14 @@ def test_an_estimated_mesh_is_shown_with_the_picture_it_was_estimated_from(crops
     crop, blank = crops[0], np.zeros_like(crops[0].pose)
     found = (Shown(crop.pose, crop.m), Shown(blank, blank[..., 0] > 0))
 
-    clean, malformed, _ = varied(crop, found, False, np.random.default_rng(0))
+    clean, malformed, _ = vary(crop, found, False, np.random.default_rng(0))
 
     assert clean[3:].any()
     assert not malformed[3:].any()
 
 
 def test_a_mirrored_pair_has_the_other_sides_colours(crops):
-    pose = mirrored(crops[0]).pose
+    pose = mirror(crops[0]).pose
 
     np.testing.assert_array_equal(pose[..., 0], crops[0].pose[:, ::-1, 1])
 
@@ -92,7 +92,7 @@ def test_softening_changes_a_crop_mostly_inside_m_d(crops):
     picture = crops[2].clean
     m_d = np.zeros(picture.shape[:2], bool)
     m_d[8:24, 8:24] = True
-    outcomes = [softened(picture, m_d, np.random.default_rng(k)) for k in range(40)]
+    outcomes = [soften(picture, m_d, np.random.default_rng(k)) for k in range(40)]
 
     changed = [(soft != picture).any(axis=2) for soft in outcomes]
     untouched = sum(not one.any() for one in changed)

@@ -11,7 +11,7 @@ from realishuman.errors import SettingsError
 from realishuman.packs.header import ScheduleConstants
 from realishuman.synthetic.sample import sample
 from realishuman.train.config import Stage
-from realishuman.train.crops import cut, mirrored, noisy, pack_crop, synthetic_crop, unpack_crop
+from realishuman.train.crops import cut, mirror, noisy, pack_crop, synthetic_crop, unpack_crop
 from realishuman.train.data import AutoencoderData, StageOneData, StageTwoData
 from realishuman.train.latents import Latents
 from realishuman.train.shards import Crops, synthesise
@@ -34,8 +34,8 @@ def test_packing_and_mirroring_lose_nothing(crops):
     crop = crops[0]
 
     assert equal(unpack_crop(pack_crop(crop)), crop)
-    assert equal(mirrored(mirrored(crop)), crop)
-    red, green, blue = np.moveaxis(mirrored(crop).pose[:, ::-1], 2, 0)
+    assert equal(mirror(mirror(crop)), crop)
+    red, green, blue = np.moveaxis(mirror(crop).pose[:, ::-1], 2, 0)
     np.testing.assert_array_equal(np.stack([green, red, blue], axis=2), crop.pose)
 
 
@@ -149,7 +149,7 @@ def test_the_reference_of_a_group_is_another_crop_well_formed_with_its_own_pose(
         for name in ("clean", "pose", "noise", "timesteps", "keep"):
             assert torch.equal(getattr(drawn, name), getattr(own, name)), name
         (other,) = (i for i in (3, 4) if torch.equal(drawn.reference, latents[i, 1][0]))
-        frame = mirrored(crops[other])
+        frame = mirror(crops[other])
         assert torch.equal(drawn.seen, part(frame))
         assert torch.equal(drawn.reference_pose, tensor(frame.pose))
         others.add(other)
@@ -207,7 +207,7 @@ def test_latents_are_made_once(crops, make_config, tmp_path):
 
     assert squeezed.calls == 6  # 12 crops, 2 variants, 2 pictures each, 8 at a time
     clean, reference = latents[5, 1]
-    expected = Squeezed().encode(part(mirrored(crops[5]))[None] * 2 - 1)[0]
+    expected = Squeezed().encode(part(mirror(crops[5]))[None] * 2 - 1)[0]
     torch.testing.assert_close(clean, expected, atol=2e-3, rtol=0)
     assert not torch.equal(clean, reference)
 
@@ -232,7 +232,7 @@ def test_face_packs_train_on_faces(make_config, tmp_path):
     assert (crop.m & crop.shown).sum() > 0.9 * crop.shown.sum()
     covered = crop.pose[crop.m]
     assert (covered[:, 0] == covered[:, 1]).all()  # grey, as face packs are shown their pose
-    assert equal(mirrored(mirrored(crop)), crop)
+    assert equal(mirror(mirror(crop)), crop)
 
 
 def test_noise_on_a_face_moves_landmarks_and_mesh_as_one_smooth_surface():

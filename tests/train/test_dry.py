@@ -9,9 +9,15 @@ import torch
 
 from realishuman.cli.main import main
 from realishuman.errors import SettingsError
-from realishuman.train.dry import kept_bytes, random_batch, saved_bytes, stage_of, untrained
+from realishuman.train.dry import (
+    count_kept_bytes,
+    count_saved_bytes,
+    make_untrained,
+    random_batch,
+    stage_of,
+)
 from realishuman.train.gpus import gpus, peak
-from realishuman.train.on_paper import FREE, UTILISATION, estimate, needed
+from realishuman.train.on_paper import FREE, UTILISATION, count_need, estimate
 from tests.train.versions import needs_torch_2_6
 
 TASKS = ("autoencoder", "stage-one", "stage-two")
@@ -21,15 +27,15 @@ def test_what_a_layer_saves_is_its_input_once_and_not_its_weight():
     layer = torch.nn.Linear(8, 3)
     x = torch.randn(4, 8, requires_grad=True)
 
-    result, saved = saved_bytes(layer, lambda: layer(x) + layer(x))
+    result, saved = count_saved_bytes(layer, lambda: layer(x) + layer(x))
     assert saved == 4 * 8 * 4
     result.sum().backward()
     assert x.grad is not None
-    assert saved_bytes(layer, lambda: layer(x).sin())[1] == 4 * 8 * 4 + 4 * 3 * 4
+    assert count_saved_bytes(layer, lambda: layer(x).sin())[1] == 4 * 8 * 4 + 4 * 3 * 4
 
 
 def test_memory_of_parameters_counts_five_numbers_where_they_are_trained():
-    assert kept_bytes(every=10, live=3) == 10 * 4 + 3 * 4 * 4  # the rest are weights alone
+    assert count_kept_bytes(every=10, live=3) == 10 * 4 + 3 * 4 * 4  # the rest are weights alone
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -37,11 +43,11 @@ def test_memory_of_parameters_counts_five_numbers_where_they_are_trained():
 def test_on_paper_it_is_as_large_as_the_same_stage_with_numbers(task, make_config, tmp_path):
     config = make_config(tmp_path)
     stage = stage_of(config, task)
-    module = untrained(config, task)
+    module = make_untrained(config, task)
     batch = random_batch(config, task, stage.batch, torch.device("cpu"))
-    _, saved = saved_bytes(module, lambda: module(batch))
+    _, saved = count_saved_bytes(module, lambda: module(batch))
 
-    need = needed(config, task, stage)
+    need = count_need(config, task, stage)
     assert need.parameters == sum(p.numel() for p in module.parameters())
     assert need.live == sum(p.numel() for p in module.parameters() if p.requires_grad)
     assert need.operations > 6 * stage.batch * need.live / 4  # an attention's tokens share weights
@@ -54,23 +60,23 @@ def test_twice_the_batch_is_twice_the_work_and_accumulating_halves_what_is_saved
 ):
     config = make_config(tmp_path)
     stage = config.stage_two
-    need = needed(config, "stage-two", stage)
-    twice = needed(config, "stage-two", replace(stage, batch=8))
-    parts = needed(config, "stage-two", replace(stage, batch=8, accumulate=2))
+    need = count_need(config, "stage-two", stage)
+    twice = count_need(config, "stage-two", replace(stage, batch=8))
+    parts = count_need(config, "stage-two", replace(stage, batch=8, accumulate=2))
 
     assert twice.operations == pytest.approx(2 * need.operations, rel=0.01)
     assert parts.operations == 2 * need.operations
     assert parts.saved == need.saved < twice.saved
-    assert parts.kept == twice.kept == need.kept == kept_bytes(need.parameters, need.live)
+    assert parts.kept == twice.kept == need.kept == count_kept_bytes(need.parameters, need.live)
 
 
 @needs_torch_2_6
 def test_half_precision_and_checkpointing_save_memory_on_paper(make_config, tmp_path):
     config = make_config(tmp_path)
-    full = needed(config, "stage-two", config.stage_two)
-    half = needed(config, "stage-two", replace(config.stage_two, precision="bfloat16"))
+    full = count_need(config, "stage-two", config.stage_two)
+    half = count_need(config, "stage-two", replace(config.stage_two, precision="bfloat16"))
     again = replace(config.stage_two, gradient_checkpointing=True)
-    less = needed(replace(config, stage_two=again), "stage-two", again)
+    less = count_need(replace(config, stage_two=again), "stage-two", again)
 
     assert half.saved < full.saved
     assert half.operations == full.operations
@@ -81,14 +87,14 @@ def test_half_precision_and_checkpointing_save_memory_on_paper(make_config, tmp_
 @needs_torch_2_6
 def test_weights_to_start_from_are_not_read_on_paper(make_config, tmp_path):
     config = make_config(tmp_path, stage_two={"initial": "not there", "prompt": "nor this"})
-    assert needed(config, "stage-two", config.stage_two).parameters
+    assert count_need(config, "stage-two", config.stage_two).parameters
 
 
 @needs_torch_2_6
 def test_time_and_fit_follow_from_operations_and_memory(make_config, tmp_path):
     config = make_config(tmp_path)
     stage = replace(config.stage_two, steps=1000, precision="float16")
-    need = needed(config, "stage-two", stage)
+    need = count_need(config, "stage-two", stage)
     gpu = replace(gpus()["T4"], half=need.operations / UTILISATION / 2e12)  # 2 s a step
 
     said = "\n".join(estimate(config, "stage-two", stage, gpu))
@@ -126,8 +132,8 @@ def test_a_torch_that_cannot_compute_shapes_alone_is_named(make_config, tmp_path
     def lacking(*_):
         raise NotImplementedError("attempted to run this operator with Meta tensors")
 
-    monkeypatch.setattr("realishuman.train.on_paper.saved_bytes", lacking)
+    monkeypatch.setattr("realishuman.train.on_paper.count_saved_bytes", lacking)
     config = make_config(tmp_path)
 
     with pytest.raises(SettingsError, match=r"cannot estimate stage-one .* leave out --gpu"):
-        needed(config, "stage-one", config.stage_one)
+        count_need(config, "stage-one", config.stage_one)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from benchmarks.official import library_unet
 from realishuman.diffusion.schedule import alphas_cumprod
 from realishuman.packs.header import ScheduleConstants
-from realishuman.train.dry import random_batch, untrained
+from realishuman.train.dry import make_untrained, random_batch
 from realishuman.train.losses import NoiseTable
 
 
@@ -20,7 +20,7 @@ def filled(make_config, tmp_path):
     def make(task, **stage):
         torch.manual_seed(0)
         config = make_config(tmp_path, **{task.replace("-", "_"): {"steps": 1, **stage}})
-        module = untrained(config, task)
+        module = make_untrained(config, task)
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
         return module, random_batch(config, task, 4, torch.device("cpu")), config

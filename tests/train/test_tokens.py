@@ -14,7 +14,7 @@ from realishuman.errors import SettingsError
 from realishuman.files import guard
 from realishuman.train import kept
 from realishuman.train.config import Stage
-from realishuman.train.crops import mirrored
+from realishuman.train.crops import mirror
 from realishuman.train.data import StageOneData
 from realishuman.train.dry import random_batch
 from realishuman.train.folder import RunFolder
@@ -23,7 +23,7 @@ from realishuman.train.loop import Trainee, train
 from realishuman.train.networks import StageOne
 from realishuman.train.shards import Crops
 from realishuman.train.stages import keep_autoencoder, run_folder, trainee
-from realishuman.train.tokens import kept_tokens
+from realishuman.train.tokens import keep_tokens
 from realishuman.train.views import reference
 
 
@@ -69,7 +69,7 @@ def test_the_loss_and_its_gradients_are_the_same_with_kept_tokens(
     config = make_config(tmp_path)
     module, stage = stage_one(config), Stage(steps=1, drop=0.3)
     latents = Latents(crops, config, "stage-one", Squeezed(), tmp_path / "latents")
-    tokens = kept_tokens(crops, config, module.image_encoder, tmp_path)
+    tokens = keep_tokens(crops, config, module.image_encoder, tmp_path)
     numbers = range(6)
     plain = StageOneData(crops, latents, config, stage).batch(numbers)
     cached = StageOneData(crops, latents, config, stage, tokens).batch(numbers)
@@ -107,18 +107,18 @@ def test_tokens_are_made_once_and_anew_for_another_encoder(crops, make_config, t
     config = make_config(tmp_path)
     encoder = StageOne(config).image_encoder
     encoded.clear()
-    tokens = [kept_tokens(crops, config, encoder, tmp_path) for _ in range(2)][1]
+    tokens = [keep_tokens(crops, config, encoder, tmp_path) for _ in range(2)][1]
 
     assert encoded == [8, 8, 8]  # 12 crops in 2 variants
     with torch.no_grad():
-        expected = encoder(reference(mirrored(crops[5]))[None])[0]
+        expected = encoder(reference(mirror(crops[5]))[None])[0]
     assert tokens[5, 1].shape == (17, 16)
     torch.testing.assert_close(tokens[5, 1], expected, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(tokens[5, 1], tokens[5, 0], atol=1e-2)
 
     with torch.no_grad():
         encoder.layernorm.bias += 1
-    other = kept_tokens(crops, config, encoder, tmp_path)
+    other = keep_tokens(crops, config, encoder, tmp_path)
     assert len(list(tmp_path.glob("tokens-*"))) == 2
     torch.testing.assert_close(other[5, 1], expected + 1, rtol=1e-3, atol=2e-3)
 
@@ -130,17 +130,17 @@ def test_more_variants_and_more_files_of_crops_get_their_tokens(
     shutil.copytree(crops_folder, copy)
     config = make_config(tmp_path)
     encoder = StageOne(config).image_encoder
-    kept_tokens(crops, config, encoder, tmp_path)
+    keep_tokens(crops, config, encoder, tmp_path)
     encoded.clear()
     np.save(copy / "crops-00000012.npy", np.load(copy / "crops-00000000.npy")[3:5])
     more = Crops(copy, config)
-    tokens = kept_tokens(more, config, encoder, tmp_path)
+    tokens = keep_tokens(more, config, encoder, tmp_path)
     assert encoded == [4]
     torch.testing.assert_close(tokens[13, 1], tokens[4, 1], rtol=2e-3, atol=2e-3)
 
     wider = replace(config, data=replace(config.data, variants=3))
-    assert kept_tokens(crops, wider, encoder, tmp_path)[11, 2].shape == (17, 16)
-    assert kept_tokens(crops, config, encoder, tmp_path)[11, 1].shape == (17, 16)
+    assert keep_tokens(crops, wider, encoder, tmp_path)[11, 2].shape == (17, 16)
+    assert keep_tokens(crops, config, encoder, tmp_path)[11, 1].shape == (17, 16)
 
 
 def test_a_disk_without_room_is_said_before_any_work(crops, make_config, tmp_path, monkeypatch):
@@ -148,12 +148,12 @@ def test_a_disk_without_room_is_said_before_any_work(crops, make_config, tmp_pat
     encoder = StageOne(config).image_encoder
     usage = shutil.disk_usage(tmp_path)._replace(free=guard.SPARE)
     monkeypatch.setattr(guard.shutil, "disk_usage", lambda _folder: usage)
-    monkeypatch.setattr(kept, "encoded", None)
+    monkeypatch.setattr(kept, "encode_all", None)
 
     with pytest.raises(
         SettingsError, match=r"tokens take 0\.0 GB more: .*set stage_one.cache_tokens = f"
     ):
-        kept_tokens(crops, config, encoder, tmp_path)
+        keep_tokens(crops, config, encoder, tmp_path)
 
 
 def run(config):

@@ -77,14 +77,14 @@ class FaceAnatomy:
 
     def face(self) -> tuple[Floats, Floats]:
         """Return the head's vertices (V, 3) at rest, and with its expression and defects."""
-        shaped = self.build.shaped(head().vertices)
+        shaped = self.build.shape(head().vertices)
         total = moves(shaped, replace(self.expression, lids=self.lids))
         for defect in self.moves:
             after = shaped.copy()
             after[list(total)] += np.array(list(total.values()))
             for handle, far in defect.of(after).items():
                 total[handle] = total.get(handle, np.zeros(3)) + far
-        return shaped, shaped + head().moved(total)
+        return shaped, shaped + head().spread_moves(total)
 
     def surfaces(self, body: list[Surface]) -> list[Surface]:
         """Return everything there is to paint; `body` stands as the head's own frame does."""
@@ -95,7 +95,7 @@ class FaceAnatomy:
             if self.lids[side] > 0:
                 parts.append(eyeball(face, side, self.gaze[side], float(self.eye_sizes[side])))
         for ear in ears(*self.ears):
-            parts.append(replace(ear, vertices=self.build.shaped(ear.vertices)))
+            parts.append(replace(ear, vertices=self.build.shape(ear.vertices)))
         parts += hair(self.cut, self.lattice, shaped)
         placed = [_turn(part, self.turn) for part in parts]
         return placed + [_turn(part, self.stance) for part in body]

@@ -62,7 +62,7 @@ class Build:
     whole: Floats
     uneven: Tensor
 
-    def shaped(self, points: Floats) -> Floats:
+    def shape(self, points: Floats) -> Floats:
         """Return where points (N, 3) of the template's space, metres, are on this person."""
         moved = points.copy()
         for (centre, reach, way), much in zip(_SHIFTS.values(), self.shifts, strict=True):

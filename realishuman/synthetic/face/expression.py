@@ -114,7 +114,7 @@ def _mouth(face: Floats, expression: Expression) -> Moves:
     for contour, follow in ((points.INNER_LIPS, (1.0, 1.0)), (points.OUTER_LIPS, (0.75, 0.85))):
         for place, number in enumerate(contour):
             across = float(np.clip((face[number, 0] - middle[0]) / half, -1, 1))
-            move = _drawn(across, expression)
+            move = _draw_lips(across, expression)
             if place % 10 == 0:  # a corner
                 move = move + np.array([0, 0.35 * expression.open_, 0])
             else:
@@ -136,7 +136,7 @@ def _hang(across: float) -> Floats:
     )
 
 
-def _drawn(across: float, expression: Expression) -> Floats:
+def _draw_lips(across: float, expression: Expression) -> Floats:
     """Return how a smile moves the lips at `across` -1 (right corner) to 1."""
     out = 0.0055 * expression.smile - 0.16 * expression.open_
     up = 0.0045 * expression.smile + 0.0012 * expression.uneven * across

@@ -45,7 +45,7 @@ class Head:
     handles: NDArray[np.int64]
     follow: Floats
 
-    def moved(self, moves: dict[int, Floats]) -> Floats:
+    def spread_moves(self, moves: dict[int, Floats]) -> Floats:
         """Return how far each vertex goes (V, 3) when handles go by `moves`, the others stay."""
         place = {int(handle): row for row, handle in enumerate(self.handles)}
         far = np.zeros((len(self.handles), 3))

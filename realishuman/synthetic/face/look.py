@@ -26,7 +26,7 @@ from realishuman.synthetic.face.organs import (
 )
 from realishuman.synthetic.face.person import Person
 from realishuman.synthetic.noise import octaves, solid
-from realishuman.synthetic.skin import Look, reddened
+from realishuman.synthetic.skin import Look, redden
 
 _NOSTRILS = ((-0.62, 1.75, -5.9), (0.62, 1.75, -5.9))  # cm
 _NOSTRIL = (0.0042, 0.0036, 0.006)  # metres
@@ -112,7 +112,7 @@ class Materials:
         for name, reach, much in _BLUSH:
             apart = (rest - _colour(landmark(name))).square().sum(1)
             blush = blush + much * 0.55 * torch.exp(-apart / reach**2)
-        albedo = reddened(albedo, self.person.skin.redness * blush)
+        albedo = redden(albedo, self.person.skin.redness * blush)
         spots = (solid(self.lattice, rest, 0.0024, 21.0) - 0.3).clamp(0, 1) * front
         spots = spots * torch.exp(-(((rest[:, 1] - 0.002) / 0.022) ** 2))
         return albedo * torch.exp(-0.9 * self.person.freckles * spots)[:, None]
@@ -185,7 +185,7 @@ class Materials:
         ray = solid(self.lattice, rays * torch.tensor([1.0, 1.0, 0.5]), 0.08, 5.0 * side)
         white = torch.tensor([0.50, 0.455, 0.42]) * (1 - 0.25 * (away - 0.6).clamp(0, 0.8))[:, None]
         veins = (away - 0.55).clamp(0, 0.5) * (1 + solid(self.lattice, rest, 0.12, 2.0))
-        white = reddened(white, 0.9 * veins.clamp(0, 1))
+        white = redden(white, 0.9 * veins.clamp(0, 1))
         iris = _colour(self.person.iris[side]) * torch.exp(0.35 * ray)[:, None]
         iris = iris * (1.5 - 0.9 * ((away - 0.28) / 0.2).clamp(0, 1))[:, None]
         rim = torch.sigmoid((away - 0.46) / 0.03)

@@ -16,7 +16,7 @@ from realishuman.mesh.hand_template import Floats
 from realishuman.synthetic.face import points
 from realishuman.synthetic.face.anatomy import FaceAnatomy, Move
 from realishuman.synthetic.face.organs import CLOTH, HAIR
-from realishuman.synthetic.malform import smeared
+from realishuman.synthetic.malform import smear
 from realishuman.synthetic.posed import Surface
 
 Picture = NDArray[np.uint8]
@@ -24,7 +24,7 @@ RIPPLE = (0.006, 0.010)  # metres
 FACE_MIDDLE, FACE_REACH = np.array([0.0, 0.005, -0.03]), 0.095  # metres, where ripples are
 
 
-def displaced_eye(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
+def displace_eye(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
     """Move an eye, often with its brow, up or down or towards an edge of the face."""
     side = int(rng.integers(2))
     turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.010, 0.019)
@@ -64,7 +64,7 @@ def missing_eye(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
     return replace(good, moves=(*good.moves, move), lids=lids, blank=blank)
 
 
-def displaced_mouth(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
+def displace_mouth(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
     """Move the mouth aside, up under the nose or down to the chin, and tilt it."""
     turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.012, 0.022)
     shift = far * np.array([np.cos(turn), 0.75 * np.sin(turn), 0.0])
@@ -75,33 +75,33 @@ def displaced_mouth(rng: np.random.Generator, good: FaceAnatomy) -> FaceAnatomy:
 
 
 SHAPES: dict[str, Callable[[np.random.Generator, FaceAnatomy], FaceAnatomy]] = {
-    "displaced eye": displaced_eye,
+    "displaced eye": displace_eye,
     "unequal eyes": unequal_eyes,
     "missing eye": missing_eye,
-    "displaced mouth": displaced_mouth,
+    "displaced mouth": displace_mouth,
 }
 
 
-def smeared_eye(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
+def smear_eye(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
     """Stir one eye; joints (468, 3) picture pixels."""
     eye = points.EYES[_nearer(rng, joints)]
     places = joints[[eye[4], eye[int(rng.choice([2, 6, 10, 14]))]], :2]
-    return smeared(rng, picture, places, _span(joints))
+    return smear(rng, picture, places, _span(joints))
 
 
-def smeared_mouth(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
+def smear_mouth(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
     """Stir the mouth."""
     places = joints[rng.choice(points.OUTER_LIPS, 2, replace=False), :2]
-    return smeared(rng, picture, np.concatenate([places, joints[[13], :2]]), _span(joints))
+    return smear(rng, picture, np.concatenate([places, joints[[13], :2]]), _span(joints))
 
 
-def melted(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
+def melt(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
     """Stir eyes, nose and mouth."""
     some = [33, 133, 159, 263, 362, 386, 1, 98, 327, 61, 291, 13, 205, 425]
-    return smeared(rng, picture, joints[rng.choice(some, 5, replace=False), :2], _span(joints))
+    return smear(rng, picture, joints[rng.choice(some, 5, replace=False), :2], _span(joints))
 
 
-def doubled_mouth(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
+def double_mouth(rng: np.random.Generator, picture: Picture, joints: Floats) -> Picture:
     """Copy the mouth to a second place below, above or beside it."""
     lips, span = joints[list(points.OUTER_LIPS), :2], _span(joints)
     high, wide = float(np.ptp(lips[:, 1])) + 0.03 * span, float(np.ptp(lips[:, 0]))
@@ -133,10 +133,10 @@ def _copy(picture: Picture, outline: Floats, shift: tuple[float, float], span: f
 
 
 SMEARS: dict[str, Callable[[np.random.Generator, Picture, Floats], Picture]] = {
-    "smeared eye": smeared_eye,
-    "smeared mouth": smeared_mouth,
-    "doubled mouth": doubled_mouth,
-    "melted": melted,
+    "smeared eye": smear_eye,
+    "smeared mouth": smear_mouth,
+    "doubled mouth": double_mouth,
+    "melted": melt,
 }
 KINDS = (*SHAPES, *SMEARS, "rippled")
 

@@ -25,7 +25,7 @@ from realishuman.synthetic.face.look import Materials
 from realishuman.synthetic.face.organs import EYEBALLS, HEAD, MOUTH, TEETH
 from realishuman.synthetic.face.person import draw_person
 from realishuman.synthetic.face.torso import clothes, torso
-from realishuman.synthetic.malform import rippled
+from realishuman.synthetic.malform import ripple
 from realishuman.synthetic.noise import draw_lattice
 from realishuman.synthetic.paint import Painting, paint
 from realishuman.synthetic.pair import Subject
@@ -150,7 +150,7 @@ def _twin(rng: np.random.Generator, face: _Face, good: Painting, kind: str) -> N
         return malform.SMEARS[kind](rng, good.picture, face.mesh.joints.astype(np.float64))
     if kind == "rippled":
         surfaces = face.anatomy.surfaces(face.body)
-        moved = rippled(rng, surfaces, *malform.RIPPLE, malform.loose)
+        moved = ripple(rng, surfaces, *malform.RIPPLE, malform.loose)
         return face.paint(face.anatomy, moved).picture
     wrong = malform.SHAPES[kind](rng, face.anatomy)
     return face.paint(wrong).picture

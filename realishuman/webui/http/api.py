@@ -21,7 +21,7 @@ from realishuman.drawing.annotated import annotate
 from realishuman.errors import PictureError, SettingsError
 from realishuman.imaging.loaded import LoadedPicture
 from realishuman.imaging.modes import Stored
-from realishuman.imaging.picture import encoded, picture_from
+from realishuman.imaging.picture import encode_picture, picture_from
 from realishuman.kinds import plural
 from realishuman.parts.found import Found
 from realishuman.parts.origin import origin_of
@@ -29,7 +29,7 @@ from realishuman.pipeline.look import prepare_parts
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.webui.host.engine import BoundEngine
-from realishuman.webui.tab.boxes import MOST_BOXES, checked_box
+from realishuman.webui.tab.boxes import MOST_BOXES, check_box
 
 VERSION = 1
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")  # Pillow knows some that run programs
@@ -202,7 +202,7 @@ def _box(one: object, field: str) -> GivenBox:
     if not numbers or not all(type(v) in (int, float) for v in values):
         raise RefusedError(422, f"{field}.box", shape)
     try:
-        return GivenBox(one["kind"], checked_box(values, field), side, exact)
+        return GivenBox(one["kind"], check_box(values, field), side, exact)
     except SettingsError as error:
         raise RefusedError(422, f"{field}.box", str(error)) from error
 
@@ -272,7 +272,7 @@ def _draw(picture: LoadedPicture, found: Found, settings: Settings, engine: Boun
 
 
 def _as_base64(rgb: NDArray[np.uint8] | NDArray[np.uint16], like: LoadedPicture) -> str:
-    content, _ = encoded(Path("picture.png"), rgb[..., :3], like)
+    content, _ = encode_picture(Path("picture.png"), rgb[..., :3], like)
     return base64.b64encode(content).decode()
 
 

@@ -35,7 +35,7 @@ class Line:
     box: Box
     number: int | None = None
 
-    def given(self) -> GivenBox:
+    def to_exact_box(self) -> GivenBox:
         """The same as a box that the user means exactly."""
         return GivenBox(self.kind, self.box, self.side, exact=True)
 
@@ -77,11 +77,11 @@ def _line(raw: str, number: int) -> Line:
             f'line {number} of the boxes, "{raw.strip()}", is not a kind and four numbers; write '
             "for example: right hand 120,80,260,240"
         )
-    box = checked_box(values, f"line {number}")
+    box = check_box(values, f"line {number}")
     return Line(kinds[0], sides[0] if sides else None, box, int(before[1]) if before else None)
 
 
-def checked_box(values: Iterable[float], where: str) -> Box:
+def check_box(values: Iterable[float], where: str) -> Box:
     """A box with an area and usable numbers; SettingsError that begins with `where` otherwise."""
     x0, y0, x1, y1 = values
     if not (x1 - x0 >= 1 and y1 - y0 >= 1 and max(map(abs, (x0, y0, x1, y1))) < 1e6):

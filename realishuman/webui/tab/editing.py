@@ -121,7 +121,7 @@ def _numbers(places: dict[int, _Place]) -> set[int | None]:
 
 
 def _find_drawn(bench: Bench, line: Line, engine: BoundEngine, settings: Settings) -> _Place:
-    there = engine.find(bench.rgb, replace(settings, parts=(line.kind,)), [line.given()])
+    there = engine.find(bench.rgb, replace(settings, parts=(line.kind,)), [line.to_exact_box()])
     return _Place(there.parts[0].part, there.parts[0].mesh)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.detect import simcc, yolox
-from realishuman.detect.simcc import View
+from realishuman.detect.simcc import PersonView
 from realishuman.detect.wholebody import FACE, LEFT_HAND, RIGHT_HAND, People
 from tests.detect.dwpose.files import cells_of, synthetic
 
@@ -40,7 +40,7 @@ def test_a_cell_holds_centre_and_size_relative_to_its_place_and_stride():
         expected = stride * np.array([column + 0.5 - 1, row - 0.25, column + 1.5, row + 0.75])
         cells[cell, 2] = np.log(2)
 
-        boxes = yolox.people(cells, 0.5)
+        boxes = yolox.decode_people(cells, 0.5)
 
         np.testing.assert_allclose(boxes[0], expected / 0.5, rtol=1e-6)
     assert len(boxes) == 3
@@ -53,7 +53,7 @@ def test_a_person_needs_a_score_above_three_tenths(thing, person, count):
     cells[cells[:, 5] > 0, 5] = person
     cells[8001, 4:] = 1, 0, *[1] * 79  # surely a thing, and no person
 
-    assert len(yolox.people(cells, 1.0)) == count
+    assert len(yolox.decode_people(cells, 1.0)) == count
 
 
 def test_of_boxes_that_overlap_too_much_the_better_one_stays_and_sizes_count_a_pixel_more():
@@ -61,20 +61,20 @@ def test_of_boxes_that_overlap_too_much_the_better_one_stays_and_sizes_count_a_p
     cells = cells_of([(0, 0, 99, 99), (38, 0, 137, 99), (37, 200, 136, 299), (0, 200, 99, 299)])
     cells[8003, 5] = 0.95
 
-    boxes = yolox.people(cells, 1.0)
+    boxes = yolox.decode_people(cells, 1.0)
 
     np.testing.assert_allclose(
         boxes, [(0, 200, 99, 299), (0, 0, 99, 99), (38, 0, 137, 99)], atol=1e-4
     )
-    np.testing.assert_allclose(yolox.largest(boxes * 1.0)[0], (0, 200, 99, 299), atol=1e-4)
-    assert yolox.largest(boxes[:0]).shape == (0, 4)
+    np.testing.assert_allclose(yolox.pick_largest(boxes * 1.0)[0], (0, 200, 99, 299), atol=1e-4)
+    assert yolox.pick_largest(boxes[:0]).shape == (0, 4)
 
 
 def test_answers_that_are_no_numbers_or_far_too_large_yield_no_person():
     cells = cells_of([(0, 0, 50, 50), (0, 0, 50, 50)])
     cells[8000, 0], cells[8001, 2] = np.nan, 1e6
 
-    boxes = yolox.people(cells, 1.0)
+    boxes = yolox.decode_people(cells, 1.0)
 
     assert np.isfinite(boxes).all()
     assert len(boxes) == 1
@@ -88,7 +88,7 @@ def test_answers_that_are_no_numbers_or_far_too_large_yield_no_person():
     ],
 )
 def test_the_view_is_a_quarter_larger_than_the_box_and_three_to_four(box, expected):
-    view = View.of(np.array(box))
+    view = PersonView.around(np.array(box))
 
     assert (view.x, view.y, view.width, view.height) == expected
     np.testing.assert_allclose(
@@ -101,10 +101,10 @@ def test_the_view_is_a_quarter_larger_than_the_box_and_three_to_four(box, expect
 def test_a_view_of_the_networks_own_size_is_cut_without_a_change_and_black_outside():
     picture = synthetic(500, 400)
 
-    seen = View(200, 250, 288, 384).cut(picture)
+    seen = PersonView(200, 250, 288, 384).cut(picture)
     np.testing.assert_array_equal(seen, picture[58 : 58 + 384, 56 : 56 + 288])
 
-    outside = View(0, 0, 288, 384).cut(picture)
+    outside = PersonView(0, 0, 288, 384).cut(picture)
     assert not outside[:191].any()
     assert not outside[:, :143].any()
     np.testing.assert_array_equal(outside[192:, 144:], picture[:192, :144])
@@ -112,7 +112,7 @@ def test_a_view_of_the_networks_own_size_is_cut_without_a_change_and_black_outsi
 
 def test_where_the_network_points_the_picture_shows_what_it_saw():
     picture = synthetic(700, 900)
-    view = View(450.3, 320.9, 612, 816)
+    view = PersonView(450.3, 320.9, 612, 816)
     seen = view.cut(picture)
 
     for column, row in ((10, 20), (200, 300), (287, 383)):
@@ -125,7 +125,7 @@ def test_where_the_network_points_the_picture_shows_what_it_saw():
 def test_pictures_wider_than_opencv_takes_are_still_cut():
     picture = np.full((40, 40_000, 3), 90, np.uint8)
 
-    seen = View.of(np.array([0, 0, 40_000, 40])).cut(picture)
+    seen = PersonView.around(np.array([0, 0, 40_000, 40])).cut(picture)
 
     assert seen.max() == 90
 
@@ -177,7 +177,7 @@ def test_what_is_stored_is_what_the_released_code_stores():
     scores[0, 92] = 0.3
     scores[0, 0] = 0.3  # a joint must score more
 
-    stored = People.of(points, scores).stored(2000, 4000)
+    stored = People.of(points, scores).to_released(2000, 4000)
 
     assert stored.hands.shape == (4, 21, 2)
     np.testing.assert_allclose(stored.hands[0, 1], [92 / 2000, 920 / 4000])

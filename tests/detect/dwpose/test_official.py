@@ -67,7 +67,7 @@ def test_people_and_keypoints_of_random_networks_are_the_official_ones(folder, r
 def test_what_the_released_code_would_store_is_what_it_stores(folder, recorded):
     detector = DWPoseDetector(folder, "cpu", threads=1, released=True)
 
-    stored = detector.people(synthetic(200, 1500)).stored(1500, 200)
+    stored = detector.people(synthetic(200, 1500)).to_released(1500, 200)
 
     assert_same_points(stored.hands, recorded["released_hands"], 1 / 1500)
     assert_same_points(stored.faces, recorded["released_faces"], 1 / 1500)
@@ -100,7 +100,7 @@ def test_the_hands_that_count_are_those_the_official_code_accepts(case):
 @pytest.mark.parametrize("case", SAMPLES, ids=lambda c: f"{c['width']}x{c['height']}")
 def test_from_keypoints_to_boxes_merged_hands_and_faces_samples_are_as_recorded(case):
     people = people_of(case)
-    stored = people.stored(case["width"], case["height"])
+    stored = people.to_released(case["width"], case["height"])
 
     boxes = released_boxes(
         stored.hands, stored.hands_score, stored.faces, case["width"], case["height"]
