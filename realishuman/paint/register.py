@@ -1,4 +1,4 @@
-"""Lays the fingers of both meshes onto the fingers that are seen.
+"""Lays both meshes onto the hand that is seen: finger by finger, then the palm's outline.
 
 Landmarks lie a little beside the middle of a finger, and the template's fingers are not this
 hand's. Across each finger, at its joints, the hand's mask says where it really lies and how wide it
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from realishuman.mesh.hand_template import hand_template
 from realishuman.paint.fields import Mask, ramp
+from realishuman.paint.outline import lay_palm_on
 from realishuman.paint.scene import FINGERS, PALM, Scene, finger_of_vertices
 
 Floats = NDArray[np.float64]
@@ -45,13 +46,14 @@ class _Found:
 
 
 def lay_on(scene: Scene, hand: Mask, wrong: NDArray[np.bool_] | None) -> Scene:
-    """The scene with its fingers moved onto those of the mask.
+    """The scene with its palm and its fingers moved onto those of the mask.
 
     hand   (h, w) bool, the hand as the picture shows it.
     wrong  (6,) fingers that are malformed: of these only the place is learnt, not width and length.
     """
     good, seen = (each.vertices[:, :2].astype(np.float64) for each in (scene.good, scene.seen))
-    good_by, seen_by = np.zeros_like(good), np.zeros_like(seen)
+    seen_by = lay_palm_on(scene, hand, _along()[scene.origins])
+    good_by = seen_by * (scene.shift <= IN_PLACE)[:, None]
     labels = scene.fingers_of(scene.seen)
     for finger in range(PALM + 1, FINGERS):
         own = np.flatnonzero(scene.finger == finger)
@@ -65,13 +67,16 @@ def lay_on(scene: Scene, hand: Mask, wrong: NDArray[np.bool_] | None) -> Scene:
         )
         wide = np.interp(where, knots, [1.0, *(one.wide for one in found)])
         middle = _middles(seen[own], where)
-        seen_by[own] = aside + (wide - 1)[:, None] * (seen[own] - middle)
+        seen_by[own] += aside + (wide - 1)[:, None] * (seen[own] - middle)
         seen_by[own] += _tip(seen[own] + seen_by[own], where, hand, scene.length)
         if scene.shift[own].max() > IN_PLACE:
             continue  # it belongs elsewhere, and there the mask tells nothing
         right = wrong is None or not wrong[finger]
         towards = middle + aside - _middles(good[own], where)
-        good_by[own] = seen[own] + seen_by[own] - good[own] if right else towards
+        if right:
+            good_by[own] = seen[own] + seen_by[own] - good[own]
+        else:
+            good_by[own] += towards
     return scene.with_fingers(good_by.astype(np.float32), seen_by.astype(np.float32))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from realishuman.mesh.base import Mesh
 from realishuman.paint.register import IN_PLACE, lay_on
-from realishuman.paint.scene import finger_of_vertices, set_scene
+from realishuman.paint.scene import PALM, finger_of_vertices, set_scene
 from realishuman.synthetic.sample import sample
 
 SEED = 1_000_000_019
@@ -107,6 +108,20 @@ def test_a_finger_that_belongs_elsewhere_stays_where_it_belongs(pair, true):
     after = lay_on(scene, hand, None)
 
     np.testing.assert_array_equal(after.good.vertices[INDEX], scene.good.vertices[INDEX])
+
+
+@pytest.mark.parametrize("wider", [4, -3])
+def test_the_palms_outline_is_laid_onto_that_of_the_hand_that_is_seen(true, wider):
+    palm = true.fingers_of(true.good) == PALM
+    kernel = np.ones((2 * abs(wider) + 1,) * 2, np.uint8)
+    grown = (cv2.dilate if wider > 0 else cv2.erode)(palm.astype(np.uint8), kernel) > 0
+    hand = (true.good.coverage & ~palm) | grown
+
+    after = lay_on(true, hand, None)
+
+    ends = ~cv2.dilate((true.beyond | (hand & ~grown)).astype(np.uint8), kernel).astype(bool)
+    before, now = (overlap(each.good.coverage & ends, hand & ends) for each in (true, after))
+    assert now > before + 0.4 * (1 - before)
 
 
 @pytest.mark.parametrize("fill", [False, True])

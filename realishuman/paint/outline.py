@@ -1,0 +1,61 @@
+"""Lays the outline of the palm onto that of the hand that is seen.
+
+The template's palm is not this hand's. Where the mesh's outline lies near the mask's, it is pulled
+onto it, and the skin around follows; at the wrist, where the arm goes on, there is no outline.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realishuman.paint.fields import Mask, blur, grow, ramp
+from realishuman.paint.scene import PALM, Scene
+
+Floats = NDArray[np.float64]
+
+FARTHEST = 0.1  # of L that the outline may move
+EDGE = 0.012  # of L: vertices that lie nearer to the mesh's outline are on it
+WRIST = 0.05  # of L from where the arm goes on
+TAKEN_ALONG = 0.04  # of L around a vertex that moves
+RESTING = 0.3  # the weight of staying in place, against 1 of a vertex that moves
+LEAST = 8  # vertices on the outline; fewer say nothing
+ROOTS = 0.4, 1.0  # along a finger, over which its root follows less and less
+
+
+def lay_palm_on(scene: Scene, hand: Mask, along: Floats) -> Floats:
+    """(V, 2) how far the vertices of the palm and the fingers' roots move, in pixels.
+
+    hand   (h, w) bool, the hand as the picture shows it.
+    along  (V,) how far along its finger each vertex lies, 0 at the knuckle.
+    """
+    points = scene.seen.vertices[:, :2].astype(np.float64)
+    if not all(each.any() and not each.all() for each in (hand, scene.seen.coverage)):
+        return np.zeros_like(points)
+    share = np.where(scene.finger > PALM, 1 - ramp(along, *ROOTS), 1.0)
+    height, width = hand.shape
+    columns, rows = np.clip(np.floor(points.T).astype(np.intp), 0, [[width - 1], [height - 1]])
+    field = np.asarray(blur(_signed(hand), 1.0), np.float32)
+    down, across = np.gradient(field)
+    slope = np.column_stack([across[rows, columns], down[rows, columns]])
+    slope /= np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6
+    off = field[rows, columns]
+    length = scene.length
+    mine = np.abs(_signed(scene.seen.coverage)[rows, columns]) < max(EDGE * length, 2)
+    arm = grow(scene.beyond, WRIST * length)[rows, columns]
+    pulled = mine & (np.abs(off) < FARTHEST * length) & ~arm & (share > 0.5)
+    if pulled.sum() < LEAST:
+        return np.zeros_like(points)
+    apart = np.linalg.norm(points[:, None] - points[pulled], axis=2)
+    weights = np.exp(-0.5 * (apart / (TAKEN_ALONG * length)) ** 2)
+    moves = weights @ (-off[:, None] * slope)[pulled]
+    return np.asarray(share[:, None] * moves / (weights.sum(1, keepdims=True) + RESTING))
+
+
+def _signed(mask: Mask) -> NDArray[np.float32]:
+    """Pixels from a mask's outline, negative inside."""
+    outside, inside = (
+        cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, 5) for each in (~mask, mask)
+    )
+    return np.asarray(outside - inside + (mask - np.float32(0.5)), np.float32)
