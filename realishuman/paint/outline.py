@@ -37,7 +37,7 @@ def lay_palm_on(scene: Scene, hand: Mask, along: Floats) -> Floats:
     height, width = hand.shape
     columns, rows = np.clip(np.floor(points.T).astype(np.intp), 0, [[width - 1], [height - 1]])
     field = np.asarray(blur(_signed(hand), 1.0), np.float32)
-    down, across = np.gradient(field)
+    down, across = (np.gradient(field, axis=axis) for axis in (0, 1))
     slope = np.column_stack([across[rows, columns], down[rows, columns]])
     slope /= np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6
     off = field[rows, columns]
