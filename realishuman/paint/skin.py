@@ -19,7 +19,7 @@ from realishuman.paint.fields import Floats, Mask, blur, disc, grow, mirror_into
 from realishuman.paint.light import Light, fit_light
 from realishuman.paint.marks import draw_marks, resting_normals
 from realishuman.paint.reading import ALIKE, Reading, learnable, share_of
-from realishuman.paint.scene import FINE, MOVED, Scene
+from realishuman.paint.scene import FINE, MOVED, PALM, Scene
 from realishuman.paint.surface import Surface, occlusion, sample
 from realishuman.paint.tones import WEIGHTS, to_weighted_lab
 
@@ -29,6 +29,9 @@ STIFFNESS = 0.08  # of the albedo over the mesh
 RELIT = (0.5, 2.0)  # by how much transplanted skin may be lit anew
 JUMP, CONTOUR = 0.03, 0.012  # of L: a step in depth that is a contour, and half its width
 SMOOTH = 0.012  # of L, over which layers fade into each other
+LEAST_KNOWN = 0.02  # of L squared: fewer pixels of fingers tell no tone
+NEARER = 0.7  # the share of the way that new fingers go to the colour of the others
+MOST_OFF, DARK = (-0.5, 0.3), 1e-3  # log of the factors; linear RGB that counts as black
 DETAIL, MOST_DETAIL = 0.03, 0.25  # of L: what is coarser is no detail; log of its strongest
 
 
@@ -117,11 +120,28 @@ def blend(scene: Scene, layers: Layers, wrong: NDArray[np.bool_]) -> tuple[Float
     known = own_soft + moved_soft
     skin = own_soft[:, None] * layers.own + moved_soft[:, None] * layers.moved
     skin /= np.maximum(known, 1e-6)[:, None]
-    detailed = layers.model * np.exp(
-        _detail(fine, skin, layers.model, np.maximum(own_soft, moved_soft), scene.length)
+    model = layers.model * np.where(bad[:, None], _nearer_to_the_others(scene, layers, bad), 1)
+    detailed = model * np.exp(
+        _detail(fine, skin, model, np.maximum(own_soft, moved_soft), scene.length)
     )
     share = np.clip(known, 0, 1)[:, None]
     return (share * skin + (1 - share) * detailed).astype(np.float32), own
+
+
+def _nearer_to_the_others(scene: Scene, layers: Layers, bad: Mask) -> Floats:
+    """(3,) factors that bring new fingers nearer to the colour of those that are right and seen.
+
+    The light is that of the whole hand, mostly of its palm; on new fingers it is often too bright.
+    """
+    finger = np.asarray(scene.fine.nearest(scene.finger), np.intp)
+    known = ~bad & (finger > PALM) & (layers.stays > 0.5)
+    if not bad.any() or known.sum() < LEAST_KNOWN * scene.length**2:
+        return np.ones(3, np.float32)
+    right, new = (
+        np.log(np.maximum(each, DARK)).mean(axis=0)
+        for each in (layers.own[known], layers.model[bad])
+    )
+    return np.exp(np.clip(NEARER * (right - new), *MOST_OFF)).astype(np.float32)
 
 
 def _marks(scene: Scene, reading: Reading) -> Floats:
