@@ -141,7 +141,7 @@ def _nearer_to_the_others(scene: Scene, layers: Layers, bad: Mask) -> Floats:
         np.log(np.maximum(each, DARK)).mean(axis=0)
         for each in (layers.own[known], layers.model[bad])
     )
-    return np.exp(np.clip(NEARER * (right - new), *MOST_OFF)).astype(np.float32)
+    return np.asarray(np.exp(np.clip(NEARER * (right - new), *MOST_OFF)), np.float32)
 
 
 def _marks(scene: Scene, reading: Reading) -> Floats:
