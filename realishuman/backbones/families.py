@@ -5,7 +5,7 @@ A file that is something else, or none of those that can repaint a part, is refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ CONV_IN = UNET + "input_blocks.0.0.weight"
 _PLAIN, _INPAINTING = 4, 9  # channels that a UNet is given
 _OTHERS = {8: "an instruct-pix2pix model", 5: "a depth model", 7: "an upscaler"}
 _OTHER_KINDS = (  # a piece of a tensor's name, and what a file with it holds
+    (CONV_IN, "a whole checkpoint"),
     ("lora_", "a LoRA, which changes a checkpoint and is none"),
     (".lora_A.", "a LoRA, which changes a checkpoint and is none"),
     ("control_model.", "a ControlNet"),
@@ -69,6 +70,7 @@ class Family:
     side        of the pictures it was trained on, in pixels.
     configs     of the library's components, by name.
     prediction  what it predicts where the file does not say.
+    pad         the word that fills up its prompts.
     """
 
     words: str
@@ -76,6 +78,13 @@ class Family:
     side: int
     configs: Mapping[str, Mapping[str, Any]]
     prediction: str = "epsilon"
+    pad: str = "<|endoftext|>"
+
+    def side_for(self, prediction: str) -> int:
+        """Side where the model predicts this: of Stable Diffusion 2.x, what predicts noise was
+        trained on smaller pictures."""
+        smaller = self.prediction == "v_prediction" and prediction == "epsilon"
+        return self.side * 2 // 3 if smaller else self.side
 
 
 FAMILIES = (
@@ -108,6 +117,7 @@ FAMILIES = (
             },
         },
         "v_prediction",
+        "!",
     ),
     Family(
         "Stable Diffusion XL",
@@ -141,7 +151,10 @@ FAMILIES = (
         },
     ),
 )
-_REFINER = 1280  # width of its tokens
+REFINER = 1280  # width of its tokens
+A_REFINER = (
+    "a refiner of Stable Diffusion XL, which only finishes what its base began: name the base."
+)
 
 
 @dataclass(frozen=True)
@@ -159,42 +172,52 @@ class Recognised:
     zero_snr: bool
 
 
-def recognise(name: str, shapes: Shapes, metadata: Mapping[str, str]) -> Recognised:
+def recognise(
+    name: str, shapes: Shapes, metadata: Mapping[str, str], needs_vae: bool = True
+) -> Recognised:
     """What a single file is. Raises PackError, with a sentence, unless it can repaint parts.
 
-    name      of the file, for the message.
-    shapes    of its tensors.
-    metadata  what it says beside them.
+    name       of the file, for the message.
+    shapes     of its tensors.
+    metadata   what it says beside them.
+    needs_vae  whether it must hold one.
     """
     conv_in = shapes.get(CONV_IN, ())
     if len(conv_in) != 4:
-        what = next(
-            (words for piece, words in _OTHER_KINDS if any(piece in key for key in shapes)),
-            "no Stable Diffusion",
-        )
-        raise PackError(f"{name} holds {what}. {WHOLE}")
+        raise PackError(f"{name} holds {other_kind(shapes)}. {WHOLE}")
     channels, width = conv_in[1], _context(shapes)
     if channels in _OTHERS:
         raise PackError(f"{name} holds {_OTHERS[channels]}, which cannot repaint a part. {WHOLE}")
-    if width == _REFINER:
-        raise PackError(
-            f"{name} holds a refiner of Stable Diffusion XL, which only finishes what its base "
-            f"began: name the base. {WHOLE}"
-        )
+    if width == REFINER:
+        raise PackError(f"{name} holds {A_REFINER} {WHOLE}")
     family = next((one for one in FAMILIES if one.context == width), None)
     if family is None or channels not in (_PLAIN, _INPAINTING):
         raise PackError(
             f"{name} holds a UNet with {channels} channels and words of width {width}, which is no "
             f"Stable Diffusion known here. {WHOLE}"
         )
-    if lacking := _lacking(shapes):
-        raise PackError(f"{name} lacks its {' and '.join(lacking)}. {WHOLE}")
+    if lacking := _lacking(shapes, needs_vae):
+        hint = " (--vae names one)" if lacking == ["VAE"] else ""
+        raise PackError(f"{name} lacks its {' and '.join(lacking)}{hint}. {WHOLE}")
     said = metadata.get("modelspec.prediction_type", "")
     if "v_pred" in shapes or said == "v":
         prediction = "v_prediction"
     else:
         prediction = "epsilon" if said == "epsilon" else family.prediction
     return Recognised(family, channels, prediction, "ztsnr" in shapes)
+
+
+def other_kind(names: Iterable[str]) -> str:
+    """What a file is that holds tensors of these names and is not what was wanted, in words."""
+    known = list(names)
+    pieces = (words for piece, words in _OTHER_KINDS if any(piece in name for name in known))
+    return next(pieces, "no Stable Diffusion")
+
+
+def family_of(context: int) -> str:
+    """A Stable Diffusion in words, by the width of its cross-attention tokens."""
+    words = {one.context: one.words for one in FAMILIES}
+    return words.get(context, f"a model with words of width {context}")
 
 
 def _context(shapes: Shapes) -> int:
@@ -204,9 +227,9 @@ def _context(shapes: Shapes) -> int:
     return next(found, 0)
 
 
-def _lacking(shapes: Shapes) -> list[str]:
+def _lacking(shapes: Shapes, needs_vae: bool) -> list[str]:
     encoders = ("cond_stage_model.", "conditioner.embedders.")
-    needed = {"VAE": (VAE,), "text encoder": encoders}
+    needed = {**({"VAE": (VAE,)} if needs_vae else {}), "text encoder": encoders}
     return [
         what for what, starts in needed.items() if not any(k.startswith(starts) for k in shapes)
     ]

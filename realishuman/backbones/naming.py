@@ -8,7 +8,7 @@ The autoencoder's attention is written as 1x1 convolutions in ldm: its four matr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from realishuman.packs.header import UnetShape, VaeShape
 from realishuman.packs.shapes import unet_shapes, vae_shapes
@@ -33,25 +33,32 @@ _VAE_ATTENTION = {
 
 def unet_to_ldm(shape: UnetShape) -> dict[str, str]:
     """ldm's name of every tensor of a UNet, by diffusers' name."""
-    modules, last = _unet_ends(), len(shape.channels) - 1
-    per_level = shape.layers + 1
-    for level in range(last + 1):
+    return unet_names(
+        unet_shapes(shape, in_channels=4), shape.layers, tuple(reversed(shape.attention))
+    )
+
+
+def unet_names(names: Iterable[str], layers: int, attends: Sequence[bool]) -> dict[str, str]:
+    """ldm's name of these tensors of a UNet, by diffusers' name, which they are given by.
+
+    layers   resnets of a level on the way down.
+    attends  whether each level on the way up, in running order, has transformers.
+    """
+    modules, per_level = _unet_ends(), layers + 1
+    for level in range(len(attends)):
         down, first = f"down_blocks.{level}", 1 + level * per_level
-        for layer in range(shape.layers):
+        for layer in range(layers):
             modules[f"{down}.resnets.{layer}"] = f"input_blocks.{first + layer}.0"
             modules[f"{down}.attentions.{layer}"] = f"input_blocks.{first + layer}.1"
-        modules[f"{down}.downsamplers.0.conv"] = f"input_blocks.{first + shape.layers}.0.op"
-    for step, attends in enumerate(reversed(shape.attention)):
+        modules[f"{down}.downsamplers.0.conv"] = f"input_blocks.{first + layers}.0.op"
+    for step, transformers in enumerate(attends):
         up, first = f"up_blocks.{step}", step * per_level
         for layer in range(per_level):
             modules[f"{up}.resnets.{layer}"] = f"output_blocks.{first + layer}.0"
             modules[f"{up}.attentions.{layer}"] = f"output_blocks.{first + layer}.1"
-        place = 2 if attends else 1
-        modules[f"{up}.upsamplers.0.conv"] = f"output_blocks.{first + shape.layers}.{place}.conv"
-    return {
-        name: _rename(name, modules, {".resnets.": _UNET_RESNET})
-        for name in unet_shapes(shape, in_channels=4)
-    }
+        place = 2 if transformers else 1
+        modules[f"{up}.upsamplers.0.conv"] = f"output_blocks.{first + layers}.{place}.conv"
+    return {name: _rename(name, modules, {".resnets.": _UNET_RESNET}) for name in names}
 
 
 def vae_to_ldm(shape: VaeShape) -> dict[str, str]:
@@ -81,6 +88,8 @@ def _unet_ends() -> dict[str, str]:
         "conv_in": "input_blocks.0.0",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
+        "add_embedding.linear_1": "label_emb.0.0",
+        "add_embedding.linear_2": "label_emb.0.2",
         "mid_block.resnets.0": "middle_block.0",
         "mid_block.attentions.0": "middle_block.1",
         "mid_block.resnets.1": "middle_block.2",

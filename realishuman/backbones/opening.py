@@ -7,36 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from realishuman.backbones.by_diffusers import PIXELS, Components, LibraryCheckpoint, libraries
-from realishuman.backbones.families import WHOLE, Recognised, recognise
+from realishuman.backbones.by_diffusers import (
+    INDEX,
+    PIXELS,
+    Components,
+    LibraryCheckpoint,
+    libraries,
+    noise_of,
+)
+from realishuman.backbones.families import A_REFINER, REFINER, WHOLE, recognise
 from realishuman.backbones.loading import Place
+from realishuman.backbones.single_file import load_file
+from realishuman.backbones.vae_file import VaeFile
 from realishuman.backbones.vocabulary import find_vocabulary
-from realishuman.diffusion.schedule import PREDICTIONS, NoiseTable
+from realishuman.backbones.wishes import Additions, Wishes, open_additions
 from realishuman.errors import PackError
 from realishuman.packs.tensor_file import TensorFile
 
-INDEX = "model_index.json"
 _CLASSES = ("StableDiffusion", "StableDiffusionXL")  # what pipelines of a folder begin with
 _TASKS = ("Pipeline", "InpaintPipeline", "Img2ImgPipeline")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
-_SAFE = ".safetensors"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user says of a checkpoint beside its name.
-
-    tokenizer   folder or file with CLIP's vocabulary, for a single file.
-    prediction  "epsilon" or "v_prediction" where the checkpoint is silent or wrong; "" believes it.
-    """
-
-    tokenizer: Path | None = None
-    prediction: str = ""
 
 
 def open_checkpoint(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoint:
@@ -55,11 +48,29 @@ def open_checkpoint(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoi
         raise PackError(f"{path} is not there. {WHOLE}")
     file = TensorFile.open(path)
     shapes = {name: one.shape for name, one in file.tensors.items()}
-    known = recognise(str(path), shapes, file.metadata)
+    known = recognise(str(path), shapes, file.metadata, needs_vae=wishes.vae is None)
     vocabulary = find_vocabulary(wishes.tokenizer)
+    side = known.family.side_for(wishes.prediction or known.prediction)
+
+    def load(added: Additions) -> Components:
+        return load_file(path, known, vocabulary, wishes.prediction, added.vae)
+
+    return _opened(path, side, place, wishes, known.family.context, load)
+
+
+def _opened(
+    path: Path,
+    side: int,
+    place: Place,
+    wishes: Wishes,
+    context: int,
+    load: Callable[[Additions], Components],
+) -> LibraryCheckpoint:
+    """The checkpoint with all that is named beside it."""
+    added = open_additions(wishes, context)
     libraries()  # last: importing them takes seconds
-    load = _loader(path, lambda: _load_file(path, known, vocabulary, wishes))
-    return LibraryCheckpoint(path.name, known.family.side, place, load)
+    name = ", ".join([path.name, *added.names])
+    return LibraryCheckpoint(name, side, place, _loader(path, lambda: added.added_to(load(added))))
 
 
 def _open_folder(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoint:
@@ -71,10 +82,15 @@ def _open_folder(path: Path, place: Place, wishes: Wishes) -> LibraryCheckpoint:
     channels, size = unet.get("in_channels"), unet.get("sample_size")
     if channels not in (4, 9):
         raise PackError(f"{path} has a UNet with {channels} channels; 4 or 9 can be used. {WHOLE}")
+    context = unet.get("cross_attention_dim")
+    if context == REFINER:
+        raise PackError(f"{path} holds {A_REFINER} {WHOLE}")
     side = size * PIXELS if isinstance(size, int) else 512
-    libraries()
-    load = _loader(path, lambda: _load_folder(path, "XL" in name, wishes))
-    return LibraryCheckpoint(path.name, side, place, load)
+
+    def load(added: Additions) -> Components:
+        return _load_folder(path, "XL" in name, wishes.prediction, added.vae)
+
+    return _opened(path, side, place, wishes, context if isinstance(context, int) else 0, load)
 
 
 def _json(path: Path) -> Mapping[str, Any]:
@@ -104,7 +120,7 @@ def _loader(path: Path, load: Callable[[], Components]) -> Callable[[], Componen
     return loading
 
 
-def _load_folder(path: Path, large: bool, wishes: Wishes) -> Components:
+def _load_folder(path: Path, large: bool, prediction: str, vae: VaeFile | None) -> Components:
     """The components of a folder, each by its own class."""
     diffusers, transformers = libraries()
     encoder, second = transformers.CLIPTextModel, transformers.CLIPTextModelWithProjection
@@ -123,101 +139,10 @@ def _load_folder(path: Path, large: bool, wishes: Wishes) -> Components:
     )
     return Components(
         component(diffusers.UNet2DConditionModel, "unet"),
-        component(diffusers.AutoencoderKL, "vae"),
+        component(diffusers.AutoencoderKL, "vae")
+        if vae is None
+        else vae.fill(diffusers.AutoencoderKL.from_config(_json(path / "vae" / "config.json"))),
         [component(transformers.CLIPTokenizer, name) for name in tokenizers],
         [component(kind, name) for name, kind in encoders.items()],
-        _noise(scheduler, wishes.prediction),
+        noise_of(scheduler, prediction),
     )
-
-
-def _load_file(
-    path: Path, known: Recognised, vocabulary: Mapping[str, str], wishes: Wishes
-) -> Components:
-    """The components of a single file, by configurations that are written here for the library."""
-    diffusers, transformers = libraries()
-    large = "text_encoder_2" in known.family.configs
-    kind = diffusers.StableDiffusionXLPipeline if large else diffusers.StableDiffusionPipeline
-    scheduler = diffusers.DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        prediction_type=known.prediction,
-        rescale_betas_zero_snr=known.zero_snr,
-        timestep_spacing="trailing" if known.zero_snr else "leading",
-    )
-    with TemporaryDirectory(prefix="realishuman-") as scratch:
-        folder = Path(scratch)
-        tokenizer = _tokenizer(transformers, folder / "words", vocabulary)
-        given: dict[str, Any] = {"tokenizer": tokenizer, "scheduler": scheduler}
-        if large:  # its second encoder fills with another word
-            given["tokenizer_2"] = _tokenizer(transformers, folder / "words", vocabulary, pad="!")
-        else:
-            given |= {"safety_checker": None, "feature_extractor": None}
-        _write_configs(folder / "configs", known, kind.__name__)
-        made = kind.from_single_file(
-            str(path), config=str(folder / "configs"), local_files_only=True, **given
-        )
-    second = [(made.tokenizer_2, made.text_encoder_2)] if large else []
-    words, encoders = zip((made.tokenizer, made.text_encoder), *second, strict=True)
-    for network in (made.unet, made.vae, *encoders):
-        _check_filled(network)
-    noise = _noise(scheduler, wishes.prediction)
-    return Components(made.unet, made.vae, words, encoders, noise)
-
-
-def _check_filled(network: Any) -> None:
-    """Raise ValueError if the file lacks a tensor; the library leaves its place empty."""
-    lacking = [name for name, tensor in network.named_parameters() if tensor.is_meta]
-    if lacking:
-        raise ValueError(f"{len(lacking)} tensors are missing, such as {lacking[0]}")
-
-
-def _write_configs(folder: Path, known: Recognised, pipeline: str) -> None:
-    """A folder of the library's configurations, without weights."""
-    second = "text_encoder_2"
-    classes = {
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        second: ["transformers", "CLIPTextModelWithProjection"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "tokenizer_2": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-    }
-    configs = known.family.configs
-    if second not in configs:
-        del classes[second], classes["tokenizer_2"]
-    _write(folder / INDEX, {"_class_name": pipeline, **classes})
-    more: dict[str, dict[str, Any]] = {
-        "unet": {"_class_name": "UNet2DConditionModel", "in_channels": known.channels},
-        "vae": {"_class_name": "AutoencoderKL"},
-    }
-    for name, config in configs.items():
-        _write(folder / name / "config.json", {**config, **more.get(name, {})})
-
-
-def _tokenizer(
-    transformers: Any, folder: Path, vocabulary: Mapping[str, str], pad: str = "<|endoftext|>"
-) -> Any:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in vocabulary.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return transformers.CLIPTokenizer.from_pretrained(folder, local_files_only=True, pad_token=pad)
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _noise(scheduler: Any, prediction: str) -> NoiseTable:
-    """The schedule of the library's scheduler, which knows every way to write one down."""
-    config = scheduler.config
-    said = prediction or config.prediction_type
-    if said not in PREDICTIONS:
-        raise ValueError(f"its scheduler asks for {said}; epsilon or v_prediction can be used")
-    table = tuple(scheduler.alphas_cumprod.double().tolist())
-    return NoiseTable(table, said, config.timestep_spacing, config.steps_offset)

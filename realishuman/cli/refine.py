@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realishuman.cli.checkpoint_options import add_checkpoint, wishes_from
 from realishuman.cli.options import (
     OK,
     PICTURES,
@@ -88,24 +89,7 @@ def _add_networks(command: Any) -> None:
         "packs of random weights that paint noise, to test the setup (default: the "
         "trained packs that are installed)",
     )
-    command.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="a Stable Diffusion 1.x, 2.x or XL of your own for --engine checkpoint: a "
-        ".safetensors file or a diffusers folder; needs the packages diffusers and transformers",
-    )
-    command.add_argument(
-        "--tokenizer",
-        metavar="FOLDER",
-        help="where CLIP's vocab.json and merges.txt lie, for a --checkpoint that is a single file "
-        "(default: those of the package open-clip-torch, if it is installed)",
-    )
-    command.add_argument(
-        "--prediction",
-        choices=("epsilon", "v_prediction"),
-        default="",
-        help="what the checkpoint predicts, where the file is wrong about it or does not say",
-    )
+    add_checkpoint(command)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     command.add_argument(
         "--precision",
@@ -200,6 +184,7 @@ def _run(
     from realishuman.pipeline.engines import engine_of
     from realishuman.pipeline.standalone import lacking, open_models, packs_for, remarks
 
+    wishes = wishes_from(options)
     # packs that no part needs may be damaged
     kinds = [kind for kind in settings.parts if engine_of(kind, settings.engine, True) == PACK]
     with packs_for(options.pack, kinds or (settings.parts if options.pack else ())) as packs:
@@ -208,8 +193,7 @@ def _run(
             options.device,
             options.precision,
             checkpoint=options.checkpoint,
-            tokenizer=options.tokenizer,
-            prediction=options.prediction,
+            wishes=wishes,
         )
         takes = settings.engine == CHECKPOINT or (
             settings.engine == AUTO and settings.allow_checkpoint

@@ -23,7 +23,7 @@ class Condition:
     """What a UNet is told besides latents and time; the same at every step, so made once.
 
     tokens  (B, T, C) for cross-attention.
-    pose    (B, c, h, w) added after conv_in, or None.
+    pose    (B, c, h, w) added after conv_in, or a ControlNet's picture (B, 3, R, R), or None.
     cross   keys and values, (B, T, c) each, that cross-attention makes of the tokens, by block;
             empty if the network makes them at each call.
     vector  (B, V) added to the time embedding, of Stable Diffusion XL alone.

@@ -21,14 +21,16 @@ from realishuman.diffusion.schedule import NoiseTable
 
 @dataclass(frozen=True)
 class Prompt:
-    """Words as a UNet is told them.
+    """Words as a UNet is told them, and a picture as its ControlNet is.
 
     tokens  (B, T, C) for cross-attention, T a multiple of 77 in every CLIP.
     vector  (B, V) added to the time embedding, of Stable Diffusion XL alone.
+    depth   (B, 3, R, R) in [0, 1], near is bright; None leaves a ControlNet out.
     """
 
     tokens: Tensor
     vector: Tensor | None = None
+    depth: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class PromptedUnet(Protocol):
         """Predict the noise (or v); as networks.Unet.predict, the reference of K <= B rows."""
 
     def features(self, latents: Tensor, timestep: Tensor, condition: Condition) -> FeatureBank:
-        """Run as a reference, as networks.Unet.features."""
+        """Run as a reference, as networks.Unet.features; without a ControlNet."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class CheckpointNetworks:
     inpainting  whether the UNet is also given the mask and the latents of what it does not cover.
     embed       a text, and whether it says what is not wanted, to a prompt of one row.
     noise       the schedule it was trained with.
+    controlled  whether the UNet has a ControlNet, which a prompt's depth steers.
     """
 
     unet: PromptedUnet
@@ -88,6 +91,7 @@ class CheckpointNetworks:
     autoencoder: Autoencoder
     embed: Callable[[str, bool], Prompt]
     noise: NoiseTable
+    controlled: bool = False
 
 
 class Checkpoint(Protocol):

@@ -11,7 +11,7 @@ Source  Meng et al. 2022, "SDEdit", for the strength; Lugmayr et al. 2022, "RePa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,10 +39,21 @@ class Place:
 
     picture  (P, 3, R, R) in [0, 1], also what denoising starts from.
     mask     (P, 1, R, R) bool, what may change.
+    depth    (P, 3, R, R) in [0, 1], what a ControlNet is shown; None where there is none.
     """
 
     picture: Tensor
     mask: Tensor
+    depth: Tensor | None = None
+
+    def rows(self, rows: slice) -> Place:
+        """Only some of the crops."""
+        depth = None if self.depth is None else self.depth[rows]
+        return Place(self.picture[rows], self.mask[rows], depth)
+
+    def said_in(self, words: Prompt) -> Prompt:
+        """The words of both branches of guidance, and the depth in both."""
+        return words if self.depth is None else replace(words, depth=self.depth.repeat(2, 1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -101,10 +112,9 @@ def repaint(
     parts = len(place.picture)
 
     def denoise(rows: slice) -> Tensor:
-        some = Place(place.picture[rows], place.mask[rows])
         shown = looks and Looks(looks.picture[rows], looks.trusted[rows], looks.weight)
-        own = noise.rows(rows.start, rows.stop)
-        return sample(networks, some, _rows(words, parts, rows), denoising, own, progress, shown)
+        own, said = noise.rows(rows.start, rows.stop), rows_of(words, parts, rows)
+        return sample(networks, place.rows(rows), said, denoising, own, progress, shown)
 
     with torch.no_grad():
         return in_chunks(parts, denoising.max_batch, denoise, networks.autoencoder.decode)
@@ -125,10 +135,10 @@ def sample(
     parts, *shape = picture.shape
     device = picture.device
     mask = latent_mask(place.mask, place.picture.shape[-1] // shape[-1]).to(device)
-    known = _known(networks, place, mask)
+    known = known_of(networks, place, mask)
     drawn = noise.initial(shape).to(device)
     seen = None if looks is None else _Seen.of(networks, looks, noise.initial(shape).to(device))
-    both = networks.unet.condition(words)
+    both = networks.unet.condition(place.said_in(words))
     conditional = both.rows(parts, 2 * parts)
     timesteps = torch.tensor(schedule.timesteps, device=device)
     guided = guidance.guided_steps(len(timesteps), denoising.guidance, denoising.guidance_share)
@@ -194,7 +204,7 @@ class _Seen:
                 yield Reference(bank.rows(row, row + parts), trusted, self.weight)
 
 
-def _known(networks: CheckpointNetworks, place: Place, mask: Tensor) -> Tensor | None:
+def known_of(networks: CheckpointNetworks, place: Place, mask: Tensor) -> Tensor | None:
     """What an inpainting UNet is given besides latents, (P, 1 + C, h, w): the mask, and the picture
     with what it covers in mid grey; None for other UNets."""
     if not networks.inpainting:
@@ -203,8 +213,8 @@ def _known(networks: CheckpointNetworks, place: Place, mask: Tensor) -> Tensor |
     return torch.cat([mask.float(), networks.autoencoder.encode(hidden)], dim=1)
 
 
-def _rows(words: Prompt, parts: int, rows: slice) -> Prompt:
-    """The words of some parts."""
+def rows_of(words: Prompt, parts: int, rows: slice) -> Prompt:
+    """The words of some parts, of 2P rows as repaint takes them."""
 
     def some(tensor: Tensor) -> Tensor:
         return torch.cat([tensor[:parts][rows], tensor[parts:][rows]])

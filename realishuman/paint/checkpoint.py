@@ -16,7 +16,7 @@ from torch import Tensor
 
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.prompted import Checkpoint, CheckpointNetworks, Prompt
-from realishuman.diffusion.repainting import Denoising, Looks, Place, join, repaint
+from realishuman.diffusion.repainting import Denoising, Looks, Place, repaint
 from realishuman.imaging.colour import match_parts
 from realishuman.imaging.crop import RELEASED_SIZE
 from realishuman.imaging.masks import with_core
@@ -24,16 +24,13 @@ from realishuman.imaging.paste import Patch
 from realishuman.paint.base import Painted, show
 from realishuman.paint.own_skin import STEP
 from realishuman.paint.start import Start, starts
+from realishuman.paint.words import NOT_NUMBERS, embed_all
 from realishuman.parts.origin import Origin, fill
 from realishuman.parts.prepare import PreparedPart
 from realishuman.progress import Clock, Progress
 from realishuman.settings import CHECKPOINT, Settings
 
 STEPS, GUIDANCE = 30, 6.0  # where neither the user nor the picture says
-NOT_NUMBERS = (
-    "the checkpoint returned values that are not numbers; try float32 precision: --precision "
-    "float32, or start the WebUI with --no-half-vae, which Stable Diffusion XL often needs"
-)
 
 
 @dataclass
@@ -74,7 +71,9 @@ class CheckpointPainter:
         painted: dict[int, list[Painted]] = {}
         with self.checkpoint.networks() as networks:
             for denoising, places in groups.items():
-                crops = _Crops.of([parts[i] for i in places], [begun[i] for i in places], settings)
+                some = [parts[place] for place in places]
+                starting = [begun[place] for place in places]
+                crops = _Crops.of(some, starting, settings, networks.controlled)
                 tries = _paint(networks, crops, denoising, settings, progress, clock)
                 painted.update(zip(places, tries, strict=True))
         return [painted[place] for place in range(len(parts))]
@@ -105,6 +104,7 @@ class _Crops:
 
     image, start     (N, 3, R, R) in [0, 1].
     m_d, m_e, trusted  (N, 1, R, R) bool.
+    depth            (N, 3, R, R) in [0, 1] for a ControlNet; None without one.
     """
 
     parts: Sequence[PreparedPart]
@@ -114,10 +114,15 @@ class _Crops:
     m_d: Tensor
     m_e: Tensor
     trusted: Tensor
+    depth: Tensor | None = None
 
     @classmethod
     def of(
-        cls, parts: Sequence[PreparedPart], begun: Sequence[Start], settings: Settings
+        cls,
+        parts: Sequence[PreparedPart],
+        begun: Sequence[Start],
+        settings: Settings,
+        controlled: bool,
     ) -> _Crops:
         tries = range(settings.tries)
         tried = [pair for pair in zip(parts, begun, strict=True) for _ in tries]
@@ -129,6 +134,7 @@ class _Crops:
             _stacked([one.masks.m_d for one, _ in tried]),
             _stacked([one.masks.m_e for one, _ in tried]),
             _stacked([start.trusted for _, start in tried]),
+            torch.stack([one.depth for one, _ in tried]) if controlled else None,
         )
 
 
@@ -149,7 +155,7 @@ def _paint(
         looks = Looks(crops.image, crops.trusted, settings.reference_weight)
         repaired, good_one = repaint(
             networks,
-            Place(crops.start, crops.m_d),
+            Place(crops.start, crops.m_d, crops.depth),
             words,
             denoising,
             PartNoise(crops.seeds, numbers, "checkpoint one"),
@@ -164,7 +170,7 @@ def _paint(
         around = torch.where(crops.m_d, repaired, crops.image)
         refined, good_two = repaint(
             networks,
-            Place(around, crops.m_d & ~crops.m_e),
+            Place(around, crops.m_d & ~crops.m_e, crops.depth),
             words,
             denoising,
             PartNoise(crops.seeds, numbers, "checkpoint two"),
@@ -189,6 +195,8 @@ def _paint(
 def _steps(crops: _Crops, row: int, repaired: Tensor, refined: Tensor) -> dict[str, Tensor]:
     """The intermediate pictures of a part, by name."""
     steps = {"4-stage-one": repaired, "5-stage-two": refined}
+    if crops.depth is not None:
+        steps["2-depth"] = crops.depth[row]
     if not torch.equal(crops.start[row], crops.image[row]):
         steps[STEP] = crops.start[row]
     return steps
@@ -197,12 +205,11 @@ def _steps(crops: _Crops, row: int, repaired: Tensor, refined: Tensor) -> dict[s
 def _words(
     networks: CheckpointNetworks, parts: Sequence[PreparedPart], settings: Settings
 ) -> Prompt:
-    """What is not wanted of each part, then what is, as one prompt; each text is embedded once."""
-    texts = [
-        (fill(settings.negative_prompt, one.origin.negative, one.part.kind), True) for one in parts
-    ] + [(fill(settings.prompt, one.origin.prompt, one.part.kind), False) for one in parts]
-    known = {each: networks.embed(*each) for each in dict.fromkeys(texts)}
-    return join([known[each] for each in texts], networks.embed("", True))
+    return embed_all(
+        networks,
+        [fill(settings.negative_prompt, one.origin.negative, one.part.kind) for one in parts],
+        [fill(settings.prompt, one.origin.prompt, one.part.kind) for one in parts],
+    )
 
 
 def _patch(one: PreparedPart, image: Tensor) -> Patch:

@@ -80,6 +80,11 @@ class PreparedPart:
         """The mesh that is to be followed."""
         return self.found.mesh
 
+    @property
+    def depth(self) -> Tensor:
+        """The depth of all meshes of the crop, (3, R, R) float32 in [0, 1], near is bright."""
+        return draw((self.found, *self.joined), self.crop, self.rule, "depth")[0]
+
 
 def prepare(
     picture: NDArray[np.uint8],

@@ -13,6 +13,7 @@ from realishuman.advice import command
 from realishuman.arguments import expect
 from realishuman.backbones.loading import Place
 from realishuman.backbones.packed import PackedBackbone
+from realishuman.backbones.wishes import Wishes
 from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import PackError, SettingsError
@@ -55,8 +56,7 @@ def open_models(
     precision: str = "auto",
     *,
     checkpoint: str | Path | None = None,
-    tokenizer: str | Path | None = None,
-    prediction: str = "",
+    wishes: Wishes | None = None,
 ) -> Models:
     """Models whose networks all come from packs, on `device`; on "cpu" the detector's are as well.
 
@@ -66,7 +66,7 @@ def open_models(
     precision  a key of PRECISIONS; "auto" is float16 on CUDA and float32 elsewhere.
     checkpoint  a Stable Diffusion of your own for the engine "checkpoint": a .safetensors file or
                a diffusers folder.
-    tokenizer, prediction  as backbones.opening.Wishes.
+    wishes     what is said of the checkpoint: its vocabulary, another VAE, LoRAs and so on.
     Networks stay loaded between pictures when all packs fit into the memory that is free now;
     otherwise each stage loads its own and lets go of them.
     Raises     SettingsError if an argument cannot be used, PackError if a pack is missing or
@@ -90,7 +90,7 @@ def open_models(
         open_backbone,
         provider=provider,
         spare=not keep,
-        checkpoint=_checkpoint(checkpoint, target, dtype, tokenizer, prediction),
+        checkpoint=_checkpoint(checkpoint, target, dtype, wishes or Wishes()),
     )
     models.remarks, models.lacking = told
     return models
@@ -100,17 +100,15 @@ def _checkpoint(
     path: str | Path | None,
     device: torch.device,
     dtype: torch.dtype | None,
-    tokenizer: str | Path | None,
-    prediction: str,
+    wishes: Wishes,
 ) -> Checkpoint | None:
     """The user's own checkpoint, which is looked at here and loaded when it is needed."""
     if path is None:
         return None
-    from realishuman.backbones.opening import Wishes, open_checkpoint
+    from realishuman.backbones.opening import open_checkpoint
 
     if dtype is None:
         dtype = torch.float16 if device.type == "cuda" else torch.float32
-    wishes = Wishes(None if tokenizer is None else Path(tokenizer), prediction)
     return open_checkpoint(Path(path), Place(device, dtype), wishes)
 
 

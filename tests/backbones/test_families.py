@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realishuman.backbones.families import recognise
+from realishuman.backbones.families import FAMILIES, recognise
 from realishuman.errors import PackError
 
 UNET = "model.diffusion_model."
@@ -39,6 +39,19 @@ def test_checkpoints_are_told_apart(shapes, said, words, channels, prediction):
     assert found.family.words == f"Stable Diffusion {words}"
     assert (found.channels, found.prediction) == (channels, prediction)
     assert found.zero_snr == ("ztsnr" in shapes)
+
+
+def test_what_of_stable_diffusion_2_predicts_noise_paints_smaller_pictures():
+    one, two, large = FAMILIES
+
+    assert [two.side_for(prediction) for prediction in ("v_prediction", "epsilon")] == [768, 512]
+    assert (one.side_for("v_prediction"), large.side_for("v_prediction")) == (512, 1024)
+
+
+def test_with_a_vae_named_beside_it_a_file_needs_none():
+    shapes = {name: size for name, size in whole().items() if "first_stage" not in name}
+
+    assert recognise("mine", shapes, {}, needs_vae=False).channels == 4
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,22 @@ from safetensors.torch import save_file
 from realishuman.backbones import families
 from realishuman.backbones.loading import Place
 from realishuman.backbones.naming import vae_to_ldm
-from realishuman.backbones.opening import Wishes, open_checkpoint
+from realishuman.backbones.opening import open_checkpoint
 from realishuman.backbones.vocabulary import PACKED, find_vocabulary
+from realishuman.backbones.wishes import Wishes
 from realishuman.errors import PackError
 from realishuman.packs.header import VaeShape
-from tests.backbones.tiny_checkpoints import ENCODER, ENCODER_2, UNET, UNET_XL, VAE, pipeline
+from tests.backbones.tiny_checkpoints import (
+    ENCODER,
+    ENCODER_2,
+    OPEN_CLIP,
+    UNET,
+    UNET_2,
+    UNET_XL,
+    VAE,
+    WORDS,
+    pipeline,
+)
 
 CPU = Place(torch.device("cpu"), torch.float32)
 RESNET = {
@@ -54,8 +65,8 @@ def unet_name(name, attends):
     return f"model.diffusion_model.{ends[module]}.{rest}"
 
 
-def open_clip(tensors):
-    """A text encoder's tensors under the names of Stable Diffusion XL's second one."""
+def open_clip(tensors, count):
+    """A text encoder's tensors, of so many layers, under the names of OpenCLIP."""
     renamed, made = {}, dict(tensors)
     layers = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc",
               "mlp.fc2": "mlp.c_proj", "self_attn.out_proj": "attn.out_proj"}  # fmt: skip
@@ -65,14 +76,15 @@ def open_clip(tensors):
         "text_model.final_layer_norm.weight": "ln_final.weight",
         "text_model.final_layer_norm.bias": "ln_final.bias",
     }
-    for number in range(ENCODER["num_hidden_layers"]):
+    for number in range(count):
         old, new = f"text_model.encoder.layers.{number}.", f"transformer.resblocks.{number}."
         for kind in ("weight", "bias"):
             joined = [made.pop(f"{old}self_attn.{one}_proj.{kind}") for one in "qkv"]
             renamed[f"{new}attn.in_proj_{kind}"] = torch.cat(joined)
             for there, here in layers.items():
                 renamed[f"{new}{here}.{kind}"] = made.pop(f"{old}{there}.{kind}")
-    renamed["text_projection"] = made.pop("text_projection.weight").T.contiguous()
+    if "text_projection.weight" in made:
+        renamed["text_projection"] = made.pop("text_projection.weight").T.contiguous()
     for old, new in ends.items():
         renamed[new] = made.pop(old)
     assert all("position_ids" in name for name in made)
@@ -93,25 +105,33 @@ def single_file(pipe, path, large):
     if large:
         start = "conditioner.embedders.0.transformer."
         second = pipe.text_encoder_2.state_dict()
-        rest = open_clip(second)
+        rest = open_clip(second, ENCODER["num_hidden_layers"])
         tensors |= {f"conditioner.embedders.1.model.{n}": t for n, t in rest.items()}
+    elif pipe.text_encoder.config.num_hidden_layers == 23:
+        start, rest = "cond_stage_model.model.", open_clip(first, 23)
+        last = {n.replace(".22.", ".23."): t + 1 for n, t in rest.items() if ".22." in n}
+        first = {**rest, **last, "text_projection": torch.ones(WORDS, WORDS)}
     else:
         start = "cond_stage_model.transformer."
     tensors |= {start + name: tensor for name, tensor in first.items()}
     save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, path)
 
 
-@pytest.mark.parametrize("large", [False, True], ids=["sd1", "xl"])
-def test_a_single_file_is_the_same_checkpoint_as_its_folder(tmp_path, monkeypatch, large):
-    pipe = pipeline(tmp_path / "words", large=large)
+@pytest.mark.parametrize("kind", range(3), ids=["sd1", "sd2", "xl"])
+def test_a_single_file_is_the_same_checkpoint_as_its_folder(tmp_path, monkeypatch, kind):
+    large, prediction = kind == 2, "v_prediction" if kind == 1 else "epsilon"
+    pipe = pipeline(
+        tmp_path / "words", large=large, open_clip=kind == 1, prediction_type=prediction
+    )
     pipe.save_pretrained(tmp_path / "folder")
     single_file(pipe, tmp_path / "it.safetensors", large)
-    encoder = {**ENCODER, "vocab_size": pipe.text_encoder.config.vocab_size}
-    configs = {"unet": UNET_XL if large else UNET, "vae": VAE, "text_encoder": encoder}
+    encoder = {**(OPEN_CLIP if kind == 1 else ENCODER)}
+    encoder["vocab_size"] = pipe.text_encoder.config.vocab_size
+    configs = {"unet": (UNET, UNET_2, UNET_XL)[kind], "vae": VAE, "text_encoder": encoder}
     if large:
         configs["text_encoder_2"] = {**encoder, **ENCODER_2}
-    known = families.FAMILIES[2 if large else 0]
-    tiny = replace(known, context=80 if large else 32, side=128, configs=configs)
+    context = 80 if large else WORDS
+    tiny = replace(families.FAMILIES[kind], context=context, side=128, configs=configs)
     monkeypatch.setattr(families, "FAMILIES", (tiny,))
 
     results = []
@@ -128,6 +148,7 @@ def test_a_single_file_is_the_same_checkpoint_as_its_folder(tmp_path, monkeypatc
             found = networks.unet.predict(latents, time, condition, None)
             results.append((prompt.tokens, latents, found, networks.autoencoder.decode(found)))
             assert checkpoint.side == 128
+            assert networks.noise.prediction == prediction
             assert networks.noise.alphas[0] > networks.noise.alphas[-1]
 
     for single, folder in zip(*results, strict=True):
@@ -158,6 +179,7 @@ def test_a_folder_without_weights_is_noticed_when_it_is_loaded(folder):
         ("model_index.json", {"_class_name": "FluxPipeline"}, "holds a FluxPipeline"),
         ("model_index.json", {"_class_name": "StableDiffusionUpscalePipeline"}, "Upscale"),
         ("unet/config.json", {"in_channels": 5}, "a UNet with 5 channels"),
+        ("unet/config.json", {"in_channels": 4, "cross_attention_dim": 1280}, "holds a refiner"),
         ("unet/config.json", [], "holds no table"),
         ("model_index.json", None, r"model_index\.json cannot be read"),
     ],

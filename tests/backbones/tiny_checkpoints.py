@@ -47,6 +47,7 @@ UNET_XL = {
     "addition_time_embed_dim": 8,
     "projection_class_embeddings_input_dim": WORDS + 6 * 8,
 }
+UNET_2 = {**UNET, "attention_head_dim": [2, 4], "use_linear_projection": True}
 ENCODER = {
     "hidden_size": WORDS,
     "intermediate_size": 48,
@@ -60,6 +61,7 @@ ENCODER = {
 
 
 ENCODER_2 = {**ENCODER, "hidden_size": WORDS_2, "hidden_act": "gelu"}
+OPEN_CLIP = {**ENCODER, "num_hidden_layers": 23, "hidden_act": "gelu"}  # of 24, as SD 2.x has it
 
 
 def write_words(folder):
@@ -74,15 +76,20 @@ def write_words(folder):
     return len(words)
 
 
-def pipeline(folder, large=False, channels=4, **schedule):
-    """A pipeline of random weights, biases and norms included."""
+def pipeline(folder, large=False, channels=4, open_clip=False, **schedule):
+    """A pipeline of random weights, biases and norms included.
+
+    open_clip  as Stable Diffusion 2.x has it.
+    """
     torch.manual_seed(0)
-    encoder = {**ENCODER, "vocab_size": write_words(folder)}
+    encoder = {**(OPEN_CLIP if open_clip else ENCODER), "vocab_size": write_words(folder)}
+    unet = UNET_XL if large else UNET_2 if open_clip else UNET
+    pad = {"pad_token": "!"} if open_clip else {}
     parts = {
         "vae": AutoencoderKL(**VAE),
-        "unet": UNet2DConditionModel(**{**(UNET_XL if large else UNET), "in_channels": channels}),
+        "unet": UNet2DConditionModel(**{**unet, "in_channels": channels}),
         "text_encoder": CLIPTextModel(CLIPTextConfig(**encoder)),
-        "tokenizer": CLIPTokenizer.from_pretrained(folder, model_max_length=77),
+        "tokenizer": CLIPTokenizer.from_pretrained(folder, model_max_length=77, **pad),
         "scheduler": DDIMScheduler(
             beta_start=0.00085,
             beta_end=0.012,

@@ -18,6 +18,14 @@ from realishuman.settings import PRESETS
 SIDE = 128  # of their crops
 
 
+def slope(number):
+    """A square that leans away from the viewer, the farther the lower, with the depths it shows."""
+    corners = [(20, 20, 0), (90 + number, 20, 0), (90 + number, 100, 40), (20, 100, 40)]
+    faces = np.array([(0, 2, 1), (0, 3, 2)], np.int32)
+    vertices = np.array(corners, np.float32)
+    return Mesh(vertices, faces, vertices)
+
+
 def parts_of(count):
     parts = []
     for number in range(1, count + 1):
@@ -33,7 +41,7 @@ def parts_of(count):
         rule = PRESETS["paper"].masks["face"]
         parts.append(
             PreparedPart(
-                FoundPart(number, part, Mesh.__new__(Mesh)),
+                FoundPart(number, part, slope(number)),
                 pixels,
                 Crop(box, SIDE),
                 image,

@@ -6,11 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import (
+    ControlNetModel,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.models.attention_processor import AttnProcessor
 
 from realishuman.backbones.loading import Place
-from realishuman.backbones.opening import Wishes, open_checkpoint
+from realishuman.backbones.opening import open_checkpoint
+from realishuman.backbones.wishes import Wishes
 from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.repainting import join
 from realishuman.imaging.masks import with_core
@@ -23,6 +29,7 @@ from tests.paint.parts_of import parts_of
 from tests.paint.plain_checkpoint import PlainCheckpoint
 
 CPU = Place(torch.device("cpu"), torch.float32)
+WEIGHT = 0.55
 SETTINGS = Settings(
     steps=6, guidance=3.0, seed=5, colour_match=False, prompt="[PROMPT], [PART]", strength=0.6
 )
@@ -30,6 +37,7 @@ ZERO = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 KINDS = {
     "sd1": {},
     "sd1-v": {"prediction_type": "v_prediction", **ZERO},
+    "sd2": {"open_clip": True, "prediction_type": "v_prediction"},
     "xl": {"large": True},
     "xl-v": {"large": True, "prediction_type": "v_prediction"},
     "inpainting": {"channels": 9},
@@ -51,12 +59,30 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture
+def controls(folders, tmp_path):
+    """A function: the folder of a ControlNet of random weights for a small checkpoint."""
+
+    def folder(kind):
+        unet = UNet2DConditionModel.from_pretrained(folders(kind) / "unet")
+        unet.register_to_config(in_channels=4)
+        torch.manual_seed(4)
+        made = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
+        for name, parameter in made.named_parameters():  # the library's start without any effect
+            if name.startswith("controlnet_"):
+                torch.nn.init.normal_(parameter, std=0.3)
+        made.save_pretrained(tmp_path / "control")
+        return tmp_path / "control"
+
+    return folder
+
+
+@pytest.fixture
 def close_to():
     return lambda found, wanted: torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
 
 
-def opened(folder):
-    return open_checkpoint(folder, CPU, Wishes())
+def opened(folder, **wishes):
+    return open_checkpoint(folder, CPU, Wishes(**wishes))
 
 
 class Write(AttnProcessor):
@@ -93,7 +119,8 @@ class Read(Write):
 class Plain:
     """One part at a time, the branches of guidance one after the other."""
 
-    def __init__(self, folder, large):
+    def __init__(self, folder, large, control=None):
+        self.control = control and ControlNetModel.from_pretrained(control)
         kind = StableDiffusionXLPipeline if large else StableDiffusionPipeline
         self.pipe = kind.from_pretrained(folder)
         self.large = large
@@ -103,11 +130,18 @@ class Plain:
         vae = self.pipe.vae
         return vae.encode(image[None] * 2 - 1).latent_dist.mode() * vae.config.scaling_factor
 
-    def unet(self, latents, time, words, processors=None):
+    def unet(self, latents, time, words, processors=None, depth=None):
         given = {name: AttnProcessor() for name in self.pipe.unet.attn_processors}
         self.pipe.unet.set_attn_processor({**given, **(processors or {})})
         tokens, added = words
-        return self.pipe.unet(latents, time, tokens, added_cond_kwargs=added).sample
+        more = {}
+        if self.control and depth is not None:
+            steered = self.control(
+                latents[:, :4], time, tokens, depth[None], WEIGHT, added_cond_kwargs=added
+            )
+            more["down_block_additional_residuals"] = steered.down_block_res_samples
+            more["mid_block_additional_residual"] = steered.mid_block_res_sample
+        return self.pipe.unet(latents, time, tokens, added_cond_kwargs=added, **more).sample
 
     def words(self, text):
         if not self.large:
@@ -116,7 +150,7 @@ class Plain:
         times = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]], dtype=torch.float32)
         return tokens, {"text_embeds": pooled, "time_ids": times}
 
-    def repaint(self, image, mask, texts, settings, noises, looks=None):
+    def repaint(self, image, mask, texts, settings, noises, depth, looks=None):
         scheduler, clean = self.pipe.scheduler, self.encode(image)
         scheduler.set_timesteps(settings.steps)
         negative, positive = (self.words(text) for text in texts)
@@ -142,8 +176,8 @@ class Plain:
                 writing = {name: Write(name, bank) for name in self.names}
                 self.unet(torch.cat([noised, seen], dim=1), time, positive, writing)
                 reading = {name: Read(name, bank, *looks[1:]) for name in self.names}
-            no = self.unet(given, time, negative)
-            yes = self.unet(given, time, positive, reading)
+            no = self.unet(given, time, negative, None, depth)
+            yes = self.unet(given, time, positive, reading, depth)
             step = scheduler.step(no + settings.guidance * (yes - no), time, latents)
             latents = step.prev_sample
         latents = torch.where(small, latents, clean) / self.pipe.vae.config.scaling_factor
@@ -162,11 +196,21 @@ class Plain:
             return [drawn.initial(shape), drawn.initial(shape)]
 
         looks = (one.image, masks["m"], settings.reference_weight)
-        part = self.repaint(one.image, masks["m_d"], texts, settings, noises("one"), looks)
+        depth = self.control and plain_depth(one)
+        part = self.repaint(one.image, masks["m_d"], texts, settings, noises("one"), depth, looks)
         around = torch.where(masks["m_d"], part, one.image)
         ring = masks["m_d"] & ~masks["m_e"]
-        refined = self.repaint(around, ring, texts, settings, noises("two"))
+        refined = self.repaint(around, ring, texts, settings, noises("two"), depth)
         return with_core(refined[None], part[None], masks["m_e"][None, None])[0]
+
+
+def plain_depth(one):
+    """What the ControlNet is shown of a slope: from 255 at its top to 51 at its foot."""
+    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    right = one.mesh.vertices[1, 0]
+    inside = (rows >= 20) & (rows < 100) & (columns >= 20) & (columns < right)
+    grey = (255 - 204 * (rows - 20) / 79).round() / 255
+    return (grey * inside).expand(3, -1, -1)
 
 
 def paint(checkpoint, parts, settings, progress=None):
@@ -176,7 +220,14 @@ def paint(checkpoint, parts, settings, progress=None):
 
 @pytest.mark.parametrize(
     ("kind", "count", "weight"),
-    [("sd1", 1, 1.0), ("sd1-v", 3, 0.4), ("xl", 3, 1.0), ("xl-v", 1, 1.0), ("inpainting", 1, 0.7)],
+    [
+        ("sd1", 1, 1.0),
+        ("sd1-v", 3, 0.4),
+        ("sd2", 1, 1.0),
+        ("xl", 3, 1.0),
+        ("xl-v", 1, 1.0),
+        ("inpainting", 1, 0.7),
+    ],
 )
 def test_both_stages_are_what_a_plain_loop_over_the_library_gives(folders, kind, count, weight):
     parts, settings = parts_of(count), replace(SETTINGS, reference_weight=weight)
@@ -190,6 +241,24 @@ def test_both_stages_are_what_a_plain_loop_over_the_library_gives(folders, kind,
         assert found.fault == ""
         assert (found.patch.refined - wanted).abs().max() < 1e-4
         assert (wanted - one.image)[:, one.masks.m_d].abs().max() > 0.05
+
+
+@pytest.mark.parametrize(("kind", "count"), [("sd1", 3), ("sd1-v", 1), ("xl", 1)])
+def test_a_controlnet_steers_both_branches_and_not_the_reference(folders, controls, kind, count):
+    parts, folder = parts_of(count), controls(kind)
+
+    steered = opened(folders(kind), control=(folder, WEIGHT))
+    painted = paint(steered, parts, SETTINGS)
+    with torch.no_grad():
+        plain = Plain(folders(kind), kind.startswith("xl"), folder)
+        expected = [plain.paint(one, SETTINGS) for one in parts]
+    without = paint(opened(folders(kind)), parts[:1], SETTINGS)[0]
+
+    for one, found, wanted in zip(parts, painted, expected, strict=True):
+        torch.testing.assert_close(found.steps["2-depth"], plain_depth(one), atol=0.005, rtol=0)
+        assert (found.patch.refined - wanted).abs().max() < 1e-4
+    assert (without.patch.refined - expected[0]).abs().max() > 0.01
+    assert steered.name == "it, control:0.55"
 
 
 def tries_of(checkpoint, parts, settings=SETTINGS):
