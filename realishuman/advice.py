@@ -61,10 +61,10 @@ def extra(name: str) -> str:
     installing us would bring a second OpenCV. Packages around us that the newest of them would
     move are named in the version that is there.
     """
-    return pip("install", *EXTRAS[name], *_kept())
+    return pip("install", *EXTRAS[name], *_list_kept())
 
 
-def _kept() -> list[str]:
+def _list_kept() -> list[str]:
     """Requirements that keep what WebUIs pin and newer releases of our extras would replace."""
     kept = []
     for name in KEPT:

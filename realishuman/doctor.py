@@ -94,9 +94,9 @@ def _formats() -> list[str]:
 def _packs(folder: Path) -> tuple[list[str], bool]:
     """What repaints each kind of part unasked, how to get a pack, and whether all are sound."""
     from realishuman.downloads.inventory import features, states
-    from realishuman.packs.store import installed
+    from realishuman.packs.store import find_installed
 
-    there = installed(folder)
+    there = find_installed(folder)
     steps = {one.feature.name: one.next_step for one in features(states(folder))}
     lines = [f"BROKEN   {fault.why}" for fault in there.faults]
     for kind in PART_KINDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 MOST_DIGITS = 6
 
 
-def told_apart(value: float, limit: float, *, percent: bool = False) -> tuple[str, str]:
+def tell_apart(value: float, limit: float, *, percent: bool = False) -> tuple[str, str]:
     """Two numbers with as few decimals as tell them apart: 25.3 and 25 become "25.3" and "25.0".
 
     percent  show both as percentages.

@@ -153,6 +153,6 @@ def plural(kind: str) -> str:
     return KINDS[kind].plural if kind in KINDS else f"{kind}s"
 
 
-def released() -> tuple[str, ...]:
+def list_released() -> tuple[str, ...]:
     """The kinds that the paper's authors published weights for."""
     return tuple(kind.name for kind in KINDS.values() if kind.paper)

@@ -258,7 +258,7 @@ class Settings:
         known = {spec.name for spec in fields(cls)}
         if unknown := sorted(map(str, raw.keys() - known)):
             raise SettingsError(
-                f"unknown setting {', '.join(unknown)}{renamed(unknown)}; known are "
+                f"unknown setting {', '.join(unknown)}{explain_renamed(unknown)}; known are "
                 f"{', '.join(sorted(known))}"
             )
         values = dict(raw)
@@ -267,7 +267,7 @@ class Settings:
         return cls(**values)
 
 
-def renamed(names: Iterable[str]) -> str:
+def explain_renamed(names: Iterable[str]) -> str:
     """What took the place of settings that are gone, in brackets; empty for unknown ones."""
     now = [f"{name} is now {RENAMED[name]}" for name in names if name in RENAMED]
     return f" ({', '.join(now)})" if now else ""

@@ -32,7 +32,7 @@ class Bar:
             return
         if number == 1:
             self._started = time.monotonic()
-        left = _left(time.monotonic() - self._started, number - 1, total)
+        left = _say_left(time.monotonic() - self._started, number - 1, total)
         heading = f"{number} of {total}{left}"
         if self._told:
             self._heading = f"{heading}: "
@@ -101,7 +101,7 @@ def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _left(seconds: float, done: int, total: int) -> str:
+def _say_left(seconds: float, done: int, total: int) -> str:
     """ ", 4 min left", from the time that the finished pictures took; empty before the first."""
     if not done:
         return ""

@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
-from realishuman.figures import told_apart
+from realishuman.figures import tell_apart
 from realishuman.imaging.boxes import Box
 from realishuman.settings import Settings
 
@@ -26,7 +26,7 @@ from realishuman.settings import Settings
     ],
 )
 def test_figures_have_the_digits_that_tell_them_apart(numbers, percent, told):
-    assert told_apart(*numbers, percent=percent) == told
+    assert tell_apart(*numbers, percent=percent) == told
 
 
 def hand(size):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realishuman.kinds import KINDS, PartKind, load, register, released
+from realishuman.kinds import KINDS, PartKind, list_released, load, register
 from realishuman.webui.fields import FIELDS
 
 HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ def test_every_reference_of_an_entry_leads_somewhere(kind, name, reference):
 
 
 def test_the_authors_published_weights_for_hands_and_faces():
-    assert released() == ("hand", "face")
+    assert list_released() == ("hand", "face")
 
 
 def test_a_kind_is_registered_once_and_before_the_settings_are_made():

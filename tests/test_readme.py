@@ -98,7 +98,7 @@ def test_the_readmes_python_runs_as_it_stands(hand_pack, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(
-        standalone, "named_packs", lambda names, kinds: {"demo": [hand_pack]}[names[0]]
+        standalone, "find_named_packs", lambda names, kinds: {"demo": [hand_pack]}[names[0]]
     )
 
     exec(compile(code, "README.md", "exec"), found := {})

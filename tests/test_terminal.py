@@ -91,7 +91,7 @@ def test_quiet_draws_nothing_and_says_no_more_than_the_lines(monkeypatch, clock)
     ],
 )
 def test_time_left_is_told_in_its_own_unit(seconds, text):
-    assert terminal._left(seconds, 1, 2) == text
+    assert terminal._say_left(seconds, 1, 2) == text
 
 
 def test_a_download_in_a_log_draws_no_bar(monkeypatch):

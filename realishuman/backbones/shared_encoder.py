@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from realishuman.advice import command
-from realishuman.diffusion.image_encoder import normalised
+from realishuman.diffusion.image_encoder import normalise
 from realishuman.errors import ModelError, PackError
 from realishuman.onnx_files.session import Network, OnnxSession, open_session
 from realishuman.packs.header import EncoderShape
@@ -44,7 +44,7 @@ class SharedEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(P, 3, R, R) in [0, 1] to tokens (P, T, width), the class token before the patches."""
-        return self.tokens(normalised(images.to(self.place.device), self._side))
+        return self.tokens(normalise(images.to(self.place.device), self._side))
 
     def tokens(self, normalised: Tensor) -> Tensor:
         """(P, 3, side, side), normalised, to tokens (P, T, width)."""

@@ -30,7 +30,7 @@ def find_vocabulary(named: Path | None) -> Mapping[str, str]:
     """
     if named is not None:
         if named.name.endswith(".gz") and named.is_file():
-            return _unpacked(named)
+            return _unpack(named)
         folders = (named, named / "tokenizer")
         found = next((one for one in folders if all((one / f).is_file() for f in FILES)), None)
         if found is None:
@@ -40,14 +40,14 @@ def find_vocabulary(named: Path | None) -> Mapping[str, str]:
         spec = find_spec(package)
         for folder in (spec and spec.submodule_search_locations) or ():
             if (Path(folder) / PACKED).is_file():
-                return _unpacked(Path(folder) / PACKED)
+                return _unpack(Path(folder) / PACKED)
     raise PackError(
         "a single file holds no vocabulary for its prompts: name one with --tokenizer, or install "
         f"the package open-clip-torch, which brings it. {_EXPECTED}"
     )
 
 
-def _unpacked(path: Path) -> dict[str, str]:
+def _unpack(path: Path) -> dict[str, str]:
     """The two files that the packed one stands for: bytes, bytes that end a word, merges, marks."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:

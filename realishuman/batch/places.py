@@ -93,7 +93,7 @@ def arrange(
     search = _Search(frozenset(one.resolve() for one in (Path(output), *apart_from)))
     for name in names:
         _find(name, search)
-    sources = _told_apart(list(search.sources.values()))
+    sources = _tell_apart(list(search.sources.values()))
     ending = None if form is None else f".{form}"
     if _names_file(len(sources), output):
         pairs = [(sources[0].path, _only(len(sources), Path(output), ending, suffix))]
@@ -161,7 +161,7 @@ def _match(pattern: str, search: _Search) -> None:
             search.look_at(path, Path(path.name))
 
 
-def _told_apart(sources: Sequence[_Source]) -> list[_Source]:
+def _tell_apart(sources: Sequence[_Source]) -> list[_Source]:
     """The pictures; where two have one name, all are named from the folder that they share.
 
     Raises SettingsError where they share none.

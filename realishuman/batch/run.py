@@ -31,7 +31,7 @@ from realishuman.kinds import plural
 from realishuman.parts.found import Found
 from realishuman.parts.origin import origin_of
 from realishuman.pipeline.infotext import add_run
-from realishuman.pipeline.look import Pixels, look, missed, prepare_parts
+from realishuman.pipeline.look import Pixels, describe_missed, look, prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
 from realishuman.pipeline.result import Result
@@ -244,7 +244,7 @@ def inspect_files(
         for one in found.parts:
             if one.gate and one.reason == one.gate:
                 watch.say(f"  {one.number} {one.part.name} left alone: {one.gate}")
-        lacking = missed([one.part for one in found.parts], boxes)
+        lacking = describe_missed([one.part for one in found.parts], boxes)
         failed += bool(lacking)
         for line in lacking:
             watch.say(f"  {line}")

@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from realishuman.official.text_encoder import embedded_prompt
+    from realishuman.official.text_encoder import find_prompt_file
     from realishuman.packs.convert import convert
     from realishuman.packs.store import models_folder
     from realishuman.terminal import Bar
@@ -59,7 +59,7 @@ def _convert(options: argparse.Namespace) -> int:
             ) from error
     target = Path(options.output or folder / f"{options.kind}.safetensors")
     with Bar() as bar, TemporaryDirectory(prefix="realishuman-") as scratch:
-        prompt = options.prompt and embedded_prompt(options.prompt, Path(scratch))
+        prompt = options.prompt and find_prompt_file(options.prompt, Path(scratch))
         convert(
             target,
             options.kind,

@@ -62,9 +62,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
     from realishuman.batch.run import inspect_files
     from realishuman.pipeline.models import Models
-    from realishuman.pipeline.standalone import named_packs
+    from realishuman.pipeline.standalone import find_named_packs
 
-    models = Models(named_packs(options.pack, settings.parts))
+    models = Models(find_named_packs(options.pack, settings.parts))
     models.detector_for(settings.detector)  # before any picture: its files may be missing
     with Bar(options.quiet) as bar:
         if arranged.passed_over:

@@ -132,9 +132,9 @@ def _line(one: State) -> str:
 
 def _packs(thorough: bool = False) -> int:
     """Print the packs."""
-    from realishuman.packs.store import installed, models_folder
+    from realishuman.packs.store import find_installed, models_folder
 
-    there = installed(thorough=thorough)
+    there = find_installed(thorough=thorough)
     print(f"Packs in {models_folder()}, and shipped ones:")
     for pack in there.packs:
         header, size = pack.header, pack.path.stat().st_size / 1e6
@@ -157,7 +157,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
     folder = models_folder()
     files = _find_files(options.names)
-    _known_licences(options.accept_licence)
+    _check_licences(options.accept_licence)
     agreed = set(options.accept_licence)
     if offline(options.offline):
         _all_by_hand(files, folder)
@@ -210,7 +210,7 @@ def _all_by_hand(files: Sequence[KnownFile], folder: Path) -> None:
         )
 
 
-def _known_licences(names: Sequence[str]) -> None:
+def _check_licences(names: Sequence[str]) -> None:
     from realishuman.downloads.manifest import manifest
 
     known = {file.licence.name for file in manifest().files.values()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from realishuman.advice import command
 from realishuman.errors import SettingsError
-from realishuman.kinds import released
+from realishuman.kinds import list_released
 
 OK, STOPPED = 0, 130
 FILES = (  # options that name a single file, and what it is
@@ -45,9 +45,9 @@ def add_parser(commands: Any) -> None:
         task.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
     task.add_argument(
         "--parts",
-        default=",".join(released()),
+        default=",".join(list_released()),
         metavar="NAMES",
-        help=f"kinds of part to set up (default: {','.join(released())})",
+        help=f"kinds of part to set up (default: {','.join(list_released())})",
     )
     task.add_argument(
         "--dino-positions",
@@ -84,8 +84,10 @@ def _official(options: argparse.Namespace) -> int:
     from realishuman.terminal import Bar
 
     kinds = [name.strip() for name in options.parts.split(",") if name.strip()]
-    if not kinds or not set(kinds) <= set(released()):
-        raise SettingsError(f"--parts must name {' or '.join(released())}, not {options.parts!r}")
+    if not kinds or not set(kinds) <= set(list_released()):
+        raise SettingsError(
+            f"--parts must name {' or '.join(list_released())}, not {options.parts!r}"
+        )
     values = vars(options)
     given = {file: values[name.replace("-", "_")] for name, file in GIVEN.items()}
     models = models_folder()

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from realishuman.detect.base import Part
-from realishuman.figures import told_apart
+from realishuman.figures import tell_apart
 from realishuman.imaging.boxes import Box, intersection, square
 from realishuman.settings import Settings
 
@@ -52,16 +52,16 @@ def _unfit(part: Part, settings: Settings, size: tuple[int, int]) -> str:
     if not math.isfinite(side):
         return f"The box of this {part.kind} is not finite."
     if side < settings.min_size:
-        told, limit = told_apart(side, settings.min_size)
+        told, limit = tell_apart(side, settings.min_size)
         return f"This {part.kind} is only {told} px long; lower min_size ({limit}) to refine it."
     height, width = size
     share = intersection(part.box, Box(0, 0, width, height)) / (height * width)
     if not share:
         return f"This {part.kind} lies outside the picture."
     if share < settings.min_area:
-        told, limit = told_apart(share, settings.min_area, percent=True)
+        told, limit = tell_apart(share, settings.min_area, percent=True)
         return f"This {part.kind} covers {told} of the picture; min_area is {limit}."
     if share > settings.max_area:
-        told, limit = told_apart(share, settings.max_area, percent=True)
+        told, limit = tell_apart(share, settings.max_area, percent=True)
         return f"This {part.kind} covers {told} of the picture; max_area is {limit}."
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def guided_steps(steps: int, scale: float, share: float) -> int:
+def count_guided_steps(steps: int, scale: float, share: float) -> int:
     """How many steps, from the first, need an unconditional prediction.
 
     None at scale 1. Otherwise `share` of them, 0..1: late steps change details only, so leaving

@@ -42,7 +42,7 @@ class ImageEncoder(nn.Module):
 
     def normalised(self, images: Tensor) -> Tensor:
         """Resize to the encoder's side, bilinear with antialiasing, and normalise; float32."""
-        return normalised(images.to(self.layernorm.weight.device), self.shape.side)
+        return normalise(images.to(self.layernorm.weight.device), self.shape.side)
 
     def tokens(self, normalised: Tensor) -> Tensor:
         """(P, 3, side, side), normalised, to tokens (P, T, width) in the weights' dtype."""
@@ -51,7 +51,7 @@ class ImageEncoder(nn.Module):
         return result
 
 
-def normalised(images: Tensor, side: int) -> Tensor:
+def normalise(images: Tensor, side: int) -> Tensor:
     """(P, 3, R, R) in [0, 1] to (P, 3, side, side) float32 as DINOv2 takes it, on their device."""
     small = F.interpolate(images.float(), (side, side), mode="bilinear", antialias=True)
     mean, spread = (

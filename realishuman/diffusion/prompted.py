@@ -48,7 +48,7 @@ class Reference:
     weight: float = 1.0
 
 
-def trusted_tokens(mask: Tensor, counts: Mapping[str, Tensor]) -> dict[int, Tensor]:
+def find_trusted_tokens(mask: Tensor, counts: Mapping[str, Tensor]) -> dict[int, Tensor]:
     """Which tokens of each level lie at least half in a mask, as Reference.trusted.
 
     mask    (K, 1, h, w) bool, square, of the latents' size or larger.

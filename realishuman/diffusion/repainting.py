@@ -23,7 +23,7 @@ from realishuman.diffusion.prompted import (
     CheckpointNetworks,
     Prompt,
     Reference,
-    trusted_tokens,
+    find_trusted_tokens,
 )
 from realishuman.diffusion.sampling import in_chunks
 from realishuman.diffusion.schedule import Schedule
@@ -141,7 +141,9 @@ def sample(
     both = networks.unet.condition(place.said_in(words))
     conditional = both.rows(parts, 2 * parts)
     timesteps = torch.tensor(schedule.timesteps, device=device)
-    guided = guidance.guided_steps(len(timesteps), denoising.guidance, denoising.guidance_share)
+    guided = guidance.count_guided_steps(
+        len(timesteps), denoising.guidance, denoising.guidance_share
+    )
     references = seen.references(networks, schedule, conditional, denoising) if seen else None
     latents, reference = picture, None
     for index, timestep in enumerate(timesteps):
@@ -199,7 +201,7 @@ class _Seen:
             bank = networks.unet.features(
                 given, times.repeat_interleave(parts), condition.repeat(len(group))
             )
-            trusted = trusted or trusted_tokens(self.trusted, bank.features)
+            trusted = trusted or find_trusted_tokens(self.trusted, bank.features)
             for row in range(0, len(given), parts):
                 yield Reference(bank.rows(row, row + parts), trusted, self.weight)
 

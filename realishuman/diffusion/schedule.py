@@ -104,7 +104,7 @@ def alphas_cumprod(constants: ScheduleConstants) -> NDArray[np.float64]:
     return squared
 
 
-def spaced_timesteps(constants: ScheduleConstants, steps: int) -> tuple[int, ...]:
+def space_timesteps(constants: ScheduleConstants, steps: int) -> tuple[int, ...]:
     """`steps` timesteps of these constants, falling; see spread."""
     return spread(constants.train_steps, steps, constants.spacing, constants.offset)
 

@@ -118,7 +118,7 @@ def sample(
     schedule = Schedule.of(networks.schedule, sampling.steps)
     parts, *shape = prepared.reference.shape
     device = prepared.reference.device
-    guided = guidance.guided_steps(sampling.steps, sampling.guidance, sampling.guidance_share)
+    guided = guidance.count_guided_steps(sampling.steps, sampling.guidance, sampling.guidance_share)
     both = networks.unet.condition(
         torch.cat([networks.no_context.expand(parts, -1, -1), prepared.context]),
         torch.cat([prepared.pose, prepared.pose]),

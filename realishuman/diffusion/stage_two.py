@@ -113,7 +113,7 @@ def sample(
     schedule = Schedule.of(networks.schedule, sampling.steps)
     parts, *shape = prepared.image.shape
     device = prepared.image.device
-    guided = guidance.guided_steps(sampling.steps, sampling.guidance, sampling.guidance_share)
+    guided = guidance.count_guided_steps(sampling.steps, sampling.guidance, sampling.guidance_share)
     both = networks.unet.condition(
         torch.cat([text.expand(parts, -1, -1) for text in (networks.no_context, networks.context)])
     )

@@ -120,20 +120,20 @@ class PlainUnet(nn.Module):
         time: Tensor,
         call: _Call,
     ) -> Tensor:
-        x = self._kept(resnet, x, time)
+        x = self._keep(resnet, x, time)
         if transformer is None:
             return x
         name = transformer.name
         cross = call.condition.cross[name]
         if call.written is None:
             features = None if call.bank is None else call.bank.features[name]
-            return self._kept(transformer, x, cross, features)
+            return self._keep(transformer, x, cross, features)
         tokens, call.written[name] = transformer.enter(x)
         if name == self._last:
             raise _AllWritten
-        return self._kept(transformer.leave, x, tokens, call.written[name], cross)
+        return self._keep(transformer.leave, x, tokens, call.written[name], cross)
 
-    def _kept(self, run: Callable[..., Tensor], *given: object) -> Tensor:
+    def _keep(self, run: Callable[..., Tensor], *given: object) -> Tensor:
         """Run, and keep for the gradient what `recompute` says."""
         if not (self.recompute and torch.is_grad_enabled()):
             return run(*given)

@@ -121,7 +121,10 @@ def features(found: dict[str, State]) -> list[FeatureState]:
         ready = all(one.present for one in made or sources)
         result.append(
             FeatureState(
-                feature, ready, missing, () if ready else _left(feature, missing, files[0].folder)
+                feature,
+                ready,
+                missing,
+                () if ready else _list_steps(feature, missing, files[0].folder),
             )
         )
     return result
@@ -178,7 +181,7 @@ def _made_by(feature: Feature, folder: Path) -> str:
     return _line(folder, *feature.made_by.split()[1:])
 
 
-def _left(feature: Feature, missing: tuple[State, ...], folder: Path) -> tuple[str, ...]:
+def _list_steps(feature: Feature, missing: tuple[State, ...], folder: Path) -> tuple[str, ...]:
     """Everything that is left to do, in order."""
     steps = []
     auto = [one.file for one in missing if one.file.how == "auto"]

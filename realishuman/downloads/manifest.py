@@ -128,7 +128,7 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest({file.name: file for file in files}, features)
 
 
-def named(name: str) -> KnownFile:
+def find_known(name: str) -> KnownFile:
     """The file of this name. Raises ModelError that lists the known ones."""
     files = manifest().files
     if name not in files:
@@ -136,14 +136,14 @@ def named(name: str) -> KnownFile:
     return files[name]
 
 
-def located(name: str, folder: Path | None = None) -> Path | None:
+def locate(name: str, folder: Path | None = None) -> Path | None:
     """Where a known file lies, or None if it is missing or its size is not the published one.
 
     Nothing is hashed: downloads.inventory does that.
     folder  the models folder; packs.store.models_folder() if not given.
     Raises  ModelError if no file is called so.
     """
-    file = named(name)
+    file = find_known(name)
     path = file.path(folder or models_folder())
     if not path.is_file() or (file.bytes is not None and path.stat().st_size != file.bytes):
         return None

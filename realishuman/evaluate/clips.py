@@ -59,7 +59,7 @@ class Clip:
             count = 0
             while video.grab():
                 count += 1
-        return [self._numbered(number) for number in range(0, count, self.every)]
+        return [self._name_frame(number) for number in range(0, count, self.every)]
 
     def empty(self) -> PictureError:
         """Why a video has no names."""
@@ -75,7 +75,7 @@ class Clip:
                 if number % self.every == 0:
                     good, frame = video.retrieve()
                     yield (
-                        self._numbered(number),
+                        self._name_frame(number),
                         cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
                         if good
                         else PictureError(
@@ -87,7 +87,7 @@ class Clip:
         if not number:
             yield self.name, self.empty()
 
-    def _numbered(self, number: int) -> str:
+    def _name_frame(self, number: int) -> str:
         return f"{self.name}/{number:06}"
 
 

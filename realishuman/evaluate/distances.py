@@ -80,7 +80,7 @@ class Distance:
     note: str = ""
 
 
-def cropped(picture: Pixels, box: Box) -> Pixels:
+def crop_part(picture: Pixels, box: Box) -> Pixels:
     """A part in its box and what is around it, (224, 224, 3): what distances compare."""
     pixels = (extract(picture, Crop(square(box, MARGIN), CROP_SIDE)) * 255).round().byte()
     array: Pixels = pixels.permute(1, 2, 0).numpy()

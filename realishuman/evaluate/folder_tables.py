@@ -87,7 +87,7 @@ def folders_report(
             "left out": sum(map(len, run.left.values())),
             "parts measured": len(run.parts),
         },
-        notes=[*NOTES, *notes, *_left(run)],
+        notes=[*NOTES, *notes, *_list_unmeasured(run)],
         tables=tables,
         plots=[
             bars(
@@ -102,7 +102,7 @@ def folders_report(
     )
 
 
-def _left(run: FolderRun) -> list[str]:
+def _list_unmeasured(run: FolderRun) -> list[str]:
     """A sentence for each picture or video of which something was not measured."""
     return [
         f"Left out: {reason}"

@@ -20,7 +20,7 @@ from realishuman.detect.base import Detector, Part
 from realishuman.errors import PictureError
 from realishuman.evaluate import metrics
 from realishuman.evaluate.clips import Clip, together
-from realishuman.evaluate.distances import MARGIN, Extractor, Features, cropped
+from realishuman.evaluate.distances import MARGIN, Extractor, Features, crop_part
 from realishuman.evaluate.halo import halo
 from realishuman.evaluate.identity import FaceIdentity, cosine_distance
 from realishuman.imaging.boxes import iou, square
@@ -135,8 +135,8 @@ def compare(
             run.add_scores(AFTER, first.name, there)
             for part in found:
                 partner = _partner(part, there)
-                run.parts.append(_measured(run, (first.name, frame), part, partner, before, after))
-                crops = [cropped(picture, part.box) for picture in (before, after)]
+                run.parts.append(_measure(run, (first.name, frame), part, partner, before, after))
+                crops = [crop_part(picture, part.box) for picture in (before, after)]
                 for name, crop in zip((BEFORE, AFTER), crops, strict=True):
                     run.add_crop(part.kind, name, crop)
                 shown = run.sheet.setdefault(part.kind, [])
@@ -167,7 +167,7 @@ def add_real(
             parts = _parts(detector, picture, kinds)
             run.add_scores(REAL, clip.name, parts)
             for part in parts:
-                run.add_crop(part.kind, REAL, cropped(picture, part.box))
+                run.add_crop(part.kind, REAL, crop_part(picture, part.box))
         progress.step()
     if real and REAL not in run.frames:
         raise PictureError(f"nothing real could be read: {_all_left(run, real[0], len(real))}")
@@ -205,7 +205,7 @@ def _partner(part: Part, others: Sequence[Part]) -> Part | None:
     return max(near, key=lambda one: iou(one.box, part.box), default=None)
 
 
-def _measured(
+def _measure(
     run: FolderRun,
     place: tuple[str, str],
     part: Part,

@@ -65,7 +65,7 @@ class FaceIdentity:
         picture    (H, W, 3) uint8 RGB.
         keypoints  (468, 2+) in its pixels, MediaPipe's order.
         """
-        pixels = aligned(picture, keypoints).astype(np.float32)
+        pixels = align_face(picture, keypoints).astype(np.float32)
         pixels = (pixels - np.float32(127.5)) / np.float32(127.5)
         batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
         (found,) = self._session.run(**{self._input: batch}).values()
@@ -78,7 +78,7 @@ def cosine_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> 
     return 1.0 - float(first @ second)
 
 
-def aligned(picture: Pixels, keypoints: NDArray[np.floating]) -> Pixels:
+def align_face(picture: Pixels, keypoints: NDArray[np.floating]) -> Pixels:
     """The face upright, (112, 112, 3), its eyes, nose and mouth as near to ArcFace's as may be.
 
     Source  Deng et al. 2019, "ArcFace"; the similarity is Umeyama's.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, Part
-from realishuman.evaluate.measures import seen_hand
+from realishuman.evaluate.measures import find_true_hand
 from realishuman.evaluate.metrics import auc_interval, bootstrap
 from realishuman.evaluate.pairs import POSES, true_part
 from realishuman.evaluate.report import Report, Table
@@ -131,7 +131,7 @@ def hear(
 def _estimate(
     picture: Pixels, pair: SyntheticSample, detector: Detector, regressor: MeshRegressor
 ) -> tuple[Part, Mesh] | None:
-    found = seen_hand(detector, picture, pair)
+    found = find_true_hand(detector, picture, pair)
     return None if found is None else (found, regressor.regress(picture, [found])[0])
 
 

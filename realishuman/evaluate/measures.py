@@ -83,7 +83,7 @@ def measure(
 ) -> tuple[Measures, Score | None]:
     """Hold one repair against the truth; also returns the scorer's answer given the true mesh."""
     image, truth = repair.image, pair.clean
-    hand = seen_hand(detector, image, pair)
+    hand = find_true_hand(detector, image, pair)
     seen = hand is not None and hand.score >= CONFIDENCE
     touched = repair.allowed & (image != pair.malformed).any(axis=2)
     score = scorer(image, true_part(pair), pair.mesh) if scorer else None
@@ -101,7 +101,7 @@ def measure(
         psnr_hand=metrics.psnr(image, truth, pair.mask),
         delta_e=metrics.mean_colour_difference(image, truth, pair.mask),
         seam=metrics.seam_ratio(image, truth, repair.allowed) if touched.any() else None,
-        outside=metrics.changed_outside(image, pair.malformed, repair.allowed),
+        outside=metrics.count_changed_outside(image, pair.malformed, repair.allowed),
         detected=seen,
         confidence=hand.score if hand is not None else 0.0,
         keypoints=metrics.keypoint_error(hand.keypoints, pair.joints) if hand and seen else None,
@@ -125,7 +125,7 @@ def third(tone: float) -> str:
     return THIRDS[min(max(int(len(THIRDS) * share), 0), len(THIRDS) - 1)]
 
 
-def seen_hand(detector: Detector, image: Pixels, pair: SyntheticSample) -> Part | None:
+def find_true_hand(detector: Detector, image: Pixels, pair: SyntheticSample) -> Part | None:
     """The detected hand that is the true one, if any."""
     box = around(pair.joints)
     hands = detector.detect(image, [HAND], confidence=CONFIDENCE)

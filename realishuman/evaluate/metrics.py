@@ -104,7 +104,7 @@ def keypoint_error(found: NDArray[np.floating], truth: NDArray[np.floating]) -> 
     return float(distance.mean()) / size * 100
 
 
-def changed_outside(picture: Pixels, before: Pixels, allowed: Mask) -> int:
+def count_changed_outside(picture: Pixels, before: Pixels, allowed: Mask) -> int:
     """Count pixels that differ from the picture before where nothing was allowed to change."""
     return int(((picture != before).any(axis=2) & ~allowed).sum())
 

@@ -138,8 +138,8 @@ class PipelineRepair:
                 continue
             name, m = f"{patch.index}-{HAND}", patch.m
             # hard-edged and in its own colours
-            stage_one = _pasted(stage_one, result.steps[f"{name}/4-stage-one"], patch, m)
-            shown = _pasted(shown, result.steps[f"{name}/2-pose"], patch, np.ones_like(m))
+            stage_one = _paste(stage_one, result.steps[f"{name}/4-stage-one"], patch, m)
+            shown = _paste(shown, result.steps[f"{name}/2-pose"], patch, np.ones_like(m))
             mask = m if self.direct_paste else patch.m_d
             allowed |= in_picture(mask, patch.crop, allowed.shape)
         reasons = "; ".join(part.reason for part in result.parts if part.reason)
@@ -154,7 +154,7 @@ class PipelineRepair:
         )
 
 
-def _pasted(picture: Pixels, crop: Pixels, patch: Patch, area: Mask) -> Pixels:
+def _paste(picture: Pixels, crop: Pixels, patch: Patch, area: Mask) -> Pixels:
     """The picture with a crop of the patch's place inside `area`, bit for bit."""
     image = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
     return paste(picture, image, patch.crop, area, area, colour_match=False)

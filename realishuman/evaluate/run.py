@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector
-from realishuman.evaluate.distances import Extractor, Features, cropped
+from realishuman.evaluate.distances import Extractor, Features, crop_part
 from realishuman.evaluate.measures import CLEAN, Measures, measure
 from realishuman.evaluate.pairs import BASELINES, Method, Repair
 from realishuman.evaluate.scorer import EXTRACTOR, Scores
@@ -146,7 +146,7 @@ def _measure_pairs(
             if score is not None:
                 features[method.name, method.pose, EXTRACTOR] = score.features
             if scope.extractor is not None:
-                taken = scope.extractor(cropped(repair.image, around(pair.joints)))
+                taken = scope.extractor(crop_part(repair.image, around(pair.joints)))
                 features[method.name, method.pose, scope.extractor.name] = taken
         if goods:
             measures += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realishuman.detect.base import Part, Picture
-from realishuman.figures import told_apart
+from realishuman.figures import tell_apart
 from realishuman.judge.drawing import looks_drawn
 from realishuman.judge.network import JudgeNetwork
 from realishuman.judge.opinion import GOOD, mix_opinions
@@ -29,7 +29,7 @@ def doubt(
         return DRAWN
     opinion = mix_opinions(network.malformed(picture, part, mesh), mesh.wrong)
     if opinion.malformed < GOOD:
-        told, limit = told_apart(opinion.malformed, GOOD, percent=True)
+        told, limit = tell_apart(opinion.malformed, GOOD, percent=True)
         return (
             f"it looks right already (malformed {told}, suspect from {limit}); turn gate off to "
             "repaint it"

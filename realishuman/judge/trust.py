@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from realishuman.detect.base import Picture
-from realishuman.figures import told_apart
+from realishuman.figures import tell_apart
 from realishuman.mesh.base import Mesh
 from realishuman.paint.fields import Floats, Mask, grow, without_specks
 from realishuman.paint.own_skin import is_built_in
@@ -52,7 +52,7 @@ def distrust(picture: Picture, mesh: Mesh) -> str:
     seen = scene.seen.coverage & ~scene.beyond
     alike = float((seen & hand).sum() / max((seen | hand).sum(), 1))
     if alike < ALIKE:
-        told, limit = told_apart(alike, ALIKE, percent=True)
+        told, limit = tell_apart(alike, ALIKE, percent=True)
         return (
             f"its mesh does not lie on the hand that is seen: they share {told}, at least {limit} "
             "is needed; turn gate off to repaint it"

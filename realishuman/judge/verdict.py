@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Detector, GivenBox, Part, Picture
-from realishuman.figures import told_apart
+from realishuman.figures import tell_apart
 from realishuman.imaging.boxes import around, iou
 from realishuman.imaging.crop import extract
 from realishuman.judge.network import JudgeNetwork
@@ -83,12 +83,12 @@ def _refuse(before: Opinion, after: Opinion) -> str:
     """Why a repair is not kept, or ""."""
     first, second = before.malformed, after.malformed
     if first < SUSPECT:
-        told, limit = told_apart(first, SUSPECT, percent=True)
+        told, limit = tell_apart(first, SUSPECT, percent=True)
         return (
             f"the judge finds nothing wrong with it as it was (malformed {told}, suspect from "
             f"{limit}); turn judge off to keep the repair"
         )
-    told, limit = told_apart(second, first, percent=True)
+    told, limit = tell_apart(second, first, percent=True)
     if second >= first:
         return (
             f"the judge finds the repair no better: malformed {told}, before {limit}; turn "
@@ -142,7 +142,7 @@ def _colour(before: Picture, after: Picture, one: PreparedPart) -> tuple[str, fl
     apart = float(np.linalg.norm(np.subtract(*(_mean_lab(p, one) for p in (before, after)))))
     if apart <= COLOUR_LIMIT:
         return "", apart
-    told, limit = told_apart(apart, COLOUR_LIMIT)
+    told, limit = tell_apart(apart, COLOUR_LIMIT)
     return (
         f"the repair has a different colour: Delta E {told}, at most {limit} is plausible; "
         "turn judge off to keep it"
@@ -179,7 +179,7 @@ def _fit(again: Part | None, one: PreparedPart) -> tuple[str, float]:
     )
     if now <= before + DRIFT_LIMIT:
         return "", now
-    told, limit = told_apart(now, before + DRIFT_LIMIT, percent=True)
+    told, limit = tell_apart(now, before + DRIFT_LIMIT, percent=True)
     return (
         f"the repair does not follow the mesh: keypoints are off by {told} of the {part.kind}, "
         f"at most {limit} is plausible here; turn judge off to keep it"

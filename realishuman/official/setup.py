@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock, Timeout
 
 from realishuman.advice import command, extra
-from realishuman.downloads.manifest import manifest, named
+from realishuman.downloads.manifest import find_known, manifest
 from realishuman.errors import ModelError, RealisHumanError
 from realishuman.memory import memory_left
-from realishuman.official.setup_record import done, remember, strangers
+from realishuman.official.setup_record import is_done, remember, strangers
 from realishuman.official.setup_sources import ENCODER, Sources, Words, check_hash, features_of
 from realishuman.official.setup_steps import Making, Step, step, variant
 from realishuman.packs.convert import RELEASED, Assumed
@@ -97,7 +97,7 @@ def _todo(
     for feature, files in features_of(wishes.kinds, wishes.shared_encoder).items():
         found = {name: sources.paths[name] for name in files if name in sources.paths}
         how = variant(feature, wishes.positions, wishes.shared_encoder)
-        if done(making.models, feature, found, how):
+        if is_done(making.models, feature, found, how):
             say(f"{feature}: there already.")
             ready.append(feature)
             continue
@@ -181,7 +181,7 @@ def _check_hashes(steps: Sequence[Step], progress: Progress, words: Words) -> No
     wrong = []
     for name, path in dict(item for one in steps for item in one.sources.items()).items():
         try:
-            check_hash(named(name), path, progress, words)
+            check_hash(find_known(name), path, progress, words)
         except ModelError as error:
             wrong.append(str(error))
     if wrong:

@@ -13,7 +13,7 @@ from realishuman.files.whole import whole_file
 NAME = "setup-official.json"  # in the models folder
 
 
-def done(folder: Path, feature: str, sources: Mapping[str, Path], variant: str) -> bool:
+def is_done(folder: Path, feature: str, sources: Mapping[str, Path], variant: str) -> bool:
     """Whether a feature was made so and nothing was changed since: neither products nor sources.
 
     variant  what else decides how it is made, in a word.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from realishuman.downloads.manifest import KnownFile, manifest, named
+from realishuman.downloads.manifest import KnownFile, find_known, manifest
 from realishuman.errors import ModelError
 from realishuman.files.fingerprint import digest
-from realishuman.kinds import released
+from realishuman.kinds import list_released
 from realishuman.progress import Progress
 
 CHECKPOINT, MANO = "hamer/hamer.ckpt", "mano/MANO_RIGHT.pkl"
@@ -47,12 +47,12 @@ def features_of(kinds: Iterable[str], shared: bool = False) -> dict[str, tuple[s
         "face": ("face3d", (NET_RECON, FACE_MODEL)),
     }
     wanted: dict[str, tuple[str, ...]] = dict(
-        regressors[kind] for kind in released() if kind in kinds
+        regressors[kind] for kind in list_released() if kind in kinds
     )
     if shared:
         wanted[ENCODER] = (DINOV2,)
     common = (VAE, VAE_STAGE_TWO, DINOV2, TEXT_ENCODER)
-    for kind in released():
+    for kind in list_released():
         if kind in kinds:
             wanted[f"{kind}-pack"] = (stage(1, kind), stage(2, kind), *common)
     return wanted
@@ -80,7 +80,7 @@ class Sources:
 
     def missing(self, names: Iterable[str]) -> list[KnownFile]:
         """Those of these files that are needed and were not found."""
-        return [named(n) for n in names if n not in self.paths and n not in OPTIONAL]
+        return [find_known(n) for n in names if n not in self.paths and n not in OPTIONAL]
 
 
 def find_sources(models: Path, folder: Path | None, given: Mapping[str, Path]) -> Sources:

@@ -133,7 +133,7 @@ def embed_prompt(path: Path, target: Path) -> None:
     save_file(embeddings, target)
 
 
-def embedded_prompt(path: Path, scratch: Path) -> Path:
+def find_prompt_file(path: Path, scratch: Path) -> Path:
     """The file of embeddings that `path` is, or one made in `scratch` of the text encoder it is.
 
     Raises PackError as load_text_encoder.

@@ -66,7 +66,7 @@ def read(path: Path, session: Any, expected: Network | None) -> Contents:
     for what, tensors in (("input", session.get_inputs()), ("output", session.get_outputs())):
         wanted = (expected.inputs if what == "input" else expected.outputs) if expected else None
         by_place = expected is not None and expected.by_place
-        sides[what] = _named(path, what, tensors, wanted, by_place)
+        sides[what] = _match_names(path, what, tensors, wanted, by_place)
         for name, tensor in sides[what].items():
             if expected is not None and wanted is not None:
                 _check(path, f"{what} {name}", name, tensor, wanted[name], expected)
@@ -83,7 +83,7 @@ def read(path: Path, session: Any, expected: Network | None) -> Contents:
     )
 
 
-def _named(
+def _match_names(
     path: Path,
     what: str,
     tensors: Sequence[Any],

@@ -137,7 +137,7 @@ class OnnxSession:
 
     def _attempt(self, work: Callable[[Any], Answer]) -> Answer:
         """Do `work` with the open session; where a GPU fails, the CPU does it from then on."""
-        if self._session is None or self._replaced():
+        if self._session is None or self._is_replaced():
             self.release()
             self._open()
         failures = _errors(_onnxruntime(), FAILED)
@@ -180,7 +180,7 @@ class OnnxSession:
         self._session, self._provider = session, session.get_providers()[0]
         self._note = self._wish.missed(ort, self._provider, self._path.name)
 
-    def _replaced(self) -> bool:
+    def _is_replaced(self) -> bool:
         """Whether another file lies there now; what is gone is run on from memory."""
         try:
             return self._path.stat().st_mtime_ns != self._written

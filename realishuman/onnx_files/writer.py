@@ -90,7 +90,7 @@ def write_onnx(
         for name in list(graph.weights):
             graph.store(name, file)
             progress.step()
-    path.write_bytes(graph.finished(note))
+    path.write_bytes(graph.finish(note))
 
 
 def trace(net: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
@@ -165,7 +165,7 @@ class _Graph:
         file.write(values.contiguous().numpy().data)
         self._point(name, values, start, file.tell() - start)
 
-    def finished(self, note: Mapping[str, str]) -> bytes:
+    def finish(self, note: Mapping[str, str]) -> bytes:
         """The graph as it is written."""
         self._model.ir_version = IR_VERSION
         self._onnx.helper.set_model_props(self._model, dict(note))

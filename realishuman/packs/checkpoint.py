@@ -36,7 +36,7 @@ class Checkpoint:
     step: int = 0
     random: bool = False
 
-    def renamed(self, rename: Callable[[str], str]) -> Checkpoint:
+    def with_names(self, rename: Callable[[str], str]) -> Checkpoint:
         """The same tensors under other names."""
         old = {rename(name): name for name in self.shapes}
         shapes = {new: self.shapes[name] for new, name in old.items()}
@@ -80,7 +80,7 @@ def open_checkpoint(
     except PackError as error:
         raise PackError(f"{error} Expected: {expected}") from error
     if checkpoint.shapes and all(name.startswith("module.") for name in checkpoint.shapes):
-        return checkpoint.renamed(lambda name: name.removeprefix("module."))
+        return checkpoint.with_names(lambda name: name.removeprefix("module."))
     return checkpoint
 
 

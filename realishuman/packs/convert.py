@@ -194,13 +194,13 @@ def _image_encoder(
     entries = source.take(("", prefix, encoder_shapes(stored)))
     side = used.side // used.patch
 
-    def resized(entry: Entry) -> Entry:
+    def resize(entry: Entry) -> Entry:
         if not entry.name.endswith(_POSITIONS):
             return entry
         shape = (1, side * side + 1, stored.width)
         return Entry(entry.name, shape, lambda: resize_positions(entry.load(), side, positions))
 
-    return used, [resized(entry) for entry in entries]
+    return used, [resize(entry) for entry in entries]
 
 
 def resize_positions(table: Tensor, side: int, variant: str) -> Tensor:

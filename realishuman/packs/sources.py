@@ -78,7 +78,7 @@ def open_sources(out: Path, paths: Mapping[str, Path | None], kind: str) -> dict
             raise PackError(f"{out} is one of the files to convert: name another file for the pack")
         file = open_checkpoint(path, expected)
         if argument.startswith("vae"):
-            file = file.renamed(_new_attention)
+            file = file.with_names(_new_attention)
         sources[argument] = Source(file, expected)
     return sources
 

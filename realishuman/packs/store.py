@@ -14,7 +14,7 @@ from pathlib import Path
 
 from realishuman.advice import command
 from realishuman.errors import PackError
-from realishuman.kinds import plural, released
+from realishuman.kinds import list_released, plural
 from realishuman.packs.pack import METADATA_KEY, Pack
 from realishuman.packs.soundness import check_quickly
 from realishuman.packs.tensor_file import metadata_of
@@ -99,7 +99,7 @@ class Installed:
         """Damaged packs that keep a run without a named pack from having one for this kind."""
         return [] if self._of(kind, TRAINED) else self._find_damaged(kind)
 
-    def passed_over(self) -> list[str]:
+    def list_passed_over(self) -> list[str]:
         """A sentence on each damaged file that a run goes on without.
 
         It could be for any kind of part, or for none, or another pack takes its place.
@@ -117,7 +117,7 @@ class Installed:
         if not lacking:
             return ""
         demos = [kind for kind in lacking if self._of(kind, DEMO)]
-        if not set(lacking) <= set(released()):
+        if not set(lacking) <= set(list_released()):
             how = f"`{command('train', '-h')}` says how to train them"
         how = how or f"`{command('setup', OFFICIAL)}` makes them from the released checkpoints"
         shows = f", and {demo} demonstrates the method on rendered {_and(demos)}" if demos else ""
@@ -164,7 +164,7 @@ def files(folder: Path) -> list[Path]:
     return [path for place in (folder, EMBEDDED) for path in sorted(place.glob("*.safetensors"))]
 
 
-def installed(folder: Path | None = None, *, thorough: bool = False) -> Installed:
+def find_installed(folder: Path | None = None, *, thorough: bool = False) -> Installed:
     """Look at every .safetensors file in the folder and among the shipped ones.
 
     thorough  read all of their numbers, which may be gigabytes, instead of a few of each tensor.

@@ -78,7 +78,7 @@ def cut_out(chosen: Sequence[FoundPart], rule: str, margin: float) -> list[Cut]:
     for one in chosen:
         square = one.part.square or square_around(_whole(one).box)
         squares.setdefault((one.part.kind, square), []).append(one)
-    return [_released(tuple(parts), square) for (_, square), parts in squares.items()]
+    return [_cut_as_released(tuple(parts), square) for (_, square), parts in squares.items()]
 
 
 def crop_released(picture: NDArray[np.uint8], box: ReleasedBox) -> NDArray[np.uint8]:
@@ -94,7 +94,7 @@ def crop_released(picture: NDArray[np.uint8], box: ReleasedBox) -> NDArray[np.ui
     return gather(picture, rows, columns, "zeros")
 
 
-def _released(parts: tuple[FoundPart, ...], square: ReleasedBox) -> Cut:
+def _cut_as_released(parts: tuple[FoundPart, ...], square: ReleasedBox) -> Cut:
     merged = square.width is None
     around_each = [square_around(one.part.box) if merged else square for one in parts]
     box = Box(*(float(edge) for edge in (square.left, square.top, square.right, square.bottom)))

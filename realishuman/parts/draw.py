@@ -126,7 +126,7 @@ def coverage(meshes: Sequence[Mesh], crop: Crop) -> Mask:
     return covered
 
 
-def seen(parts: Sequence[FoundPart], crop: Crop) -> Mask | None:
+def draw_seen(parts: Sequence[FoundPart], crop: Crop) -> Mask | None:
     """Where the picture shows parts whose mesh was corrected, None without any; see Mesh.seen."""
     meshes = [one.mesh for one in parts]
     seen = [replace(mesh, vertices=mesh.seen) for mesh in meshes if mesh.seen is not None]

@@ -51,7 +51,7 @@ def find_front(picture: NDArray[np.uint8], parts: Sequence[FoundPart]) -> dict[i
         smaller = min(first.sum(), second.sum())
         if (first & second).sum() <= LEAST * smaller:
             continue
-        lead = _expected(one.part, other.part) + _edges(picture, view, first, second)
+        lead = _guess_order(one.part, other.part) + _edges(picture, view, first, second)
         if abs(lead) > UNDECIDED:
             nearer, behind = (one, other) if lead > 0 else (other, one)
             front[behind.number].add(nearer.number)
@@ -73,7 +73,7 @@ def _cover(mesh: Mesh, view: Crop) -> Mask:
     return covered
 
 
-def _expected(one: Part, other: Part) -> float:
+def _guess_order(one: Part, other: Part) -> float:
     """How much speaks for `one` in front before the picture is looked at."""
     if one.kind != other.kind:
         return KINDS[one.kind].nearness - KINDS[other.kind].nearness

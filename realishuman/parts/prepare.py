@@ -16,7 +16,7 @@ from realishuman.imaging.masks import Masks, make_masks
 from realishuman.kinds import MaskRule
 from realishuman.mesh.base import Mesh
 from realishuman.parts.cut import Cut, cut_out
-from realishuman.parts.draw import coverage, draw, draw_at_picture, seen
+from realishuman.parts.draw import coverage, draw, draw_at_picture, draw_seen
 from realishuman.parts.found import FoundPart
 from realishuman.parts.layers import find_front
 from realishuman.parts.origin import Origin
@@ -154,7 +154,7 @@ def _prepare_cut(
     else:
         condition, m = draw(cut.parts, crop, rule, pose)
     own = settings.of(cut.parts[0].part.kind)
-    masks = make_masks(m, rule, own.dilate, own.erode, also=seen(cut.parts, crop))
+    masks = make_masks(m, rule, own.dilate, own.erode, also=draw_seen(cut.parts, crop))
     elsewhere = coverage([one.mesh for one in others], crop)
     front = coverage([one.mesh for one in others if one.number in nearer], crop)
     return PreparedPart(
@@ -176,7 +176,7 @@ def _prepare_cut(
 def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
     """The part with masks for other kernels, as prepare would make them; nothing is rendered."""
     own = settings.of(one.part.kind)
-    also = seen((one.found, *one.joined), one.crop)
+    also = draw_seen((one.found, *one.joined), one.crop)
     masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=also)
     return replace(one, masks=_spare(masks, one.others, one.front))
 

@@ -33,7 +33,7 @@ def add_run(source: str, settings: Settings, result: Result, models: Models) -> 
         if getattr(settings, spec.name) != spec.default
     }
     facts = {PREFIX + name: value for name, value in facts_of(result, models).items() if value}
-    return add_pairs(source, {VERSION: __version__, **pairs, **facts}, quoted)
+    return add_pairs(source, {VERSION: __version__, **pairs, **facts}, quote_value)
 
 
 def as_text(value: Any) -> str:
@@ -41,7 +41,7 @@ def as_text(value: Any) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def quoted(value: str) -> str:
+def quote_value(value: str) -> str:
     """A value as WebUIs write it: in quotes where it holds what separates values."""
     return json.dumps(value, ensure_ascii=False) if re.search("[,:\n]", value) else value
 

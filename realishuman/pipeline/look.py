@@ -131,7 +131,7 @@ def _by_confidence(settings: Settings, sought: Collection[str]) -> dict[float, l
     return kinds
 
 
-def missed(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[str]:
+def describe_missed(parts: Sequence[Part], boxes: Sequence[GivenBox]) -> list[str]:
     """A sentence on each box in which no part of its kind was found."""
     lines = []
     for given in boxes:

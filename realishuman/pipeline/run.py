@@ -16,7 +16,7 @@ from realishuman.paint.base import NO_WEIGHTS, Painter
 from realishuman.parts.found import Found, FoundPart
 from realishuman.parts.origin import Origin, origin_of
 from realishuman.parts.prepare import PreparedPart
-from realishuman.pipeline.look import missed
+from realishuman.pipeline.look import describe_missed
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.result import PartReport, Result
 from realishuman.progress import Clock, Progress
@@ -141,7 +141,7 @@ def choose_parts(
     boxes    that the user named.
     Returns  the parts, and a sentence for each number and box without one.
     """
-    lacking = missed([one.part for one in found.parts], boxes)
+    lacking = describe_missed([one.part for one in found.parts], boxes)
     if only is None:
         return found, tuple(lacking)
     rest = [one.number for one in found.chosen if one.number not in only]

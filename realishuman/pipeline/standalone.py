@@ -20,7 +20,7 @@ from realishuman.errors import PackError, SettingsError
 from realishuman.memory import memory_left
 from realishuman.packs.pack import Pack
 from realishuman.packs.random_pack import random_pack
-from realishuman.packs.store import OFFICIAL, RANDOM, Installed, installed, set_of
+from realishuman.packs.store import OFFICIAL, RANDOM, Installed, find_installed, set_of
 from realishuman.pipeline.models import Models
 from realishuman.settings import PART_KINDS
 
@@ -115,7 +115,7 @@ def _checkpoint(
 def _files(packs: str | Path | Sequence[str | Path] | None) -> list[Path]:
     """The pack files that are meant."""
     if packs is None:
-        return named_packs((), PART_KINDS)
+        return find_named_packs((), PART_KINDS)
     wanted = "the path of a pack, the name of a set, or a list of these"
     expect("packs", packs, (str, Path, Sequence), wanted)
     named = [packs] if isinstance(packs, (str, Path)) else packs
@@ -124,7 +124,9 @@ def _files(packs: str | Path | Sequence[str | Path] | None) -> list[Path]:
     return [
         path
         for one in named
-        for path in ([Path(one)] if Path(one).exists() else named_packs([str(one)], PART_KINDS))
+        for path in (
+            [Path(one)] if Path(one).exists() else find_named_packs([str(one)], PART_KINDS)
+        )
     ]
 
 
@@ -156,18 +158,18 @@ def packs_for(named: Sequence[str], kinds: Sequence[str]) -> Iterator[list[Path]
     """
     with TemporaryDirectory(prefix="realishuman-") as folder:
         others = [name for name in named if name != RANDOM]
-        packs = named_packs(others, kinds) if others or not named else []
+        packs = find_named_packs(others, kinds) if others or not named else []
         if RANDOM in named:
             packs += [_random(Path(folder) / f"random-{kind}.safetensors", kind) for kind in kinds]
         yield packs
 
 
-def named_packs(named: Sequence[str], kinds: Sequence[str]) -> list[Path]:
+def find_named_packs(named: Sequence[str], kinds: Sequence[str]) -> list[Path]:
     """Files for these names, one that is no file being a set; without names the trained packs.
 
     Raises  PackError if a set is not installed, or a pack that would be taken is damaged.
     """
-    there = installed()
+    there = find_installed()
     if not named:
         return [pack.path for kind in kinds if (pack := there.pick(kind))]
     packs: list[Path] = []
@@ -197,12 +199,12 @@ def _set(name: str, kinds: Sequence[str], there: Installed) -> list[Path]:
 
 def remarks() -> tuple[str, ...]:
     """What a user who named no pack should know of those installed: what is passed over."""
-    return tuple(installed().passed_over())
+    return tuple(find_installed().list_passed_over())
 
 
 def lacking(kinds: Sequence[str]) -> dict[str, str]:
     """By kind of part without a trained pack, how to get one, as a sentence."""
-    there = installed()
+    there = find_installed()
     return {kind: why for kind in kinds if (why := there.without([kind]))}
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realishuman.diffusion.schedule import spaced_timesteps
+from realishuman.diffusion.schedule import space_timesteps
 from realishuman.imaging.masks import latent_mask
 from realishuman.train.config import Stage, TrainConfig
 from realishuman.train.kept import Kept
@@ -158,7 +158,7 @@ def _timesteps(config: TrainConfig, stage: Stage) -> Tensor:
     """Those that are trained, (T,) int64."""
     if stage.visited is None:
         return torch.arange(config.schedule.train_steps)
-    return torch.tensor(spaced_timesteps(config.schedule, stage.visited))
+    return torch.tensor(space_timesteps(config.schedule, stage.visited))
 
 
 def _random(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realishuman.backbones.naming import unet_to_ldm, vae_to_ldm
 from realishuman.errors import PackError, SettingsError
-from realishuman.official.text_encoder import EXPECTED, embedded_prompt
+from realishuman.official.text_encoder import EXPECTED, find_prompt_file
 from realishuman.packs.checkpoint import Checkpoint, open_checkpoint
 from realishuman.packs.convert import resize_positions
 from realishuman.packs.pack import METADATA_KEY, Pack
@@ -48,7 +48,7 @@ def source(stage: Stage, networks: Networks) -> Load:
             return _encoder(Path(stage.encoder), networks, stage.dino_positions)
         if prefix == "prompt." and stage.prompt is not None:
             with TemporaryDirectory(prefix="realishuman-") as scratch:
-                file = embedded_prompt(Path(stage.prompt), Path(scratch))
+                file = find_prompt_file(Path(stage.prompt), Path(scratch))
                 return _all(open_checkpoint(file, EXPECTED))
         if pack is not None:
             if prefix == "image_encoder." and pack.header.encoder_file is not None:
@@ -162,7 +162,7 @@ def _stable_diffusion(
         return {ours.get(n, n): _matrix(kind, ours.get(n, n), file.load(n)) for n in names}
     if ("quant_conv.weight" if kind == "vae" else "time_embedding.linear_1.weight") in file.shapes:
         if kind == "vae":
-            file = file.renamed(_new_name)
+            file = file.with_names(_new_name)
         return {name: _matrix(kind, name, tensor) for name, tensor in _all(file).items()}
     wanted = "autoencoder" if kind == "vae" else "UNet"
     few = ", ".join(sorted(file.shapes)[:3]) or "nothing"

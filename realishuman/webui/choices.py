@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from realishuman.settings import AUTO, PART_KINDS, Settings, renamed
+from realishuman.settings import AUTO, PART_KINDS, Settings, explain_renamed
 from realishuman.webui.field import FieldError, Value
 from realishuman.webui.fields import FIELDS, SETTINGS
 
@@ -48,7 +48,7 @@ def choices_from(values: Mapping[str, object], files: Sequence[str] | None = Non
     if unknown := [name for name in values if name not in names]:
         listed = ", ".join(names)
         raise FieldError(
-            f"{unknown[0]!r} is not a setting{renamed(unknown)}; known are {listed}",
+            f"{unknown[0]!r} is not a setting{explain_renamed(unknown)}; known are {listed}",
             str(unknown[0]),
             listed,
         )
@@ -59,17 +59,17 @@ def choices_from(values: Mapping[str, object], files: Sequence[str] | None = Non
             allowed = ", ".join(known)
             raise FieldError(f"{name} must be one of {allowed}, not {read[name]!r}", name, allowed)
     return Choices(
-        enabled=typed(bool, read["enabled"]),
+        enabled=to_type(bool, read["enabled"]),
         settings=Settings.from_dict({name: read[name] for name in SETTINGS if name in read}),
-        packs={kind: typed(str, read[f"{kind}_pack"]) for kind in PART_KINDS},
-        detector_device=typed(str, read["detector_device"]),
-        inpaint_parts=typed(str, read["inpaint_parts"]),
-        seed_offset=typed(int, read["seed_offset"]),
+        packs={kind: to_type(str, read[f"{kind}_pack"]) for kind in PART_KINDS},
+        detector_device=to_type(str, read["detector_device"]),
+        inpaint_parts=to_type(str, read["inpaint_parts"]),
+        seed_offset=to_type(int, read["seed_offset"]),
         values=read,
     )
 
 
-def typed(kind: type[_Kind], value: Value) -> _Kind:
+def to_type(kind: type[_Kind], value: Value) -> _Kind:
     """A value that was read, as the type that its declaration has."""
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is no {kind.__name__}")

@@ -81,7 +81,7 @@ class Field:
         below = self.low - self.step
         return int(below) if self.kind == "int" else round(below, 6)
 
-    def shown(self, value: Value) -> Shown:
+    def show(self, value: Value) -> Shown:
         """A value as its component holds it: no None, no tuple."""
         if value is None:
             return self.below if self.is_number else AUTO
@@ -90,7 +90,7 @@ class Field:
         return list(value) if isinstance(value, tuple) else value
 
     def from_component(self, value: object) -> object:
-        """The inverse of `shown`; anything else passes."""
+        """The inverse of `show`; anything else passes."""
         if not self.automatic:
             return value
         if self.is_number and isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -105,7 +105,7 @@ def schema(fields: Sequence[Field] = FIELDS) -> dict[str, object]:
         entry: dict[str, object] = {"description": one.help, "default": one.default}
         if one.kind == "names":
             entry |= {"type": "array", "items": {"enum": list(one.choices)}, "uniqueItems": True}
-            entry |= {"minItems": 1, "default": one.shown(one.default)}
+            entry |= {"minItems": 1, "default": one.show(one.default)}
         else:
             name = types.get(one.kind, "string")
             entry["type"] = [name, "null"] if one.automatic else name

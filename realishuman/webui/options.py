@@ -71,11 +71,11 @@ def start_value(one: Field) -> Shown:
     """What a field's component begins with; the declared default if the option cannot be read."""
     from modules import shared
 
-    given = shared.opts.data.get(start_key(one), one.shown(one.default))
+    given = shared.opts.data.get(start_key(one), one.show(one.default))
     try:
-        return one.shown(one.read(one.from_component(given)))
+        return one.show(one.read(one.from_component(given)))
     except FieldError:
-        return one.shown(one.default)
+        return one.show(one.default)
 
 
 def register() -> None:
@@ -103,6 +103,6 @@ def register() -> None:
             label += f" ({meaning})"
         component = getattr(gradio, name)
         info = shared.OptionInfo(
-            field.shown(field.default), label, component, arguments, section=SECTION
+            field.show(field.default), label, component, arguments, section=SECTION
         )
         shared.opts.add_option(start_key(field), info.needs_reload_ui())

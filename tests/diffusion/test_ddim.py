@@ -52,4 +52,4 @@ def test_guidance_extrapolates_from_the_unconditional_rows():
     ("scale", "share", "expected"), [(3.0, 1.0, 20), (3.0, 0.6, 12), (3.0, 0.0, 0), (1.0, 1.0, 0)]
 )
 def test_guided_steps_are_the_first_share(scale, share, expected):
-    assert guidance.guided_steps(20, scale, share) == expected
+    assert guidance.count_guided_steps(20, scale, share) == expected

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realishuman.diffusion.schedule import Schedule, alphas_cumprod, spaced_timesteps
+from realishuman.diffusion.schedule import Schedule, alphas_cumprod, space_timesteps
 from realishuman.errors import SettingsError
 from realishuman.packs.header import ScheduleConstants
 
@@ -13,15 +13,15 @@ RELEASED = ScheduleConstants()
 
 
 def test_released_schedules_visit_the_published_timesteps():
-    assert spaced_timesteps(RELEASED, 4) == (751, 501, 251, 1)
-    assert spaced_timesteps(RELEASED, 20)[:2] == (951, 901)
-    assert spaced_timesteps(RELEASED, 50)[:2] == (981, 961)
+    assert space_timesteps(RELEASED, 4) == (751, 501, 251, 1)
+    assert space_timesteps(RELEASED, 20)[:2] == (951, 901)
+    assert space_timesteps(RELEASED, 50)[:2] == (981, 961)
 
 
 def test_trailing_timesteps_end_the_schedule_and_fall_evenly():
     trailing = replace(RELEASED, spacing="trailing")
 
-    assert spaced_timesteps(trailing, 4) == (999, 749, 499, 249)
+    assert space_timesteps(trailing, 4) == (999, 749, 499, 249)
 
 
 @pytest.mark.parametrize("spacing", ["leading", "linspace"])
@@ -32,7 +32,7 @@ def test_timesteps_are_the_recorded_ones(golden, spacing):
     for name, timesteps in recorded.items():
         steps = int(name.split("_")[1])
         constants = replace(RELEASED, spacing=spacing)
-        assert list(spaced_timesteps(constants, steps)) == timesteps.tolist()
+        assert list(space_timesteps(constants, steps)) == timesteps.tolist()
 
 
 @pytest.mark.parametrize("name", ["zero_snr", "plain"])

@@ -12,7 +12,7 @@ import pytest
 
 from realishuman.downloads import partial
 from realishuman.downloads.fetch import ENDPOINT, OFFLINE, fetch
-from realishuman.downloads.manifest import KnownFile, named
+from realishuman.downloads.manifest import KnownFile, find_known
 from realishuman.downloads.partial import Partial
 from realishuman.downloads.transfer import DownloadRefusedError, Patience, _Redirects
 from realishuman.errors import ModelError
@@ -57,7 +57,7 @@ def server():
 def file(server):
     """A listed file that the server has."""
     return replace(
-        named("dwpose/yolox_l.onnx"),
+        find_known("dwpose/yolox_l.onnx"),
         name="dwpose/net.onnx",
         urls=(server.url(),),
         bytes=len(CONTENT),
@@ -408,7 +408,9 @@ def test_offline_means_offline(how, file, tmp_path, server, monkeypatch):
 
 
 def test_a_licence_that_must_be_agreed_to_is_asked_for(file, tmp_path, server):
-    licence = named("stable-diffusion-inpainting/vae/diffusion_pytorch_model.safetensors").licence
+    licence = find_known(
+        "stable-diffusion-inpainting/vae/diffusion_pytorch_model.safetensors"
+    ).licence
     file = replace(file, licence=licence)
 
     with pytest.raises(ModelError, match="--accept-licence OpenRAIL-M"):
@@ -420,7 +422,7 @@ def test_a_licence_that_must_be_agreed_to_is_asked_for(file, tmp_path, server):
 @pytest.mark.parametrize("name", ["mano/MANO_RIGHT.pkl", "hamer/hamer.onnx"])
 def test_what_is_not_ours_to_download_is_not_downloaded(name, tmp_path):
     with pytest.raises(ModelError, match="is not downloaded for you"):
-        get(named(name), tmp_path, agreed=["MANO"])
+        get(find_known(name), tmp_path, agreed=["MANO"])
     assert left(tmp_path) == []
 
 
@@ -437,7 +439,7 @@ def test_proxies_of_the_environment_are_used(file, tmp_path, server, monkeypatch
 def test_another_address_may_stand_for_the_hub(tmp_path, monkeypatch):
     monkeypatch.setenv(ENDPOINT, "http://mirror.invalid")
     with pytest.raises(ModelError, match="must start with https"):
-        get(named("dwpose/yolox_l.onnx"), tmp_path)
+        get(find_known("dwpose/yolox_l.onnx"), tmp_path)
 
     asked = []
 
@@ -448,5 +450,5 @@ def test_another_address_may_stand_for_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr("realishuman.downloads.fetch.transfer", refuse)
     monkeypatch.setenv(ENDPOINT, "https://mirror.invalid/")
     with pytest.raises(ModelError, match=r"mirror\.invalid"):
-        get(named("dwpose/yolox_l.onnx"), tmp_path)
+        get(find_known("dwpose/yolox_l.onnx"), tmp_path)
     assert [url.split("/")[2] for url in asked] == ["mirror.invalid", "github.com"]

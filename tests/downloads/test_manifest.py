@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from realishuman.downloads.manifest import LIST, located, manifest, named, read_manifest
+from realishuman.downloads.manifest import LIST, find_known, locate, manifest, read_manifest
 from realishuman.errors import ModelError
 from realishuman.packs.store import ENVIRONMENT
 
@@ -50,9 +50,9 @@ def test_every_feature_says_what_runs_and_what_happens_without():
 
 
 def test_the_published_hashes_of_dwpose_are_the_known_ones():
-    assert named("dwpose/yolox_l.onnx").sha256.startswith("7860ae79de6c89a3")
-    assert named("dwpose/dw-ll_ucoco_384.onnx").sha256.startswith("724f4ff2439ed61a")
-    assert named("dwpose/yolox_l.onnx").bytes == 216_746_733
+    assert find_known("dwpose/yolox_l.onnx").sha256.startswith("7860ae79de6c89a3")
+    assert find_known("dwpose/dw-ll_ucoco_384.onnx").sha256.startswith("724f4ff2439ed61a")
+    assert find_known("dwpose/yolox_l.onnx").bytes == 216_746_733
 
 
 @pytest.mark.parametrize(
@@ -91,22 +91,22 @@ def test_a_file_is_located_when_it_has_its_published_size(tmp_path, monkeypatch)
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
     path = tmp_path / "dwpose/yolox_l.onnx"
 
-    assert located("dwpose/yolox_l.onnx") is None
+    assert locate("dwpose/yolox_l.onnx") is None
     path.parent.mkdir()
     path.write_bytes(b"short")
-    assert located("dwpose/yolox_l.onnx") is None
+    assert locate("dwpose/yolox_l.onnx") is None
     with path.open("wb") as file:
         file.truncate(216_746_733)  # sparse
-    assert located("dwpose/yolox_l.onnx") == path
+    assert locate("dwpose/yolox_l.onnx") == path
 
 
 def test_a_file_without_a_published_size_is_located_when_it_is_there(tmp_path):
     (tmp_path / "hamer").mkdir()
     (tmp_path / "hamer/hamer.onnx").write_bytes(b"x")
 
-    assert located("hamer/hamer.onnx", tmp_path) == tmp_path / "hamer/hamer.onnx"
+    assert locate("hamer/hamer.onnx", tmp_path) == tmp_path / "hamer/hamer.onnx"
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
     with pytest.raises(ModelError, match=r"dwpose/yolox_l\.onnx"):
-        located("yolo", tmp_path)
+        locate("yolo", tmp_path)

@@ -11,7 +11,13 @@ from realishuman.errors import ModelError
 from realishuman.evaluate.clips import Clip
 from realishuman.evaluate.folder_tables import folders_report
 from realishuman.evaluate.folders import FolderRun, compare
-from realishuman.evaluate.identity import POINTS, TEMPLATE, FaceIdentity, aligned, cosine_distance
+from realishuman.evaluate.identity import (
+    POINTS,
+    TEMPLATE,
+    FaceIdentity,
+    align_face,
+    cosine_distance,
+)
 from realishuman.imaging.boxes import around
 from realishuman.progress import Silent
 
@@ -65,7 +71,7 @@ def face():
 
 
 def test_a_face_that_lies_as_arcfaces_template_is_left_as_it_is(face):
-    np.testing.assert_array_equal(aligned(face, landmarks()), face)
+    np.testing.assert_array_equal(align_face(face, landmarks()), face)
 
 
 @pytest.mark.parametrize(("turn", "size"), [(20, 1.0), (-35, 1.7), (90, 0.8), (10, 3.0)])
@@ -76,7 +82,7 @@ def test_a_turned_and_scaled_face_is_brought_back(face, turn, size):
     # warpAffine counts from pixels' centres, keypoints from their corners
     points = landmarks((TEMPLATE - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
 
-    back = aligned(moved, points)
+    back = align_face(moved, points)
 
     inside = np.s_[30:82, 30:82]
     assert np.abs(back[inside].astype(int) - face[inside]).mean() < 4

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from realishuman.evaluate.metrics import (
     PSNR_CAP,
     bootstrap,
-    changed_outside,
+    count_changed_outside,
     edge_step,
     keypoint_error,
     lab,
@@ -103,8 +103,8 @@ def test_pixels_changed_outside_are_counted_and_those_inside_are_not():
     before, after = flat(1, 1, 1), flat(1, 1, 1)
     after[2, 2, 0] = after[0, 0, 1] = after[5, 5] = 9
 
-    assert changed_outside(after, before, middle()) == 2
-    assert changed_outside(after, before, EVERYWHERE) == 0
+    assert count_changed_outside(after, before, middle()) == 2
+    assert count_changed_outside(after, before, EVERYWHERE) == 0
 
 
 def test_the_interval_of_equal_values_is_a_point_and_of_none_nothing():

@@ -22,7 +22,7 @@ from realishuman.packs.pack import Pack
 from realishuman.packs.store import set_of
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
-from realishuman.pipeline.standalone import named_packs
+from realishuman.pipeline.standalone import find_named_packs
 from realishuman.progress import Silent
 from realishuman.settings import Settings
 from tests.conftest import FixedDetector
@@ -112,12 +112,12 @@ def test_a_pack_is_found_by_the_name_of_its_set(installed, monkeypatch):
     models, _ = installed
     monkeypatch.setenv("REALISHUMAN_MODELS", str(models))
 
-    assert named_packs(["official"], ["hand"]) == [models / "hand.safetensors"]
-    assert len(named_packs(["official"], ["hand", "face"])) == 2
+    assert find_named_packs(["official"], ["hand"]) == [models / "hand.safetensors"]
+    assert len(find_named_packs(["official"], ["hand", "face"])) == 2
     with pytest.raises(
         PackError, match="neither a file nor the name of a set of installed packs for hand"
     ):
-        named_packs(["nothing"], ["hand"])
+        find_named_packs(["nothing"], ["hand"])
 
 
 def test_a_second_run_makes_nothing_also_without_the_official_files(installed, official, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.errors import PackError
 from realishuman.packs import store
-from realishuman.packs.store import installed
+from realishuman.packs.store import find_installed
 
 DAMAGES = ["cut", "nan", "header", "other"]
 
@@ -31,7 +31,7 @@ def folder(tmp_path, shipped):
 
 def test_demo_and_random_packs_are_taken_by_name_only(folder, shipped, hand_pack):
     shutil.copy(hand_pack, folder / "noise.safetensors")
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert there.pick("hand") is None
     assert there.pick("hand", "demo").path == shipped
@@ -42,12 +42,12 @@ def test_demo_and_random_packs_are_taken_by_name_only(folder, shipped, hand_pack
 def test_the_trained_pack_is_taken_unasked(folder, trained_pack):
     shutil.copy(trained_pack, folder / "hand.safetensors")
 
-    assert installed(folder).pick("hand").path == folder / "hand.safetensors"
-    assert installed(folder).pick("face") is None
+    assert find_installed(folder).pick("hand").path == folder / "hand.safetensors"
+    assert find_installed(folder).pick("face") is None
 
 
 def test_one_sentence_says_what_is_lacking_how_to_get_it_and_what_shows_the_method(folder):
-    text = installed(folder).without(("hand", "face"))
+    text = find_installed(folder).without(("hand", "face"))
 
     assert text.startswith("No trained pack for hands and faces is installed, so they are left al")
     assert "setup official`" in text
@@ -57,7 +57,7 @@ def test_one_sentence_says_what_is_lacking_how_to_get_it_and_what_shows_the_meth
 
 def test_where_only_faces_lack_a_pack_only_faces_are_spoken_of(folder, trained_pack):
     shutil.copy(trained_pack, folder / "hand.safetensors")
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert there.without(("hand",)) == ""
     assert "pack for faces is" in there.without(("hand", "face"))
@@ -67,11 +67,11 @@ def test_where_only_faces_lack_a_pack_only_faces_are_spoken_of(folder, trained_p
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_pack_is_an_error_with_its_name(how, folder, trained_pack, spoil):
     path = spoil(shutil.copy(trained_pack, folder / "hand.safetensors"), how)
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert [(fault.path, fault.kind) for fault in there.faults] == [(path, "hand")]
     assert there.in_the_way("hand") == list(there.faults)
-    assert there.passed_over() == []
+    assert there.list_passed_over() == []
     with pytest.raises(PackError, match=r"hand\.safetensors"):
         there.pick("hand")
     with pytest.raises(PackError, match=r"hand\.safetensors"):
@@ -84,11 +84,11 @@ def test_a_sound_pack_takes_the_place_of_a_damaged_one_unless_that_is_named(
 ):
     spoil(shutil.copy(trained_pack, folder / "hand.safetensors"), "cut")
     shutil.copy(trained_pack, folder / "other.safetensors")
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert there.pick("hand").path.name == "other.safetensors"
     assert there.in_the_way("hand") == []
-    [said] = there.passed_over()
+    [said] = there.list_passed_over()
     assert said.startswith("Skipped: ")
     assert "hand.safetensors" in said
     with pytest.raises(PackError, match=r"hand\.safetensors"):
@@ -97,7 +97,7 @@ def test_a_sound_pack_takes_the_place_of_a_damaged_one_unless_that_is_named(
 
 def test_the_ending_of_a_packs_name_may_be_left_out(folder, trained_pack):
     shutil.copy(trained_pack, folder / "my hand.v2.safetensors")
-    there = installed(folder)
+    there = find_installed(folder)
 
     for name in ("my hand.v2", "my hand.v2.safetensors"):
         assert there.pick("hand", name).path.name == "my hand.v2.safetensors"
@@ -109,10 +109,10 @@ def test_the_ending_of_a_packs_name_may_be_left_out(folder, trained_pack):
 def test_a_file_that_may_be_for_anything_is_passed_over_aloud(name, folder, trained_pack):
     (folder / name).write_bytes(b"no pack")
     shutil.copy(trained_pack, folder / "hand.safetensors")
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert there.pick("hand").path.name == "hand.safetensors"
-    [said] = there.passed_over()
+    [said] = there.list_passed_over()
     assert name in said
 
 
@@ -122,13 +122,13 @@ def test_the_header_tells_the_kind_of_a_damaged_pack_where_its_name_does_not(
     spoil(shutil.copy(trained_pack, folder / "mine.safetensors"), "nan")
 
     with pytest.raises(PackError, match=r"mine\.safetensors: tensor .* holds NaN"):
-        installed(folder).pick("hand")
+        find_installed(folder).pick("hand")
 
 
 def test_a_damaged_demo_pack_stands_in_nobodys_way(folder, shipped, hand_pack, spoil):
     spoil(shipped, "nan")
     spoil(shutil.copy(hand_pack, folder / "noise.safetensors"), "nan")
-    there = installed(folder)
+    there = find_installed(folder)
 
     assert len(there.faults) == 2
     assert there.pick("hand") is None
@@ -140,24 +140,24 @@ def test_of_a_set_that_is_half_damaged_nothing_is_taken(folder, trained_pack, re
     for kind in ("hand", "face"):
         path = folder / f"{kind}.safetensors"
         relabelled(trained_pack, path, kind=kind, name=f"official-{kind}")
-    assert len(installed(folder).set("official", ("hand", "face"))) == 2
+    assert len(find_installed(folder).set("official", ("hand", "face"))) == 2
 
     spoil(folder / "face.safetensors", "cut")
 
     with pytest.raises(PackError, match=r"face\.safetensors"):
-        installed(folder).set("official", ("hand", "face"))
-    assert len(installed(folder).set("official", ("hand",))) == 1
-    assert len(installed(folder).set("demo", ("hand", "face"))) == 1
+        find_installed(folder).set("official", ("hand", "face"))
+    assert len(find_installed(folder).set("official", ("hand",))) == 1
+    assert len(find_installed(folder).set("demo", ("hand", "face"))) == 1
 
 
 def test_a_mended_pack_is_seen(folder, trained_pack, spoil):
     path = spoil(shutil.copy(trained_pack, folder / "hand.safetensors"), "nan")
-    assert installed(folder).faults
+    assert find_installed(folder).faults
 
     shutil.copy(trained_pack, path)
 
-    assert installed(folder).faults == ()
-    assert installed(folder).pick("hand").path == path
+    assert find_installed(folder).faults == ()
+    assert find_installed(folder).pick("hand").path == path
 
 
 def test_tensors_that_do_not_fit_the_header_are_damage(folder, trained_pack, relabelled):
@@ -165,7 +165,7 @@ def test_tensors_that_do_not_fit_the_header_are_damage(folder, trained_pack, rel
            "scaling": 0.18215}  # fmt: skip
     relabelled(trained_pack, folder / "hand.safetensors", vae=vae)
 
-    [fault] = installed(folder).faults
+    [fault] = find_installed(folder).faults
     assert "do not fit" in fault.why
 
 
@@ -177,8 +177,8 @@ def test_a_single_spoilt_number_is_found_where_all_are_looked_at(folder, trained
     content[8 + length + middle(large) : 8 + length + middle(large) + 2] = b"\x00\x7e"
     (folder / "hand.safetensors").write_bytes(content)
 
-    assert installed(folder).faults == ()
-    [fault] = installed(folder, thorough=True).faults
+    assert find_installed(folder).faults == ()
+    [fault] = find_installed(folder, thorough=True).faults
     assert "hand.safetensors: tensor" in fault.why
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from realishuman.detect.base import Part
 from realishuman.detect.released import released_boxes
-from realishuman.diffusion.image_encoder import normalised
+from realishuman.diffusion.image_encoder import normalise
 from realishuman.imaging.boxes import Box, around
 from realishuman.imaging.crop import resize_released
 from realishuman.imaging.fades import radial_fade
@@ -176,7 +176,7 @@ def test_what_is_cut_out_and_shown_to_stage_one_is_what_the_official_code_shows_
     official = np.array(Image.open(CROPS / name / "s2_m_raw.png"))
     assert (m != official).sum() <= 20  # another torch may flip pixels at the threshold
     with np.load(CROPS / name / "stage1_tensors.npz") as wanted:
-        shown = normalised(resize_released(reference, 224)[None], 224)[0]
+        shown = normalise(resize_released(reference, 224)[None], 224)[0]
         for ours, key, step in (
             (2 * resize_released(reference) - 1, "ref_image", 8),
             (pose, "ref_pose", 8),

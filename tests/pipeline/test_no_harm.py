@@ -9,7 +9,7 @@ import pytest
 from realishuman.imaging.picture import load_picture
 from realishuman.packs.store import ENVIRONMENT
 from realishuman.pipeline.refine import refine
-from realishuman.pipeline.standalone import named_packs, open_models
+from realishuman.pipeline.standalone import find_named_packs, open_models
 from realishuman.settings import Settings
 
 LEAST = 0.6  # of the original's Laplacian energy within the change; blurs had 0.06 to 0.11
@@ -48,7 +48,7 @@ def test_a_blur_is_told_from_a_picture_that_is_as_sharp_as_before():
 
 
 def test_without_a_pack_faces_stay_and_no_photograph_is_blurred(pictures):
-    models = open_models(named_packs([], ("hand", "face")), "cpu")
+    models = open_models(find_named_packs([], ("hand", "face")), "cpu")
 
     for picture in pictures:
         result = refine(picture, models, Settings())
@@ -57,7 +57,7 @@ def test_without_a_pack_faces_stay_and_no_photograph_is_blurred(pictures):
 
 
 def test_with_the_demo_pack_named_no_photograph_is_blurred(pictures):
-    models = open_models(named_packs(["demo"], ("hand",)), "cpu")
+    models = open_models(find_named_packs(["demo"], ("hand",)), "cpu")
 
     for picture in pictures:
         result = refine(picture, models, Settings(parts=("hand",)))

@@ -44,7 +44,7 @@ def test_without_packs_those_that_are_installed_are_taken(tmp_path, monkeypatch,
     assert list(without.lacking) == ["hand", "face"]
 
     monkeypatch.setattr(
-        standalone, "named_packs", lambda names, kinds: [hand_pack][: 1 - len(names)]
+        standalone, "find_named_packs", lambda names, kinds: [hand_pack][: 1 - len(names)]
     )
     assert list(open_models(device="cpu").packs) == ["hand"]
 

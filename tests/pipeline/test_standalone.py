@@ -110,11 +110,11 @@ def test_what_may_be_a_pack_and_is_passed_over_is_told(folder):
 
 def test_the_official_packs_come_with_the_way_to_make_them(folder):
     with pytest.raises(PackError, match="setup official --checkpoints"):
-        standalone.named_packs(["official"], ("hand",))
+        standalone.find_named_packs(["official"], ("hand",))
 
 
 def test_another_set_that_is_not_there_is_said_with_those_that_are(folder, trained_pack):
     shutil.copy(trained_pack, folder / "hand.safetensors")
 
     with pytest.raises(PackError, match=r"yours is neither a file.*installed sets: mine"):
-        standalone.named_packs(["yours"], ("hand",))
+        standalone.find_named_packs(["yours"], ("hand",))

@@ -93,10 +93,10 @@ def test_a_switch_that_a_preset_may_turn_has_three_places(given, wanted):
     choices = choices_from(values_from([{"judge": given}]))
 
     assert choices.settings.judge is wanted
-    assert judge.read(judge.from_component(judge.shown(wanted))) is wanted
+    assert judge.read(judge.from_component(judge.show(wanted))) is wanted
     name, arguments = component_of(judge)
     assert name == "Dropdown"
-    assert judge.shown(wanted) in arguments["choices"]
+    assert judge.show(wanted) in arguments["choices"]
     assert schema()["properties"]["judge"]["type"] == ["boolean", "null"]
 
 
@@ -182,7 +182,7 @@ def test_a_text_may_hold_anything_and_has_a_box_to_write_in():
     choices = choices_from(values_from([{"enabled": True, "prompt": text}]))
 
     assert choices.settings.prompt == text
-    assert prompt.read(prompt.from_component(prompt.shown(text))) == text
+    assert prompt.read(prompt.from_component(prompt.show(text))) == text
     assert component_of(prompt)[0] == "Textbox"
     assert prompt.allowed == "text"
     assert schema()["properties"]["prompt"]["type"] == "string"

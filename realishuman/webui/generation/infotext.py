@@ -38,7 +38,7 @@ def component_value(one: Field) -> Callable[[Mapping[str, str]], Shown]:
     def value(parameters: Mapping[str, str]) -> Shown:
         if ENABLED not in parameters:
             return False if one.key == ENABLED else None
-        return one.shown(one.read(parameters.get(one.key, one.default)))
+        return one.show(one.read(parameters.get(one.key, one.default)))
 
     return value
 

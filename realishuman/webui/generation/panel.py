@@ -111,7 +111,7 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     looked = [*(made[name] for name in LOOKED), *packs]
     inputs = [made[switch.name], *looked]
     for event in (refresh.click, made[switch.name].change):
-        event(_looked_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
+        event(_look_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
     for one in looked:
         one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
     for name in hidden:
@@ -146,7 +146,7 @@ def lay_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, 
     return made
 
 
-def _looked_again(
+def _look_again(
     enabled: bool, parts: Sequence[str], wish: str, allowed: bool, *packs: str
 ) -> list[object]:
     """What a run will do, and the pack files there are now."""

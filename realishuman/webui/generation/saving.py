@@ -31,7 +31,7 @@ STEPS = {  # what the user may choose -> the name of the step in Result.steps
 }
 
 
-def wanted() -> Collection[str]:
+def list_wanted() -> Collection[str]:
     """What the user chose to have saved."""
     return list(option(SAVE) or ())
 

@@ -162,21 +162,21 @@ class AlwaysOn:
         )
         try:
             with progress:
-                pp.image = _refined(p, pp.image, job, number, progress)
+                pp.image = _refine_image(p, pp.image, job, number, progress)
         except Interrupted:
             job.facts[number] = {"result": STOPPED}
         except Exception as error:  # noqa: BLE001 - nothing of ours may cost the user a picture
             job.facts[number] = {"result": f"Not refined: {_explain(p, error)}"}
 
 
-def _refined(
+def _refine_image(
     p: Processing, image: Image.Image, job: Job, number: int, progress: HostProgress
 ) -> Image.Image:
     """The refined picture, or the very same object if nothing changed."""
     if job.error:
         raise RealisHumanError(job.error)
     progress.heed()
-    choices, wanted, bound = job.choices, saving.wanted(), engine().bind(job.choices)
+    choices, wanted, bound = job.choices, saving.list_wanted(), engine().bind(job.choices)
     pixels, settings = pixels_of(image), choices.for_seed(_seed(p, number))
     mask, found = None if choices.inpaint_parts == ALL else mask_of(p, image.size), None
     if mask is not None:

@@ -25,7 +25,7 @@ def skip(p: Processing) -> bool:
     setattr(p, MASK, getattr(p, "image_mask", None))
     p.image_mask = None
     setattr(p, SKIPPED, True)
-    p.sample = lambda *_arguments, **named: _given(p, len(named.get("prompts") or pictures))
+    p.sample = lambda *_arguments, **named: _make_stand_in(p, len(named.get("prompts") or pictures))
     return True
 
 
@@ -46,7 +46,7 @@ def resume(p: Processing) -> None:
     setattr(p, MASK, None)
 
 
-def _given(p: Processing, count: int) -> object:
+def _make_stand_in(p: Processing, count: int) -> object:
     """What the host takes for `count` decoded pictures: (3, H, W) float32 each, about -1 to 1."""
     import torch
     from modules import images, processing, shared

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from realishuman.errors import PackError
 from realishuman.kinds import plural
-from realishuman.packs.store import DEMO, RANDOM, Installed, files, installed, set_of
+from realishuman.packs.store import DEMO, RANDOM, Installed, files, find_installed, set_of
 from realishuman.pipeline.engines import engine_of, why_left_alone
 from realishuman.progress import Progress
 from realishuman.settings import AUTO, CHECKPOINT, PACK, PART_KINDS, Settings
@@ -77,7 +77,7 @@ class Engine:
         from realishuman.pipeline.models import Models
 
         with self._lock:
-            there = installed(self._host().models_folder())
+            there = find_installed(self._host().models_folder())
             chosen = _choose(there, packs or {}, kinds)
             key = (detector_device, *((pack.path, pack.stamp) for pack in chosen))
             if self._models is None or key != self._key:
@@ -121,7 +121,7 @@ class Engine:
     def pack_files(self) -> list[str]:
         """Names that may be chosen as packs: of files, and of the sets that packs belong to."""
         folder = self._host().models_folder()
-        sets = (set_of(pack) for pack in installed(folder).packs)
+        sets = (set_of(pack) for pack in find_installed(folder).packs)
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
     def outlook(
@@ -136,7 +136,7 @@ class Engine:
         kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
         engine, allow_checkpoint  the settings of these names.
         """
-        packs, there = packs or {}, installed(self._host().models_folder())
+        packs, there = packs or {}, find_installed(self._host().models_folder())
         may = allow_checkpoint or engine == CHECKPOINT
         checkpoint = self._host().checkpoint() if may else None
         why_not = checkpoint.why_not() if checkpoint else ""
@@ -266,7 +266,7 @@ def _choose(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) ->
 def _remarks(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> tuple[str, ...]:
     """What is passed over of the packs that nobody named."""
     automatic = any(packs.get(kind, AUTO) == AUTO for kind in kinds)
-    return tuple(there.passed_over()) if automatic else ()
+    return tuple(there.list_passed_over()) if automatic else ()
 
 
 def _lacking(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> dict[str, str]:

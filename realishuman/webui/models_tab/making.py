@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from realishuman.errors import SettingsError
-from realishuman.kinds import released
+from realishuman.kinds import list_released
 from realishuman.progress import Progress
 from realishuman.webui.models_tab.background import Say, Work
 
@@ -58,7 +58,7 @@ def make_official(
         )
         progress.begin("checking the files", 0)
         wishes = Wishes(
-            kinds=released(),
+            kinds=list_released(),
             accept_unknown=trust,
             replace=replace,
             only_plan=only_check,

@@ -16,8 +16,8 @@ from realishuman.advice import command
 from realishuman.downloads.fetch import by_hand
 from realishuman.downloads.inventory import FeatureState, State, advice, features, states
 from realishuman.files.fingerprint import digest
-from realishuman.kinds import plural, released
-from realishuman.packs.store import EMBEDDED, TRAINED, Fault, installed, models_dir
+from realishuman.kinds import list_released, plural
+from realishuman.packs.store import EMBEDDED, TRAINED, Fault, find_installed, models_dir
 from realishuman.pipeline.engines import engine_of
 from realishuman.settings import AUTO
 
@@ -41,7 +41,7 @@ _PURPOSE = {  # shipped file -> what it is for, licence
 }
 _OTHER = "comes with the extension"
 SHIPPED = "Comes with the extension"
-PACKS = tuple(f"{kind}.safetensors" for kind in released())
+PACKS = tuple(f"{kind}.safetensors" for kind in list_released())
 _ADDRESS = re.compile(r"https://[^\s&<>\"']*[^\s&<>\"'.,;:)]")
 _STATE = {"unchecked": "present, hash not checked", "partial": "download was interrupted"}
 _MEANING = {
@@ -164,7 +164,7 @@ def _list_shipped() -> list[ModelFile]:
 
 
 def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
-    there = installed(folder, thorough=thorough)
+    there = find_installed(folder, thorough=thorough)
     found = [
         ModelFile(
             pack.path.name,
@@ -178,7 +178,7 @@ def _packs(folder: Path, thorough: bool) -> list[ModelFile]:
         for pack in there.packs
     ]
     found += [_broken(fault) for fault in there.faults]
-    for kind in released():
+    for kind in list_released():
         mine = [pack for pack in there.packs if pack.header.kind == kind]
         trained = any(pack.header.weights == TRAINED for pack in mine)
         if not trained and not there.in_the_way(kind):
@@ -229,7 +229,7 @@ def page(found: Inventory) -> str:
         rows.append(_row(one))
     lines = [
         f"Models folder: {found.folder}",
-        f"Detector runs on: {found.provider or _offered()}",
+        f"Detector runs on: {found.provider or _list_providers()}",
         *([found.host] if found.host else []),
     ]
     return (
@@ -238,7 +238,7 @@ def page(found: Inventory) -> str:
     )
 
 
-def _offered() -> str:
+def _list_providers() -> str:
     """What onnxruntime could run networks on; which it really uses shows once one is open."""
     try:
         import onnxruntime

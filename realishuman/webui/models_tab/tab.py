@@ -134,7 +134,7 @@ class ModelsTab:
         made["refresh"].click(lambda: self._list(len(packs)), inputs=[], outputs=listed)
         made["check"].click(lambda: self._list(len(packs), True), inputs=[], outputs=listed)
         made["tick"].click(self._progress, inputs=[], outputs=[made["state"]], **quiet)
-        made["ended"].click(lambda: self._ended(len(packs)), inputs=[], outputs=listed, **quiet)
+        made["ended"].click(lambda: self._end(len(packs)), inputs=[], outputs=listed, **quiet)
         made["wanted"].change(
             self._choose, inputs=[made["wanted"]], outputs=[made["licence"], made["agree"]], **quiet
         )
@@ -171,7 +171,7 @@ class ModelsTab:
     def _progress(self) -> str:
         return progress_html(self.host.background().status())
 
-    def _ended(self, packs: int) -> list[object]:
+    def _end(self, packs: int) -> list[object]:
         """Everything anew, but after a failure what was chosen can be tried again."""
         import gradio
 
@@ -183,12 +183,12 @@ class ModelsTab:
     def _choose(self, wanted: str | None) -> list[object]:
         import gradio
 
-        asked = [one for one in licences(wanted_files(wanted)) if one.ask]
-        text = "".join(map(licence_html, licences(wanted_files(wanted))))
+        asked = [one for one in licences(find_files(wanted)) if one.ask]
+        text = "".join(map(licence_html, licences(find_files(wanted))))
         return [text, gradio.update(visible=bool(asked), value=False)]
 
     def _start(self, wanted: str | None, agreed: bool) -> str:
-        files = wanted_files(wanted)
+        files = find_files(wanted)
         if not files:
             return note("Choose what to download; Refresh fills the list.", "error")
         if offline():
@@ -236,7 +236,7 @@ def choices(folder: Path) -> list[str]:
     return [*named, *(f"{file.name} ({file.size / 1e6:.1f} MB)" for file in single)]
 
 
-def wanted_files(wanted: str | None) -> list[KnownFile]:
+def find_files(wanted: str | None) -> list[KnownFile]:
     """The files meant by one of the choices; none if nothing is chosen or it is none of ours."""
     try:
         found = matching((wanted or "").split(" (")[0])

@@ -48,7 +48,7 @@ class Layout:
             with gradio.TabItem("Picture", elem_id=name_of("picture_tab")):
                 with gradio.Row(elem_id=name_of("columns")):
                     with gradio.Column(scale=5, elem_id=name_of("left")):
-                        self._left()
+                        self._build_left()
                     with gradio.Column(scale=6, elem_id=name_of("right")):
                         self._right()
             if folders:
@@ -59,7 +59,7 @@ class Layout:
         for component in (*self.made.values(), *self.settings.values()):
             component.do_not_save_to_config = True  # ranges and start values are ours
 
-    def _left(self) -> None:
+    def _build_left(self) -> None:
         import gradio
 
         made = self.made

@@ -17,7 +17,7 @@ from PIL import Image
 from realishuman.errors import RealisHumanError
 from realishuman.pipeline import infotext as common
 from realishuman.settings import AUTO, Settings
-from realishuman.webui.choices import choices_from, typed
+from realishuman.webui.choices import choices_from, to_type
 from realishuman.webui.fields import FIELDS, SETTINGS
 from realishuman.webui.foreign import Component, Values
 from realishuman.webui.generation import infotext
@@ -39,7 +39,7 @@ def bind(values: Values) -> tuple[BoundEngine, Settings]:
     }
     chosen = choices_from(rest, engine().pack_files())
     seed = SETTINGS["seed"].read(values.get("seed", 0))
-    return engine().bind(chosen), chosen.for_seed(typed(int, seed))
+    return engine().bind(chosen), chosen.for_seed(to_type(int, seed))
 
 
 def write_infotext(image: Image.Image | None, pairs: Mapping[str, str]) -> str:
