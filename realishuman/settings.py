@@ -1,18 +1,19 @@
 """Every setting, declared once: the command line, the API and the WebUI are derived from here.
 
-A field's metadata holds its help, range and choices. `None` means "as the preset says". Presets
-hold the constants in which the released code and the paper differ, per part kind.
+A field's metadata holds its help, range and choices. `None` means "as the preset says", see
+presets.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from realishuman.declarations import check, declare, setting
 from realishuman.errors import SettingsError
-from realishuman.kinds import KINDS, MaskRule
+from realishuman.kinds import KINDS
+from realishuman.presets import PRESETS, Ways
 
 PART_KINDS = tuple(KINDS)
 AUTO = "auto"  # the value by which a choice is left to us
@@ -37,22 +38,6 @@ def _with_own(cls: type[_Class]) -> type[_Class]:
             )
             declare(cls, f"{kind.name}_{name}", f"{number} | None", own)
     return cls
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How parts are cut out, shown to the networks, pasted and judged, and which need repair.
-
-    Each is the setting of the same name. What stands here holds where neither the user nor a
-    preset that the user names says otherwise.
-    """
-
-    crop: str = "part"
-    inputs: str = "crop"
-    paste: str = "silhouette"
-    colour_match: bool = True
-    judge: bool = True
-    gate: bool = True
 
 
 @dataclass(frozen=True)
@@ -271,42 +256,3 @@ def explain_renamed(names: Iterable[str]) -> str:
     """What took the place of settings that are gone, in brackets; empty for unknown ones."""
     now = [f"{name} is now {RENAMED[name]}" for name in names if name in RENAMED]
     return f" ({', '.join(now)})" if now else ""
-
-
-def usual_way(spec: Field[Any]) -> str:
-    """The default, in words, of a setting that Ways has; empty for others."""
-    if not hasattr(Ways, spec.name):
-        return ""
-    value = getattr(Ways, spec.name)
-    shown = {True: "on", False: "off"}.get(value, value)
-    return f"{shown}, unless the preset says otherwise"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Constants in which the released code and the paper differ."""
-
-    masks: Mapping[str, MaskRule]
-    steps: int
-    guidance: float
-    margin: float = 2.0
-    ways: Ways = Ways()
-
-
-PRESETS: Mapping[str, Preset] = {
-    "released": Preset(
-        masks={name: kind.masks for name, kind in KINDS.items()},
-        steps=50,
-        guidance=3.0,
-        ways=Ways("released", "picture", "released", colour_match=False, judge=False, gate=False),
-    ),
-    # The paper names no unit for its dilation of 5 and no guidance scale: read as pixels of the
-    # 512 crop, and the released scale.
-    "paper": Preset(
-        masks={
-            kind: MaskRule(None, dilate=5, erode=0.05, erode_of="perimeter") for kind in PART_KINDS
-        },
-        steps=20,
-        guidance=3.0,
-    ),
-}

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "realishuman"
 ORDER = [  # what stands lower may import what stands higher
-    "errors", "figures", "arguments", "allowed", "declarations", "kinds", "settings",
+    "errors", "figures", "arguments", "allowed", "declarations", "kinds", "presets", "settings",
     "progress", "memory", "tables", "advice",
     "files", "terminal",
     "imaging", "onnx_files", "packs", "downloads",

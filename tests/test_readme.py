@@ -13,7 +13,8 @@ from PIL import Image
 from realishuman.pipeline import standalone
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
-from realishuman.settings import PART_KINDS, Settings, usual_way
+from realishuman.presets import usual_way
+from realishuman.settings import PART_KINDS, Settings
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,8 @@ import pytest
 
 from realishuman.errors import SettingsError
 from realishuman.kinds import KINDS
-from realishuman.settings import PART_KINDS, PRESETS, Settings, Ways
+from realishuman.presets import PRESETS, Ways
+from realishuman.settings import PART_KINDS, Settings
 
 
 def test_the_defaults_are_allowed_and_none_means_as_the_preset_says():

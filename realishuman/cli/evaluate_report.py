@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from realishuman import __version__
 from realishuman.cli import evaluate_folders
 from realishuman.errors import PackError, SettingsError
-from realishuman.settings import PACK, PRESETS, Settings
+from realishuman.presets import PRESETS
+from realishuman.settings import PACK, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.distances import Extractor

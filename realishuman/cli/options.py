@@ -10,7 +10,8 @@ from typing import Any
 
 from realishuman.errors import SettingsError
 from realishuman.kinds import KINDS
-from realishuman.settings import PART_KINDS, Settings, usual_way
+from realishuman.presets import usual_way
+from realishuman.settings import PART_KINDS, Settings
 
 PICTURES = (
     "files, globs, or folders and everything below them; write ./-name if a name starts with a dash"

@@ -27,7 +27,8 @@ from realishuman.paint.base import Painter
 from realishuman.paint.two_stage import TwoStage
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.painters import choose_painter
-from realishuman.settings import PRESETS, Settings
+from realishuman.presets import PRESETS
+from realishuman.settings import Settings
 
 ChangeNetworks = Callable[[StageOneNetworks], StageOneNetworks]
 

@@ -11,7 +11,8 @@ from realishuman.advice import command
 from realishuman.allowed import Allowed
 from realishuman.errors import PackError, SettingsError
 from realishuman.packs.header import FORMAT, MESHES, PackHeader
-from realishuman.settings import PRESETS, Settings
+from realishuman.presets import PRESETS
+from realishuman.settings import Settings
 from realishuman.tables import build
 
 AGAIN = "Convert the checkpoints or copy it again."

@@ -24,8 +24,9 @@ from realishuman.imaging.paste import Patch
 from realishuman.packs.header import PackHeader
 from realishuman.paint.base import Painted, show
 from realishuman.parts.prepare import PreparedPart
+from realishuman.presets import PRESETS
 from realishuman.progress import Clock, Progress
-from realishuman.settings import PACK, PRESETS, Settings
+from realishuman.settings import PACK, Settings
 
 NOT_NUMBERS = (
     "the networks returned values that are not numbers; try float32 precision: --precision "

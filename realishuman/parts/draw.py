@@ -19,9 +19,9 @@ from realishuman.mesh.base import Mesh
 from realishuman.mesh.normals import vertex_normals
 from realishuman.parts.cut import Cut
 from realishuman.parts.found import FoundPart
+from realishuman.presets import PRESETS
 from realishuman.render.raster import Raster, interpolate, rasterise
 from realishuman.render.shade import depth_image
-from realishuman.settings import PRESETS
 
 Mask = NDArray[np.bool_]
 

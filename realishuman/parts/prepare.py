@@ -20,7 +20,8 @@ from realishuman.parts.draw import coverage, draw, draw_at_picture, draw_seen
 from realishuman.parts.found import FoundPart
 from realishuman.parts.layers import find_front
 from realishuman.parts.origin import Origin
-from realishuman.settings import PRESETS, Settings
+from realishuman.presets import PRESETS
+from realishuman.settings import Settings
 
 Mask = NDArray[np.bool_]
 

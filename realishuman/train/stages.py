@@ -21,8 +21,8 @@ from realishuman.diffusion.noise import PartNoise
 from realishuman.diffusion.sampling import Sampling
 from realishuman.errors import SettingsError
 from realishuman.imaging.masks import latent_mask
+from realishuman.presets import PRESETS
 from realishuman.progress import Silent
-from realishuman.settings import PRESETS
 from realishuman.train.compute import channels_last
 from realishuman.train.config import TrainConfig
 from realishuman.train.crops import Pixels

@@ -10,7 +10,7 @@ from realishuman.cli.main import main
 from realishuman.evaluate.scorer import EXTRACTOR
 from realishuman.packs.pack import Pack
 from realishuman.packs.pack_writer import Entry, write_pack
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 from realishuman.synthetic.malform import KINDS
 from realishuman.synthetic.sample import sample
 

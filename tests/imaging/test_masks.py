@@ -19,7 +19,7 @@ from realishuman.imaging.masks import (
     with_core,
 )
 from realishuman.kinds import MaskRule
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 from tests.recorded import GOLDEN, needs_golden
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging"

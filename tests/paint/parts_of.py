@@ -13,7 +13,7 @@ from realishuman.mesh.base import Mesh
 from realishuman.parts.found import FoundPart
 from realishuman.parts.origin import Origin
 from realishuman.parts.prepare import PreparedPart
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 
 SIDE = 128  # of their crops
 

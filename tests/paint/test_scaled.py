@@ -9,7 +9,7 @@ from realishuman.imaging.masks import make_masks
 from realishuman.paint import scaled
 from realishuman.paint.scaled import repaint_hand
 from realishuman.paint.transplant import EVERY_FINGER, transplant
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 from realishuman.synthetic.sample import sample
 
 

@@ -12,7 +12,7 @@ from realishuman.imaging.masks import make_masks
 from realishuman.mesh.base import Mesh
 from realishuman.paint.scene import finger_of_vertices
 from realishuman.paint.transplant import EVERY_FINGER, transplant
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 from realishuman.synthetic.sample import sample
 from tests.pictures.unusual import UNUSUAL
 

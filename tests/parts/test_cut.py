@@ -22,7 +22,7 @@ from realishuman.mesh.base import Mesh
 from realishuman.parts.cut import cut_out
 from realishuman.parts.draw import reduce
 from realishuman.parts.found import FoundPart
-from realishuman.settings import PRESETS
+from realishuman.presets import PRESETS
 from tests.recorded import GOLDEN, SAMPLES, needs_golden, needs_samples
 
 RECORDED = Path(__file__).parents[1] / "golden" / "imaging" / "localisation.json.gz"
