@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from realishuman.paint.fields import Mask, blur, grow, ramp
 from realishuman.paint.scene import PALM, Scene
+from realishuman.paint.surface import Surface
 
 Floats = NDArray[np.float64]
 
@@ -24,14 +25,18 @@ LEAST = 8  # vertices on the outline; fewer say nothing
 ROOTS = 0.4, 1.0  # along a finger, over which its root follows less and less
 
 
-def lay_palm_on(scene: Scene, hand: Mask, along: Floats) -> Floats:
+def lay_palm_on(
+    scene: Scene, surface: Surface, hand: Mask, along: Floats, silent: NDArray[np.bool_]
+) -> Floats:
     """(V, 2) how far the vertices of the palm and the fingers' roots move, in pixels.
 
-    hand   (h, w) bool, the hand as the picture shows it.
-    along  (V,) how far along its finger each vertex lies, 0 at the knuckle.
+    surface  of the scene, the good or the seen one.
+    hand     (h, w) bool, the hand as the picture shows it.
+    along    (V,) how far along its finger each vertex lies, 0 at the knuckle.
+    silent   (6,) fingers that are malformed or belong elsewhere: their outlines say nothing.
     """
-    points = scene.seen.vertices[:, :2].astype(np.float64)
-    if not all(each.any() and not each.all() for each in (hand, scene.seen.coverage)):
+    points = surface.vertices[:, :2].astype(np.float64)
+    if not all(each.any() and not each.all() for each in (hand, surface.coverage)):
         return np.zeros_like(points)
     share = np.where(scene.finger > PALM, 1 - ramp(along, *ROOTS), 1.0)
     height, width = hand.shape
@@ -42,9 +47,10 @@ def lay_palm_on(scene: Scene, hand: Mask, along: Floats) -> Floats:
     slope /= np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6
     off = field[rows, columns]
     length = scene.length
-    mine = np.abs(_signed(scene.seen.coverage)[rows, columns]) < max(EDGE * length, 2)
+    mine = np.abs(_signed(surface.coverage)[rows, columns]) < max(EDGE * length, 2)
     arm = grow(scene.beyond, WRIST * length)[rows, columns]
-    pulled = mine & (np.abs(off) < FARTHEST * length) & ~arm & (share > 0.5)
+    telling = (share > 0.5) & ~silent[scene.finger]
+    pulled = mine & telling & (np.abs(off) < FARTHEST * length) & ~arm
     if pulled.sum() < LEAST:
         return np.zeros_like(points)
     apart = np.linalg.norm(points[:, None] - points[pulled], axis=2)

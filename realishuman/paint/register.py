@@ -51,13 +51,18 @@ def lay_on(scene: Scene, hand: Mask, wrong: NDArray[np.bool_] | None) -> Scene:
     hand   (h, w) bool, the hand as the picture shows it.
     wrong  (6,) fingers that are malformed: of these only the place is learnt, not width and length.
     """
+    wrong = np.zeros(FINGERS, bool) if wrong is None else wrong
     good, seen = (each.vertices[:, :2].astype(np.float64) for each in (scene.good, scene.seen))
-    seen_by = lay_palm_on(scene, hand, _along()[scene.origins])
-    good_by = seen_by * (scene.shift <= IN_PLACE)[:, None]
+    along = along_of_vertices()[scene.origins]
+    fingers = {n: np.flatnonzero(scene.finger == n) for n in range(PALM + 1, FINGERS)}
+    elsewhere = {n: scene.shift[own].max(initial=0) > IN_PLACE for n, own in fingers.items()}
+    silent = wrong | np.array([False, *elsewhere.values()])
+    good_by, seen_by = (
+        lay_palm_on(scene, surface, hand, along, silent) for surface in (scene.good, scene.seen)
+    )
     labels = scene.fingers_of(scene.seen)
-    for finger in range(PALM + 1, FINGERS):
-        own = np.flatnonzero(scene.finger == finger)
-        where = _along()[scene.origins[own]]
+    for finger, own in fingers.items():
+        where = along[own]
         found = _stations(seen[own], where, labels == finger, hand, scene.length)
         if not found:
             continue
@@ -69,14 +74,12 @@ def lay_on(scene: Scene, hand: Mask, wrong: NDArray[np.bool_] | None) -> Scene:
         middle = _middles(seen[own], where)
         seen_by[own] += aside + (wide - 1)[:, None] * (seen[own] - middle)
         seen_by[own] += _tip(seen[own] + seen_by[own], where, hand, scene.length)
-        if scene.shift[own].max() > IN_PLACE:
-            continue  # it belongs elsewhere, and there the mask tells nothing
-        right = wrong is None or not wrong[finger]
-        towards = middle + aside - _middles(good[own], where)
-        if right:
-            good_by[own] = seen[own] + seen_by[own] - good[own]
+        if elsewhere[finger]:
+            continue  # there the mask tells nothing
+        if wrong[finger]:
+            good_by[own] += middle + aside - _middles(good[own], where)
         else:
-            good_by[own] += towards
+            good_by[own] = seen[own] + seen_by[own] - good[own]
     return scene.with_fingers(good_by.astype(np.float32), seen_by.astype(np.float32))
 
 
@@ -155,7 +158,7 @@ def _middles(points: Floats, where: Floats) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _along() -> NDArray[np.float64]:
+def along_of_vertices() -> NDArray[np.float64]:
     """(V,) how far along its finger each vertex of the template lies at rest.
 
     0 at the knuckle, 1 and 2 at the two joints, 3 at the tip.

@@ -26,7 +26,7 @@ from realishuman.paint.tones import WEIGHTS, to_weighted_lab
 SLACK = 0.03  # of L, behind a surface, that still counts as seen
 SOFT = 0.008  # of L, by which hand and colours are blurred where vertices read them
 STIFFNESS = 0.08  # of the albedo over the mesh
-RELIT = (0.5, 2.0)  # by how much transplanted skin may be lit anew
+RELIT = (0.7, 1.3)  # by how much transplanted skin may be lit anew
 JUMP, CONTOUR = 0.03, 0.012  # of L: a step in depth that is a contour, and half its width
 SMOOTH = 0.012  # of L, over which layers fade into each other
 LEAST_KNOWN = 0.02  # of L squared: fewer pixels of fingers tell no tone

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from realishuman.mesh.base import Mesh
-from realishuman.paint.register import IN_PLACE, lay_on
+from realishuman.paint.register import IN_PLACE, along_of_vertices, lay_on
 from realishuman.paint.scene import PALM, finger_of_vertices, set_scene
 from realishuman.synthetic.sample import sample
 
@@ -107,7 +107,8 @@ def test_a_finger_that_belongs_elsewhere_stays_where_it_belongs(pair, true):
 
     after = lay_on(scene, hand, None)
 
-    np.testing.assert_array_equal(after.good.vertices[INDEX], scene.good.vertices[INDEX])
+    beyond = INDEX & (along_of_vertices() > 1)  # its root follows the palm
+    np.testing.assert_array_equal(after.good.vertices[beyond], scene.good.vertices[beyond])
 
 
 @pytest.mark.parametrize("wider", [4, -3])
