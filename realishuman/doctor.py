@@ -16,7 +16,7 @@ PACKAGES = (  # distribution names, and what each is for
     (("torch",), "networks and rasteriser"),
     (("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"), "detector"),
     (("opencv-python-headless", "opencv-python", "opencv-contrib-python"), "pictures and masks"),
-    (("kornia",), "warps and filters"),
+    (("kornia",), "warps"),
     (("safetensors",), "packs"),
 )
 

@@ -1,7 +1,7 @@
 """Where tests find pictures and recordings that are not part of the repository.
 
-REALISHUMAN_SAMPLES and REALISHUMAN_GOLDEN name the folders; without them, one beside the checkout
-is tried. docs/parity.md says what they hold. Tests that need them say so when they are skipped.
+REALISHUMAN_SAMPLES and REALISHUMAN_GOLDEN name the folders; docs/parity.md says what they hold.
+Without them, tests that need them are skipped and say so.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
-BESIDE = Path(__file__).parents[2] / "shared/data"
-SAMPLES = Path(os.environ.get("REALISHUMAN_SAMPLES", BESIDE / "samples"))
-GOLDEN = Path(os.environ.get("REALISHUMAN_GOLDEN", BESIDE / "golden"))
+SAMPLES = Path(os.environ.get("REALISHUMAN_SAMPLES") or os.devnull)  # which is no folder
+GOLDEN = Path(os.environ.get("REALISHUMAN_GOLDEN") or os.devnull)
 WITHOUT_SAMPLES = (
-    f"needs the released sample pictures, and {SAMPLES} is not a folder: name theirs in "
-    "REALISHUMAN_SAMPLES (docs/parity.md)"
+    "needs the released sample pictures: REALISHUMAN_SAMPLES must name their folder "
+    "(docs/parity.md)"
 )
 WITHOUT_GOLDEN = (
-    f"needs recordings of the released code, and {GOLDEN} is not a folder: name theirs in "
-    "REALISHUMAN_GOLDEN (docs/parity.md)"
+    "needs recordings of the released code: REALISHUMAN_GOLDEN must name their folder "
+    "(docs/parity.md)"
 )
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason=WITHOUT_SAMPLES)
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=WITHOUT_GOLDEN)
