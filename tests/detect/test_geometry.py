@@ -13,7 +13,7 @@ from realishuman.detect.anchors import Candidates, centres, decode
 from realishuman.detect.base import Part
 from realishuman.detect.families import FACE, HAND, face_from_landmarks, hand_from_landmarks
 from realishuman.detect.regions import Region, cut, heading
-from realishuman.detect.suppress import blend, drop_covered, drop_cut, keep_best_of
+from realishuman.detect.suppress import blend, drop_covered, drop_cut, keep_best_of, overlaps
 from realishuman.detect.tiles import MAX_WINDOWS, OVERLAP, Levels, plan, whole
 from realishuman.imaging.boxes import Box
 
@@ -59,6 +59,13 @@ def test_answers_for_one_place_are_averaged_by_score_and_the_best_score_stays():
     np.testing.assert_allclose(found.scores, [0.9, 0.6])
     np.testing.assert_allclose(found.boxes, [[50, 50, 60, 60], [0.5, 0, 10.5, 10]])
     np.testing.assert_allclose(found.points[1], [[0.5, 0]])
+
+
+@pytest.mark.parametrize("away", [(20, 0), (0, 20), (-20, -20), (10, 0)])
+def test_boxes_apart_do_not_overlap(away):
+    box = np.array([0.0, 0.0, 10.0, 10.0])
+
+    assert overlaps(box, (box + np.tile(away, 2))[None]).tolist() == [0]
 
 
 def test_blending_nothing_and_empty_boxes_ends():

@@ -118,3 +118,11 @@ def test_numbers_are_scaled_to_their_white():
 def test_numbers_without_a_white_are_refused_in_a_sentence(numbers):
     with pytest.raises(PictureError, match=r"0\.\.65535"):
         pixels_of(Image.fromarray(np.array(numbers, np.float32)))
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_white_in_numbers_is_white(white, kind):
+    image = Image.fromarray(np.array([[0, white]], kind))
+
+    assert pixels_of(image)[0].tolist() == [[0, 0, 0], [255, 255, 255]]

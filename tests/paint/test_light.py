@@ -31,6 +31,16 @@ def test_light_and_dimming_are_found(normals, dimming):
     assert np.abs(light.on(normals, hidden) - colours).max() < 0.01
 
 
+@pytest.mark.parametrize("first", range(3))
+@pytest.mark.parametrize("second", range(3))
+def test_light_that_changes_with_two_directions_is_found(normals, first, second):
+    colours = np.repeat((0.4 + 0.15 * normals[:, [first]] * normals[:, [second]]), 3, axis=1)
+    hidden = np.zeros(len(normals))
+
+    light = fit_light(normals, hidden, colours, np.ones(len(normals)))
+    assert (light.on(normals, hidden) - colours).std() < 0.5 * colours.std()
+
+
 def test_outliers_do_not_count(normals):
     hidden = np.zeros(len(normals))
     colours = made(0.0).on(normals, hidden)

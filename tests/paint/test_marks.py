@@ -60,6 +60,19 @@ def test_a_crease_crosses_a_finger_at_its_joint(landmark, marks):
     assert line[[0, -1]].min() > 0.97
 
 
+@pytest.mark.parametrize(("landmark", "creases"), [(6, 2), (7, 1), (18, 2), (19, 1)])
+def test_middle_joints_have_a_second_crease(landmark, creases):
+    joint = hand_template().landmarks[landmark]
+    along = hand_template().landmarks[landmark + 1] - joint
+    step = along / np.linalg.norm(along) * np.linspace(-0.001, 0.005, 61)[:, None]
+    inwards = np.tile(np.float32([-1, 0, 0]), (61, 1))
+
+    line = draw_marks((joint + step).astype(np.float32), inwards, LIGHT)[:, 1]
+
+    dark = np.flatnonzero(line < 0.95)
+    assert 1 + (np.diff(dark) > 1).sum() == creases
+
+
 def test_marks_are_finite_and_within_reason_anywhere():
     rng = np.random.default_rng(0)
     points = rng.normal(0, 10.0 ** rng.integers(-3, 3, (500, 1)), (500, 3)).astype(np.float32)

@@ -41,6 +41,13 @@ def test_finer_means_the_same_places(surface):
     assert np.allclose(fine.depth[fine.coverage], 5)
 
 
+def test_a_window_need_not_be_square():
+    wide = draw(VERTICES + np.float32([20, 0, 0]), FACES, (32, 60))
+
+    assert wide.coverage.shape == (32, 60)
+    assert wide.coverage[:, 30:50].sum() == wide.coverage.sum() == 400
+
+
 def test_what_lies_behind_is_not_seen(surface):
     facing = np.full(8, -1.0, np.float32)
     inside = VERTICES + np.float32([1, 1, 0]) * np.sign(20 - VERTICES)
@@ -57,6 +64,21 @@ def test_a_flat_surface_hides_no_light_and_a_step_does():
 
     assert flat.max() == 0
     assert raised[14, 20] > 0.1 > raised[20, 20]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_higher_step_hides_more_until_it_is_another_finger(scale):
+    shares = []
+    for depth in (4, 2, -60):
+        step = VERTICES.copy()
+        step[4:, 2] = depth
+        raised = draw(step * scale, FACES, (40 * scale, 40 * scale))
+        shares.append(occlusion(raised, 40.0 * scale).mean())
+
+    low, high, far_before = shares
+    assert far_before == 0
+    assert 1.5 * low < high
+    assert high == pytest.approx(0.0107, rel=0.05)  # in a picture of any size
 
 
 def test_pixels_are_sampled_at_their_centres():
