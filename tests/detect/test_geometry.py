@@ -177,6 +177,16 @@ def test_a_heading_turns_the_way_into_the_target():
     assert heading(np.array([0, 0]), np.array([9, 0]), math.pi / 2) == pytest.approx(math.pi / 2)
 
 
+@pytest.mark.parametrize("target", [-math.pi / 2, 0, math.pi / 2])
+@pytest.mark.parametrize("way", [0, 1, 2, 3, -1, -2, -3])
+def test_a_heading_is_at_most_half_a_turn(way, target):
+    end = np.array([math.cos(way), -math.sin(way)])  # y points down
+
+    angle = heading(np.zeros(2), end, target)
+    assert -math.pi <= angle < math.pi
+    assert math.cos(way + angle - target) == pytest.approx(1)
+
+
 def test_an_unturned_region_of_its_own_size_is_a_plain_crop():
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 

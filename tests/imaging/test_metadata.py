@@ -218,6 +218,7 @@ GARBAGE = {
     "a profile that is no zlib": chunk(b"iCCP", b"mine\0\0garbage"),
     "a resolution of 3 bytes": chunk(b"pHYs", b"abc"),
     "EXIF as a word": chunk(b"tEXt", b"exif\0none"),
+    "EXIF as bytes that are none": chunk(b"tEXt", b"exif\0b'garbage'"),
     "ImageMagick's EXIF, no hexadecimal": chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 2\nxy"),
 }
 
@@ -236,6 +237,17 @@ def test_unreadable_metadata_of_a_png_costs_nothing_else_and_is_named(tmp_path, 
         after.load()
         assert after.text == {"parameters": "a hand"}
         assert not after.getexif()
+
+
+def test_exif_that_ends_with_its_last_entry_is_read():
+    made = exif.Directory("<")
+    made.put(exif.ORIENTATION, exif.SHORT, (6,))
+    content = exif.as_bytes(made)
+
+    whole, lost = exif.read(content[:-4])  # where the next directory's place would stand
+    assert (whole.numbers(exif.ORIENTATION), lost) == ((6,), 0)
+    with pytest.raises(exif.ExifError):
+        exif.read(content[:-5])
 
 
 def test_a_packed_text_of_more_than_a_mebibyte_is_kept_so_that_others_can_read_it(tmp_path):
