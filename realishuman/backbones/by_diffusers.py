@@ -86,6 +86,9 @@ class LibraryCheckpoint:
         """Nothing speaks against it: it was looked at when it was named."""
         return ""
 
+    def img2img(self) -> None:
+        """Its networks can be had."""
+
     @contextmanager
     def networks(self) -> Iterator[CheckpointNetworks]:
         """Its networks, which stay loaded."""

@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -94,6 +96,53 @@ class CheckpointNetworks:
     controlled: bool = False
 
 
+@dataclass(frozen=True)
+class Task:
+    """A crop to repaint by img2img.
+
+    picture  (R, R, 3) uint8 RGB, what denoising starts from.
+    mask     (R, R) bool, what may change.
+    prompt, negative  what is to be painted, and what is not.
+    steps    of the whole schedule, of which the share `strength` is taken.
+    sampler, scheduler  by the program's names for them; "" leaves them to it.
+    distilled  guidance that a model is told as an input, as Flux is; None leaves it to the program.
+    """
+
+    picture: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    prompt: str
+    negative: str
+    seed: int
+    steps: int
+    strength: float
+    guidance: float
+    sampler: str = ""
+    scheduler: str = ""
+    distilled: float | None = None
+
+
+class Img2Img(Protocol):
+    """A program's own img2img with the model that it has loaded."""
+
+    @property
+    def name(self) -> str:
+        """As reports call the model."""
+
+    @property
+    def note(self) -> str:
+        """What a report must say of it, as a sentence."""
+
+    @property
+    def guidance(self) -> float | None:
+        """Classifier-free scale where neither user nor picture says one; None if any will do."""
+
+    def repaint(self, task: Task) -> NDArray[np.uint8]:
+        """The crop repainted, (R, R, 3) uint8 RGB; outside the mask it may differ a little.
+
+        Raises Interrupted if the user stopped it before it began; what he stops midway is returned.
+        """
+
+
 class Checkpoint(Protocol):
     """A checkpoint that somebody has loaded or named."""
 
@@ -111,6 +160,9 @@ class Checkpoint(Protocol):
 
     def why_not(self) -> str:
         """Why it cannot repaint parts now, as a sentence; "" if it can. Loads nothing."""
+
+    def img2img(self) -> Img2Img | None:
+        """How to repaint with it where its networks cannot be had; None where they can."""
 
     def networks(self) -> AbstractContextManager[CheckpointNetworks]:
         """Its networks for as long as a run takes; whoever owns them finds them as they were."""

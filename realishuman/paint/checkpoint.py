@@ -181,7 +181,7 @@ def _paint(
     good = (good_one & good_two).tolist()
     painted = [
         Painted(
-            _patch(one, refined[row]),
+            patch_of(one, refined[row]),
             seed=crops.seeds[row],
             fault="" if good[row] else NOT_NUMBERS,
             steps=_steps(crops, row, repaired[row], refined[row]),
@@ -212,7 +212,7 @@ def _words(
     )
 
 
-def _patch(one: PreparedPart, image: Tensor) -> Patch:
+def patch_of(one: PreparedPart, image: Tensor) -> Patch:
     """The crop (3, R, R) as it is to be pasted inside m_d."""
     masks = one.masks
     return Patch(

@@ -14,13 +14,17 @@ _NETWORKS = re.compile(r"<[^<>:]+:[^<>]*>")  # <lora:name:1>: what a WebUI takes
 class Origin:
     """What a picture was made with; None and "" where nobody knows.
 
-    steps, guidance  of its sampling.
+    steps, guidance, sampler, scheduler  of its sampling.
+    distilled  guidance that the model was told as an input.
     """
 
     prompt: str = ""
     negative: str = ""
     steps: int | None = None
     guidance: float | None = None
+    sampler: str = ""
+    scheduler: str = ""
+    distilled: float | None = None
 
 
 def origin_of(parameters: str) -> Origin:
@@ -35,6 +39,9 @@ def origin_of(parameters: str) -> Origin:
         negative.strip(),
         steps=int(found) if (found := values.get("Steps", "").strip()).isdecimal() else None,
         guidance=_number(values.get("CFG scale", "")),
+        sampler=values.get("Sampler", "").strip(),
+        scheduler=values.get("Schedule type", "").strip(),
+        distilled=_number(values.get("Distilled CFG Scale", "")),
     )
 
 

@@ -16,9 +16,12 @@ NOISE = NoiseTable.of(ScheduleConstants(zero_snr=False))
 
 
 class PlainCheckpoint:
-    """Remembers what it is asked; `why` is why it cannot repaint, `spoil` changes predictions."""
+    """Remembers what it is asked; `why` is why it cannot repaint, `spoil` changes predictions.
 
-    name = "plain.safetensors"
+    instead  the img2img that repaints instead of its networks.
+    """
+
+    name, instead = "plain.safetensors", None
     device = torch.device("cpu")
 
     def __init__(self, side=64, why="", spoil=None):
@@ -27,6 +30,9 @@ class PlainCheckpoint:
 
     def why_not(self):
         return self.why
+
+    def img2img(self):
+        return self.instead
 
     @contextmanager
     def networks(self):

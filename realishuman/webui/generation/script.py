@@ -246,6 +246,9 @@ def _origin(p: Processing, number: int) -> Origin:
         negative=_text(p, "negative_prompts", "all_negative_prompts", number),
         steps=getattr(p, "steps", None),
         guidance=getattr(p, "cfg_scale", None),
+        sampler=getattr(p, "sampler_name", None) or "",
+        scheduler=getattr(p, "scheduler", None) or "",
+        distilled=getattr(p, "distilled_cfg_scale", None),
     )
 
 

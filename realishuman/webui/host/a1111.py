@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from modules import devices, lowvram, sd_unet, shared
+from modules.sd_hijack import model_hijack
 from torch import Tensor, nn
 
 from realishuman.backbones.loading import Place
@@ -145,6 +146,23 @@ class LentByA1111:
         """See Lent."""
         with devices.without_autocast():
             return call(given.to(devices.device, devices.dtype_vae))
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """See Lent: forwards that ControlNet and others have put on modules, circular padding."""
+        forwards = [
+            (vars(each), name, vars(each).pop(name))
+            for each in loaded_model().model.modules()
+            for name in ("forward", "_forward")
+            if name in vars(each)
+        ]
+        circular = model_hijack.circular_enabled
+        try:
+            yield
+        finally:
+            for attributes, name, forward in forwards:
+                attributes[name] = forward
+            model_hijack.apply_circular(circular)
 
 
 def _hooks(module: nn.Module) -> list[Callable[..., object]]:

@@ -6,7 +6,6 @@ the same weights (backbones.twin.share), its autoencoder and text encoders by th
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,9 @@ from realishuman.backbones.ldm import LdmUnet
 from realishuman.backbones.twin import CONV_IN, share
 from realishuman.diffusion.networks import Condition, FeatureBank
 from realishuman.diffusion.prompted import CheckpointNetworks, Prompt, Reference
-from realishuman.webui.host.surroundings import Surroundings, loaded_model
+from realishuman.webui.host.img2img import HostImg2Img
+from realishuman.webui.host.kept import remarks_kept, seeded
+from realishuman.webui.host.surroundings import Surroundings, is_loaded, loaded_model
 
 _ACTIVATIONS = 2 * 2**30  # bytes that sampling a few crops of 512 px takes
 _PLAIN, _INPAINTING = 4, 9  # channels that a UNet is given
@@ -42,11 +43,10 @@ class LoadedCheckpoint:
     def side(self) -> int:
         """See Checkpoint."""
         model = loaded_model()
-        if getattr(model, "is_sdxl", False):
-            return 1024
-        if getattr(model, "is_sd2", False) and self._host.lent().noise().prediction != "epsilon":
-            return 768
-        return 512
+        if getattr(model, "is_sd2", False):
+            return 512 if self._host.lent().noise().prediction == "epsilon" else 768
+        small = getattr(model, "is_sd1", False) and not getattr(model, "is_sdxl", False)
+        return 512 if small else 1024
 
     @property
     def device(self) -> torch.device:
@@ -57,7 +57,8 @@ class LoadedCheckpoint:
         """See Checkpoint."""
         found = self._host.lent().unet()
         if found.module is None:
-            return f"{found.why_not[:1].upper()}{found.why_not[1:]}. {_HOW}"
+            why_not = f"{found.why_not[:1].upper()}{found.why_not[1:]}. {_HOW}"
+            return "" if is_loaded() else why_not  # img2img takes any model
         shapes = {name: tuple(p.shape) for name, p in found.module.named_parameters()}
         conv_in = shapes.get(CONV_IN, ())
         if len(conv_in) == 4 and conv_in[1] not in (_PLAIN, _INPAINTING):
@@ -67,6 +68,11 @@ class LoadedCheckpoint:
         if _REFINER in widths:
             return f"The loaded model is a refiner, which only finishes what its base began. {_HOW}"
         return ""
+
+    def img2img(self) -> HostImg2Img | None:
+        """See Checkpoint."""
+        why = self._host.lent().unet().why_not
+        return HostImg2Img(self._host, self.name, why) if why else None
 
     @contextmanager
     def networks(self) -> Iterator[CheckpointNetworks]:
@@ -95,7 +101,7 @@ class LoadedCheckpoint:
         words = prompt_parser.SdConditioning(
             [schedule[-1][1]], is_negative_prompt=negative, width=side, height=side
         )
-        with _comments_kept(), self._host.computing():
+        with remarks_kept(), self._host.computing():
             made: Any = model.get_learned_conditioning(words)
         if isinstance(made, dict):
             return Prompt(made["crossattn"].float(), made["vector"].float())
@@ -153,8 +159,7 @@ class _LentAutoencoder:
 
     def _encode(self, image: Tensor) -> Tensor:
         model = loaded_model()
-        with torch.random.fork_rng(devices=_gpus()):
-            torch.manual_seed(0)
+        with seeded(0):
             found = self._lent.autoencode(model.encode_first_stage, image.to(self._device))
             if isinstance(found, Tensor):
                 found = model.get_first_stage_encoding(found)
@@ -174,23 +179,3 @@ class _LentAutoencoder:
     @property
     def _device(self) -> torch.device:
         return self._lent.place().device
-
-
-def _gpus() -> list[int]:
-    cuda: Any = torch.cuda  # not all of it is typed
-    return list(range(cuda.device_count())) if cuda.is_initialized() else []
-
-
-@contextmanager
-def _comments_kept() -> Iterator[None]:
-    """What A1111 remarks on a prompt, to be said under the pictures, stays as it was."""
-    hijack = getattr(sys.modules.get("modules.sd_hijack"), "model_hijack", None)
-    kept = {name: getattr(hijack, name) for name in ("comments", "extra_generation_params")
-            if hasattr(hijack, name)}  # fmt: skip
-    for name, value in kept.items():
-        setattr(hijack, name, value.copy())
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(hijack, name, value)

@@ -153,8 +153,10 @@ class Engine:
             if not painted:
                 lines.append(why_left_alone(kind, engine, lacking, why_not))
             elif painted == CHECKPOINT and checkpoint is not None:
+                img2img = checkpoint.img2img()
                 lines.append(
                     f"{checkpoint.name} repaints {plural(kind)}: how well is not measured yet."
+                    + (f" {img2img.note}" if img2img else "")
                 )
             elif pack is not None and pack.header.weights in _WARNING:
                 lines.append(_WARNING[pack.header.weights].format(plural(kind)))

@@ -129,6 +129,16 @@ class LentByForge:
         """See Lent."""
         return call(given)
 
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """See Lent: every run of the host begins with the model as loaded, and LoRAs."""
+        model = loaded_model()
+        objects = model.forge_objects
+        try:
+            yield
+        finally:
+            model.forge_objects = objects
+
     @staticmethod
     def _patcher() -> Any:
         objects = getattr(loaded_model(), "forge_objects_after_applying_lora", None)

@@ -44,6 +44,9 @@ class Lent(Protocol):
     def autoencode(self, call: Callable[[Tensor], Any], given: Tensor) -> Any:
         """Call its encode_first_stage or decode_first_stage."""
 
+    def set_aside(self) -> AbstractContextManager[None]:
+        """Inside, nothing of what the host's running job has put on the model, but its LoRAs."""
+
 
 class Surroundings(Protocol):
     """The program around us: where networks compute, how they get there, what a run disturbs."""
@@ -88,6 +91,11 @@ def loaded_model() -> Any:
     from modules import sd_models
 
     return sd_models.model_data.sd_model
+
+
+def is_loaded() -> bool:
+    """Whether there is a model, not a stand-in."""
+    return hasattr(loaded_model(), "sd_checkpoint_info")
 
 
 def uncompiled(unet: Any) -> Any:

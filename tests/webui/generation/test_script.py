@@ -399,12 +399,13 @@ def test_what_a_picture_was_made_with_is_handed_over(host, generation, painting)
         p.prompts = [f"a cat {p.iteration}", "a dog"]
         p.all_negative_prompts = ["ugly"]
         p.steps, p.cfg_scale = 25, 4.5
+        p.sampler_name, p.scheduler, p.distilled_cfg_scale = "Euler", None, 3.5
 
     host.process_images(generation(n_iter=1), before_hook=change)
     host.process_images(generation(n_iter=1, batch_size=1))
 
     assert painting.origins == [
-        Origin("a cat 0", "ugly", 25, 4.5),
-        Origin("a dog", "ugly", 25, 4.5),
+        Origin("a cat 0", "ugly", 25, 4.5, "Euler", "", 3.5),
+        Origin("a dog", "ugly", 25, 4.5, "Euler", "", 3.5),
         Origin(),
     ]

@@ -47,6 +47,15 @@ class LatentDiffusion(nn.Module):
         self.sd_checkpoint_info = types.SimpleNamespace(name_for_extra="tiny-sd15")
 
 
+class Hijack:
+    """As A1111's of that name."""
+
+    circular_enabled = False
+
+    def apply_circular(self, enable):
+        self.circular_enabled = enable
+
+
 @pytest.fixture(scope="session")
 def pack(tmp_path_factory):
     """Random weights; both stages' UNets have the same sizes, as all of Stable Diffusion 1.x."""
@@ -115,7 +124,7 @@ def a1111(installed, unet):
             model_data=types.SimpleNamespace(sd_model=LatentDiffusion(unet)),
         ),
         "sd_unet": module("modules.sd_unet", current_unet=None),
-        "sd_hijack": module("modules.sd_hijack", model_hijack=object()),
+        "sd_hijack": module("modules.sd_hijack", model_hijack=Hijack()),
         "shared": module(
             "modules.shared",
             cmd_opts=types.SimpleNamespace(),
