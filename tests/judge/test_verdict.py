@@ -189,9 +189,9 @@ def test_the_likeliest_finger_of_the_repair_counts_half(
     one = with_fingers(prepared, [0, 0, 0, 0, 0.9])
     regressor = Again(prepared.mesh, wrong)
 
-    verdict = compare(picture, picture, one, detector, says(0.7, 0.3), regressor)
+    verdict = compare(picture, picture, one, detector, says(0.7, 0.5), regressor)
 
-    after = (0.3 + max(wrong)) / 2
+    after = (0.5 + max(wrong)) / 2
     assert verdict.malformed == pytest.approx((0.8, after))
     assert (verdict.reason == "") is kept is (after < REFUSED_WITH_FINGERS)
     assert [part.side for part in regressor.asked] == [prepared.part.side]

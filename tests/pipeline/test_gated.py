@@ -10,7 +10,7 @@ import pytest
 from realishuman.detect.base import GivenBox
 from realishuman.errors import SettingsError
 from realishuman.imaging.boxes import Box
-from realishuman.judge import verdict
+from realishuman.judge import gate, verdict
 from realishuman.kinds import KINDS, load
 from realishuman.pipeline.look import look
 from realishuman.pipeline.refine import refine
@@ -137,7 +137,10 @@ def test_random_weights_and_none_at_all_need_no_gate(picture, gated, hand_pack):
     assert asked.asked == []
 
 
-def test_the_transplant_is_gated_too_also_where_a_random_pack_is_in_use(picture, gated, hand_pack):
+def test_the_transplant_is_gated_too_also_where_a_random_pack_is_in_use(
+    picture, gated, hand_pack, monkeypatch
+):
+    monkeypatch.setattr(gate, "GOOD", 0.9)  # of nothing, the corrector doubts fingers
     for packs, engine in (((), "auto"), ((hand_pack,), "transplant")):
         models, _ = gated(GOOD, packs=packs)
         result = refine(picture, models, replace(FAST, engine=engine))
