@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from realishuman.errors import PictureError
 from realishuman.imaging.boxes import Box
-from realishuman.imaging.crop import Crop, extract, resize_released, restore, restore_mask
+from realishuman.imaging.crop import (
+    Crop,
+    extract,
+    in_picture,
+    resize_released,
+    restore,
+    restore_mask,
+)
 
 PLACE = st.floats(-500, 500)
 SIDE = st.floats(1, 2000)
@@ -118,6 +125,32 @@ def test_a_mask_comes_back_by_the_centre_of_each_pixel():
 
     assert back.shape == (4, 5)
     assert back[0].tolist() == [True, True, False, False, False]
+
+
+def test_a_mask_of_the_pictures_own_pixels_comes_back_whole():
+    mask = np.random.default_rng(0).random((16, 16)) < 0.5
+    crop = Crop(Box(5, 3, 21, 19), 16)
+
+    assert np.array_equal(restore_mask(mask, crop), mask)
+    assert np.array_equal(in_picture(mask, crop, (30, 40))[3:19, 5:21], mask)
+
+
+@pytest.mark.parametrize(
+    "box", [(50, 3, 66, 19), (-16, 3, 0, 19), (5, 30, 21, 46), (5, -16, 21, 0)]
+)
+def test_a_mask_beside_the_picture_covers_nothing_of_it(box):
+    crop = Crop(Box(*box), 16)
+
+    assert not in_picture(np.ones((16, 16), bool), crop, (30, 40)).any()
+
+
+def test_a_small_picture_is_mirrored_as_often_as_a_crop_reaches_beyond_it():
+    picture = np.random.default_rng(0).integers(0, 256, (4, 3, 3), np.uint8)
+    crop = Crop(Box(-10, -10, 14, 14), 24)
+
+    expected = np.pad(picture, ((10, 10), (10, 11), (0, 0)), "reflect")
+    seen = extract(picture, crop).permute(1, 2, 0).numpy() * 255
+    np.testing.assert_allclose(seen, expected, atol=1e-3)
 
 
 def test_resizing_to_the_same_size_changes_nothing():
