@@ -15,6 +15,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    command_line: tuple[str, ...] = (),
     usual: float | None = None,
     step: float | None = None,
     prose: bool = False,
@@ -23,11 +24,12 @@ def setting(
 
     low, high    what is allowed, both included.
     choices      names that are allowed; a text setting without choices may be any text.
+    command_line  those of them that no WebUI offers.
     usual, step  where a slider ends, if before `high`, and how finely it moves.
     prose        whether a text is words that the user writes, not a name.
     """
     meta = {"help": help_text, "low": low, "high": high, "choices": choices}
-    shown = {"usual": usual, "step": step, "prose": prose}
+    shown = {"usual": usual, "step": step, "prose": prose, "command_line": command_line}
     return field(default=default, metadata={**meta, **shown})
 
 

@@ -20,6 +20,7 @@ AUTO = "auto"  # the value by which a choice is left to us
 PACK = "pack"  # the engine that is a pack's two stages
 CHECKPOINT = "checkpoint"  # the engine that is both stages on the user's own checkpoint
 TRANSPLANT = "transplant"  # the engine that needs no weights
+HANDREFINER = "handrefiner"  # the engine to compare with, on the command line
 RENAMED = {"skip_good": "gate"}  # settings of earlier versions, and what does their work now
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 RELEASED_DETECTOR = DETECTORS[2]
@@ -105,8 +106,10 @@ class Settings:
         "what repaints the parts: a pack's two stages; the checkpoint that is loaded, or that "
         "--checkpoint names; or transplant, which needs no weights and repairs malformed hands "
         "with the picture's own skin; auto takes a pack where one is in use, the checkpoint where "
-        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone",
-        choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT),
+        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone; "
+        "handrefiner repeats HandRefiner, to compare with",
+        choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT, HANDREFINER),
+        command_line=(HANDREFINER,),
     )
     preset: str | None = setting(
         None,

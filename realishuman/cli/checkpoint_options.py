@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.errors import SettingsError
+from realishuman.settings import HANDREFINER
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.backbones.wishes import Wishes
@@ -62,8 +64,12 @@ def add_checkpoint(command: Any) -> None:
     )
 
 
-def wishes_from(options: argparse.Namespace) -> Wishes:
-    """What is said of the checkpoint. Raises SettingsError if no checkpoint is named."""
+def wishes_from(options: argparse.Namespace, engines: Collection[str] = ()) -> Wishes:
+    """What is said of the checkpoint.
+
+    engines  that are asked for.
+    Raises   SettingsError if no checkpoint is named, or an engine lacks something.
+    """
     from realishuman.backbones.wishes import Wishes
 
     given = [f"--{name}" for name in BESIDE if getattr(options, name)]
@@ -71,6 +77,11 @@ def wishes_from(options: argparse.Namespace) -> Wishes:
         raise SettingsError(
             f"{', '.join(given)} {'goes' if len(given) == 1 else 'go'} with a checkpoint: name one "
             "with --checkpoint FILE."
+        )
+    if HANDREFINER in engines and not (options.checkpoint and options.controlnet):
+        raise SettingsError(
+            f"--engine {HANDREFINER} needs an inpainting checkpoint of Stable Diffusion 1.5 and a "
+            "depth ControlNet: name them with --checkpoint and --controlnet."
         )
     control = options.controlnet and _weighted("--controlnet", options.controlnet, CONTROL_WEIGHT)
     return Wishes(

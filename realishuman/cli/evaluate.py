@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.cli import evaluate_folders, evaluate_judges
+from realishuman.cli.checkpoint_options import add_checkpoint
 from realishuman.cli.evaluate_report import open_packs, poses_of, report_pairs
+from realishuman.cli.options import add_settings, settings_from
 from realishuman.errors import SettingsError
-from realishuman.settings import AUTO, PACK, TRANSPLANT, Settings
+from realishuman.settings import AUTO, CHECKPOINT, HANDREFINER, PACK, TRANSPLANT, Settings
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.evaluate.pairs import Method
     from realishuman.pipeline.models import Models
 
 STEPS = "20,50"
+TOLD = ("strength", "reference_weight", "prompt", "negative_prompt")  # settings of a checkpoint
 
 
 def add_parser(commands: Any) -> None:
@@ -33,10 +36,13 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--steps", type=int, help="DDIM steps (default: the pack's)")
     command.add_argument(
         "--engine",
-        choices=(AUTO, PACK, TRANSPLANT),
-        default=AUTO,
-        help="what repaints the hands; auto takes the pack, or the transplant without one",
+        action="append",
+        choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT, HANDREFINER),
+        help="what repaints the hands; may be repeated, for a row each (default: auto, which takes "
+        "the pack, or the transplant without one)",
     )
+    add_checkpoint(command)
+    add_settings(command, TOLD)
     command.add_argument(
         "--gate",
         action=argparse.BooleanOptionalAction,
@@ -118,11 +124,22 @@ def _add_pairs(
 def _pairs(options: argparse.Namespace) -> int:
     from realishuman.evaluate.pairs import Method, PipelineRepair
 
-    settings = replace(_settings(options, options.steps), engine=options.engine, gate=options.gate)
+    engines = list(dict.fromkeys(options.engine or [AUTO]))
+    told = settings_from(argparse.Namespace(**{name: getattr(options, name) for name in TOLD}))
+    settings = replace(
+        _settings(options, options.steps),
+        engine=engines[0],
+        gate=options.gate,
+        **{name: getattr(told, name) for name in TOLD},
+    )
 
     def methods(models: Models) -> list[Method]:
-        repairs = [(pose, PipelineRepair(models, settings, pose)) for pose in poses_of(options)]
-        return [Method("repaired", pose, repair) for pose, repair in repairs]
+        names = {one: f"repaired by {one}" if len(engines) > 1 else "repaired" for one in engines}
+        return [
+            Method(name, pose, PipelineRepair(models, replace(settings, engine=engine), pose))
+            for engine, name in names.items()
+            for pose in poses_of(options)
+        ]
 
     title = "Repair of synthetic hands"
     if options.photographs:

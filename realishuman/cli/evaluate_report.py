@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from realishuman import __version__
 from realishuman.cli import evaluate_folders
+from realishuman.cli.checkpoint_options import BESIDE, wishes_from
 from realishuman.errors import PackError, SettingsError
 from realishuman.presets import PRESETS
 from realishuman.settings import PACK, Settings
@@ -132,6 +133,8 @@ def _facts(
     }
     gate = f"gate {'on' if settings.ways.gate else 'off'}, "
     gate += "judge on" if settings.ways.judge else "judge off, every repair is kept"
+    if models.checkpoint is not None:
+        facts["checkpoint"] = models.checkpoint.name
     if HAND not in models.packs:
         return facts | {"pack": "none", "settings": f"{gate}", "device": platform.machine()}
     header = models.packs[HAND].header
@@ -181,7 +184,8 @@ def _mark(
     from realishuman.mesh.hand_corrector import PHOTOGRAPHED, RENDERED
 
     names = ("first", "side", "steps", "guidance", "seed", "harm", "shown", "precision", "judge")
-    own = {name: getattr(options, name, None) for name in ("engine", "gate", "photographs")}
+    named = ("checkpoint", *BESIDE, "strength", "reference_weight", "prompt", "negative_prompt")
+    own = {name: getattr(options, name, None) for name in ("engine", "gate", "photographs", *named)}
     packs = (pack.path for pack in models.packs.values())
     networks = (
         *packs,
@@ -217,13 +221,13 @@ def _models(options: argparse.Namespace) -> Iterator[Models]:
 
     Without any, what repaints hands without one.
     """
-    from realishuman.pipeline.standalone import open_models, packs_for
+    from realishuman.pipeline.standalone import packs_for
 
     with packs_for([options.pack] if options.pack else [], (HAND,)) as packs:
         if packs:
             yield open_packs(packs, options)
-        elif getattr(options, "engine", PACK) != PACK:
-            yield open_models([], options.device, options.precision)
+        elif hasattr(options, "engine") and options.engine != [PACK]:
+            yield _open(packs, options)
         else:
             raise PackError(
                 "no trained pack for hands is installed: name the pack to measure with --pack; "
@@ -233,15 +237,25 @@ def _models(options: argparse.Namespace) -> Iterator[Models]:
 
 def open_packs(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
     """Models with a pack for hands."""
-    from realishuman.pipeline.standalone import open_models
-
-    models = open_models(packs, options.device, options.precision)
+    models = _open(packs, options)
     if HAND not in models.packs:
         raise PackError(
             f"{', '.join(map(str, packs))} repairs parts of kind {', '.join(models.packs)}, but "
             "the synthetic pairs show hands: name a pack for hands."
         )
     return models
+
+
+def _open(packs: Sequence[str | Path], options: argparse.Namespace) -> Models:
+    """Models with these packs, and a checkpoint where a command takes one and it is named."""
+    from realishuman.pipeline.standalone import open_models
+
+    if not hasattr(options, "checkpoint"):
+        return open_models(packs, options.device, options.precision)
+    wishes = wishes_from(options, options.engine or ())
+    return open_models(
+        packs, options.device, options.precision, checkpoint=options.checkpoint, wishes=wishes
+    )
 
 
 def _extractor(models: Models) -> tuple[Extractor | None, tuple[str, ...]]:

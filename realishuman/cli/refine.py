@@ -20,7 +20,7 @@ from realishuman.cli.options import (
     settings_from,
 )
 from realishuman.errors import PackError, SettingsError
-from realishuman.settings import AUTO, CHECKPOINT, PACK, Settings
+from realishuman.settings import AUTO, CHECKPOINT, HANDREFINER, PACK, Settings
 from realishuman.terminal import Bar
 
 if TYPE_CHECKING:  # building the parser imports nothing slow
@@ -184,7 +184,7 @@ def _run(
     from realishuman.pipeline.engines import engine_of
     from realishuman.pipeline.standalone import lacking, open_models, packs_for, remarks
 
-    wishes = wishes_from(options)
+    wishes = wishes_from(options, [settings.engine])
     # packs that no part needs may be damaged
     kinds = [kind for kind in settings.parts if engine_of(kind, settings.engine, True) == PACK]
     with packs_for(options.pack, kinds or (settings.parts if options.pack else ())) as packs:
@@ -195,7 +195,7 @@ def _run(
             checkpoint=options.checkpoint,
             wishes=wishes,
         )
-        takes = settings.engine == CHECKPOINT or (
+        takes = settings.engine in (CHECKPOINT, HANDREFINER) or (
             settings.engine == AUTO and settings.allow_checkpoint
         )
         if options.checkpoint and not takes:

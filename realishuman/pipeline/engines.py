@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from realishuman.kinds import KINDS, plural
-from realishuman.settings import AUTO, CHECKPOINT, PACK, TRANSPLANT
+from realishuman.settings import AUTO, CHECKPOINT, HANDREFINER, PACK, TRANSPLANT
 
 NO_CHECKPOINT = "No checkpoint is named: name one with --checkpoint FILE."
 
@@ -38,10 +38,12 @@ def why_left_alone(
     lacking        by kind, a sentence on the pack that is not there and how to get one.
     no_checkpoint  why there is no checkpoint that can repaint, as a sentence.
     """
-    if wish == CHECKPOINT:
+    able = " and ".join(one.plural for one in KINDS.values() if wish in one.engines)
+    if wish == HANDREFINER and wish not in KINDS[kind].engines:
+        return f"HandRefiner repairs {able} only, so {plural(kind)} are left alone."
+    if wish in (CHECKPOINT, HANDREFINER):
         return no_checkpoint or NO_CHECKPOINT
     if wish == TRANSPLANT:
-        able = " and ".join(one.plural for one in KINDS.values() if TRANSPLANT in one.engines)
         return (
             f"The transplant repairs {able} only, so {plural(kind)} are left alone: choose the "
             "engine auto or pack to repair them with a pack."

@@ -22,7 +22,7 @@ from realishuman.parts.prepare import PreparedPart, prepare
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.regressors import AUTO
 from realishuman.progress import Clock, Progress, Silent
-from realishuman.settings import CHECKPOINT, PACK, TRANSPLANT, Settings
+from realishuman.settings import CHECKPOINT, HANDREFINER, PACK, TRANSPLANT, Settings
 
 Pixels = NDArray[np.uint8]
 
@@ -172,7 +172,8 @@ def prepare_parts(
         some = [one for one in chosen if one.part.kind == kind]
         engine = models.engine_for(kind, settings)
         header = models.packs[kind].header if engine == PACK else None
-        large = models.checkpoint.side if engine == CHECKPOINT and models.checkpoint else 512
+        own = engine in (CHECKPOINT, HANDREFINER)
+        large = models.checkpoint.side if own and models.checkpoint else 512
         ready += _prepare_as_packed(rgb, found, some, settings, header, large)
     return sorted(ready, key=lambda one: one.number)
 

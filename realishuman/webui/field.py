@@ -155,6 +155,6 @@ def field_of(spec: dataclasses.Field[Any]) -> Field:
         high=high,
         usual=meta["usual"] or high,
         step=meta["step"] or (0.01 if small else 0.1 if found == "float" else 1),
-        choices=meta["choices"],
+        choices=tuple(one for one in meta["choices"] if one not in meta["command_line"]),
         spec=spec,
     )

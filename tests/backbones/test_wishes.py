@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors.torch import save_file
 
 from realishuman.backbones.by_diffusers import LibraryAutoencoder, embed
@@ -16,6 +16,7 @@ from realishuman.backbones.opening import open_checkpoint
 from realishuman.backbones.wishes import Wishes, open_additions
 from realishuman.errors import PackError
 from realishuman.packs.header import VaeShape
+from tests.backbones.test_opening import unet_name
 from tests.backbones.tiny_checkpoints import VAE, WORDS, WORDS_2, pipeline
 
 CPU = Place(torch.device("cpu"), torch.float32)
@@ -161,6 +162,69 @@ def test_what_is_named_beside_a_checkpoint_is_in_its_name(folders, tmp_path):
     assert open_checkpoint(folders(), CPU, Wishes(loras=((file, 0.8),))).name == (
         "it, style.safetensors:0.8"
     )
+
+
+def control_name(name):
+    """ldm's name of a tensor of the small ControlNet."""
+    start, *middle, kind = name.split(".")
+    if start == "controlnet_down_blocks":
+        return f"zero_convs.{middle[0]}.0.{kind}"
+    if start == "controlnet_mid_block":
+        return f"middle_block_out.0.{kind}"
+    if start != "controlnet_cond_embedding":
+        return unet_name(name, attends=False).removeprefix("model.diffusion_model.")
+    number = {"conv_in": 0, "conv_out": 14}.get(middle[0])
+    return f"input_hint_block.{2 * int(middle[1]) + 2 if number is None else number}.{kind}"
+
+
+@pytest.mark.parametrize("form", ["diffusers", "ldm", "prefixed", "whole"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_controlnet_is_the_same_whoever_wrote_it(folders, tmp_path, large, form):
+    unet = UNet2DConditionModel.from_pretrained(folders(large) / "unet")
+    network = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
+    tensors = network.state_dict()
+    if form != "diffusers":
+        tensors = {control_name(name): tensor for name, tensor in tensors.items()}
+    if form in ("prefixed", "whole"):
+        tensors = {f"control_model.{name}": tensor for name, tensor in tensors.items()}
+    if form == "whole":
+        tensors["model.diffusion_model.x"] = torch.zeros(1)
+    file = saved(tensors, tmp_path / "depth.safetensors")
+
+    control = loaded(folders(large), control=(file, 0.4)).control
+
+    assert control.weight == 0.4
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(control.network.state_dict()[name], tensor)
+
+
+HINT = {"input_hint_block.0.weight": torch.zeros(16, 3, 3, 3)}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        ({**HINT, "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": torch.zeros(4, 768)},
+         "a ControlNet of Stable Diffusion 1.x"),
+        ({**HINT, "lora_controlnet": torch.zeros(1)}, "a Control-LoRA"),
+        ({"adapter.body.0.x": torch.zeros(1)}, "a T2I-Adapter"),
+        ({f"{KOHYA}.lora_up.weight": UP}, "holds a LoRA"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_controlnet_for_the_checkpoint_is_refused(tmp_path, tensors, words):
+    path = saved(tensors, tmp_path / "it.safetensors")
+
+    with pytest.raises(PackError, match=words) as caught:
+        open_additions(Wishes(control=(path, 1.0)), WORDS)
+
+    assert "Expected: a depth ControlNet of the checkpoint's own kind" in str(caught.value)
+
+
+def test_a_controlnet_of_another_shape_is_refused_when_it_is_loaded(folders, tmp_path):
+    file = saved(HINT, tmp_path / "small.safetensors")
+
+    with pytest.raises(PackError, match=r"small.safetensors does not fit the checkpoint .*missing"):
+        loaded(folders(), control=(file, 1.0))
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from realishuman.cli.checkpoint_options import add_checkpoint, wishes_from
 from realishuman.errors import SettingsError
 
 
-def wishes(*words):
+def wishes(*words, engines=()):
     parser = argparse.ArgumentParser()
     add_checkpoint(parser)
-    return wishes_from(parser.parse_args(["--checkpoint", "it", *words]))
+    return wishes_from(parser.parse_args(["--checkpoint", "it", *words]), engines)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,12 @@ def test_each_option_is_a_wish():
 def test_a_weight_that_is_no_number_is_refused(text):
     with pytest.raises(SettingsError, match="--lora must have a number for a weight"):
         wishes("--lora", text)
+
+
+def test_handrefiner_needs_a_controlnet():
+    with pytest.raises(SettingsError, match="handrefiner needs an inpainting checkpoint"):
+        wishes(engines=["handrefiner"])
+    assert wishes("--controlnet", "c", engines=["handrefiner"]).control == (Path("c"), 0.55)
 
 
 def test_what_goes_with_a_checkpoint_needs_one():

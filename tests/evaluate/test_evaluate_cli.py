@@ -43,6 +43,25 @@ def test_pairs_are_reported_with_both_poses_and_as_random(hand_pack, few_pairs, 
     assert "RANDOM" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_each_engine_that_is_asked_for_has_a_row(hand_pack, few_pairs, tmp_path):
+    more = ("--steps", "1", "--side", "96", "--poses", "true", "--no-harm", "--no-judge")
+    engines = ("--engine", "transplant", "--engine", "pack")
+
+    assert main(command("pairs", tmp_path, hand_pack, *more, *engines)) == 0
+
+    rows = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["rows"]
+    overall = [row for row in rows if row["group"] == "all kinds"]
+    assert [row["method"] for row in overall][2:] == ["repaired by transplant", "repaired by pack"]
+
+
+def test_handrefiner_is_not_measured_without_what_it_needs(tmp_path, capsys):
+    given = ["evaluate", "pairs", "-o", str(tmp_path / "report"), "--engine", "handrefiner"]
+
+    assert main(given) == 2
+
+    assert "--controlnet" in capsys.readouterr().err
+
+
 def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_path, monkeypatch):
     quick = {name: replace(preset, steps=1, guidance=1.0) for name, preset in PRESETS.items()}
     monkeypatch.setattr("realishuman.paint.two_stage.PRESETS", quick)

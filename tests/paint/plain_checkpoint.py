@@ -24,8 +24,9 @@ class PlainCheckpoint:
     name, instead = "plain.safetensors", None
     device = torch.device("cpu")
 
-    def __init__(self, side=64, why="", spoil=None):
+    def __init__(self, side=64, why="", spoil=None, inpainting=False, controlled=False):
         self.side, self.why, self.spoil = side, why, spoil
+        self.kind = inpainting, controlled
         self.texts, self.seen, self.rows, self.opened = [], [], [], 0
 
     def why_not(self):
@@ -37,7 +38,8 @@ class PlainCheckpoint:
     @contextmanager
     def networks(self):
         self.opened += 1
-        yield CheckpointNetworks(self, False, self, self.embed, NOISE)
+        inpainting, controlled = self.kind
+        yield CheckpointNetworks(self, inpainting, self, self.embed, NOISE, controlled)
 
     def embed(self, text, negative):
         self.texts.append((text, negative))
@@ -48,7 +50,7 @@ class PlainCheckpoint:
 
     def predict(self, latents, timestep, condition, reference):
         self.rows.append(len(latents))
-        guess = 0.1 * latents + 0.01 * condition.tokens.mean((1, 2))[:, None, None, None]
+        guess = 0.1 * latents[:, :4] + 0.01 * condition.tokens.mean((1, 2))[:, None, None, None]
         return guess if self.spoil is None else self.spoil(guess)
 
     def features(self, latents, timestep, condition):

@@ -59,6 +59,8 @@ def models(flat_hand, models_of, monkeypatch):
         ("hand", "checkpoint", True, False, ""),
         ("hand", "transplant", False, True, "transplant"),
         ("face", "pack", False, True, ""),
+        ("hand", "handrefiner", True, True, "handrefiner"),
+        ("face", "handrefiner", True, True, ""),
     ],
 )
 def test_which_engine_repaints_what(kind, wish, has_pack, has_checkpoint, engine):
@@ -110,6 +112,27 @@ def test_a_checkpoint_that_cannot_repaint_says_why_and_auto_goes_on(picture, mod
     np.testing.assert_array_equal(named.image, picture)
     assert auto.parts[0].engine == "transplant"
     assert "no checkpoint" in why_left_alone("hand", "checkpoint", {}).lower()
+
+
+def test_handrefiner_repaints_hands_alone_and_only_with_what_it_needs(picture, models):
+    wish = replace(SETTINGS, engine="handrefiner")
+
+    refused = refine(picture, models, wish)
+    models.checkpoint = PlainCheckpoint(inpainting=True, controlled=True)
+    result = refine(picture, models, wish, keep_steps=True)
+
+    hand, face = refused.parts
+    assert "needs an inpainting checkpoint of Stable Diffusion 1.5" in hand.reason
+    assert face.reason == "HandRefiner repairs hands only, so faces are left alone."
+    np.testing.assert_array_equal(refused.image, picture)
+    assert [(one.kind, one.outcome) for one in result.parts] == [
+        ("hand", "refined"),
+        ("face", "kept"),
+    ]
+    assert result.parts[0].engine == "handrefiner"
+    assert result.steps["1-hand/1-crop"].shape == (64, 64, 3)
+    models.checkpoint = None
+    assert "--checkpoint FILE" in refine(picture, models, wish).parts[0].reason
 
 
 def test_a_hand_that_the_transplant_cannot_help_starts_as_it_is_and_a_note_says_so(

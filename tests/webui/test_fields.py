@@ -27,6 +27,12 @@ def test_arguments_are_only_ever_added_at_the_end():
     assert tuple(one.name for one in FIELDS)[: len(RELEASED)] == RELEASED
 
 
+def test_what_only_the_command_line_can_do_is_not_offered():
+    engine = next(one for one in FIELDS if one.name == "engine")
+
+    assert engine.choices == ("auto", "pack", "checkpoint", "transplant")
+
+
 def test_every_setting_but_the_seed_which_is_the_pictures_is_an_argument():
     names = {one.name for one in FIELDS}
 
