@@ -19,8 +19,8 @@ _PLAIN, _INPAINTING = 4, 9  # channels that a UNet is given
 _OTHERS = {8: "an instruct-pix2pix model", 5: "a depth model", 7: "an upscaler"}
 _OTHER_KINDS = (  # a piece of a tensor's name, and what a file with it holds
     (CONV_IN, "a whole checkpoint"),
-    ("lora_", "a LoRA, which changes a checkpoint and is none"),
-    (".lora_A.", "a LoRA, which changes a checkpoint and is none"),
+    ("lora_", "a LoRA, which only changes a checkpoint"),
+    (".lora_A.", "a LoRA, which only changes a checkpoint"),
     ("control_model.", "a ControlNet"),
     ("controlnet_", "a ControlNet"),
     ("double_blocks.", "a model of the Flux family, which has no such UNet"),

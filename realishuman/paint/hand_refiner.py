@@ -32,7 +32,7 @@ from realishuman.progress import Clock, Progress
 from realishuman.settings import CHECKPOINT, HANDREFINER, Settings
 
 STEPS, GUIDANCE = 50, 9.0  # where the user does not say
-SHARE, PADDING, SIDE = 0.15, 30, 512  # around a hand's box: of its side, or pixels of the picture
+SHARE, PADDING, SIDE = 0.15, 30, 512  # around a hand's box: of its side, or pixels of a 512 picture
 NEGATIVE = (
     "fake 3D rendered image, longbody, lowres, bad anatomy, bad hands, missing fingers, extra "
     "digit, fewer digits, cropped, worst quality, low quality, blue"
@@ -64,7 +64,7 @@ class HandRefiner:
         steps = settings.steps or STEPS
         tried = [(one, settings.seed + n) for one in parts for n in range(settings.tries)]
         with self.checkpoint.networks() as networks, torch.no_grad(), clock.timed("HandRefiner"):
-            if not (networks.inpainting and networks.controlled):
+            if not (networks.inpainting and networks.controlled and self.checkpoint.side <= SIDE):
                 return [[Painted(None, fault=UNABLE)] for _ in parts]
             progress.begin("HandRefiner", steps * -(-len(tried) // settings.max_batch))
             masks = [hand_mask(one) for one, _ in tried]

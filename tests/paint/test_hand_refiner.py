@@ -138,8 +138,14 @@ def test_the_box_takes_keypoints_in_and_stays_in_the_crop():
     assert (columns[0], columns[-1]) == (0, 104)  # -5 to 90, and 14 pixels more
 
 
-def test_another_kind_of_checkpoint_is_refused():
-    for tries in paint(PlainCheckpoint(), hands(2), Settings()):
+@pytest.mark.parametrize(
+    ("side", "inpainting", "controlled"),
+    [(512, False, True), (512, True, False), (1024, True, True)],
+)
+def test_another_kind_of_checkpoint_is_refused(side, inpainting, controlled):
+    checkpoint = PlainCheckpoint(side, inpainting=inpainting, controlled=controlled)
+
+    for tries in paint(checkpoint, hands(2), Settings()):
         assert "needs an inpainting checkpoint of Stable Diffusion 1.5" in tries[0].fault
 
 
