@@ -90,8 +90,9 @@ def test_the_default_repairs_the_malformed_example_and_leaves_the_good_one(tmp_p
     assert "looks right already" in good.parts[0].reason
 
 
-def test_the_readmes_python_runs_as_it_stands(hand_pack, tmp_path, monkeypatch, capsys):
-    """With a small pack of random weights under the demo pack's name."""
+def test_the_readmes_python_runs_as_it_stands(hand_pack, relabelled, tmp_path, monkeypatch, capsys):
+    """With a small pack of random weights and few steps under the demo pack's name."""
+    pack = relabelled(hand_pack, tmp_path / "demo-hand.safetensors", steps=2)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```python\n(.*?)```", text, re.S)
     (tmp_path / "examples").mkdir()
@@ -99,7 +100,7 @@ def test_the_readmes_python_runs_as_it_stands(hand_pack, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REALISHUMAN_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(
-        standalone, "find_named_packs", lambda names, kinds: {"demo": [hand_pack]}[names[0]]
+        standalone, "find_named_packs", lambda names, kinds: {"demo": [pack]}[names[0]]
     )
 
     exec(compile(code, "README.md", "exec"), found := {})
