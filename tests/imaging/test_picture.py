@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from realishuman.errors import PictureError
 from realishuman.imaging import exif
-from realishuman.imaging.loaded import LoadedPicture, as_rgb
+from realishuman.imaging.loaded import LoadedPicture, as_rgb, picture_of
 from realishuman.imaging.modes import Stored, to_rgb, with_changes
 from realishuman.imaging.picture import load_picture, save_picture
 from realishuman.imaging.png_chunks import put_in
@@ -492,3 +492,13 @@ def test_a_path_may_be_a_string(tmp_path):
 
     assert load_picture(path).rgb.shape == (30, 40, 3)
     assert Path(path).exists()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_an_array_of_16_bits_keeps_them(channels):
+    array = np.random.default_rng(0).integers(0, 65536, (4, 5, channels), np.uint16)
+
+    picture = picture_of(array)
+
+    np.testing.assert_array_equal(picture.deep, array)
+    assert (picture.alpha is None) is (channels == 3)

@@ -195,3 +195,17 @@ def test_any_size_can_be_asked(shape):
 def test_a_picture_of_one_colour_tells_no_tones():
     """What is painted into it would vanish."""
     assert tones_of(np.full((64, 64, 3), (150, 110, 90), np.uint8), Box(0, 0, 64, 64)) is None
+
+
+@pytest.mark.parametrize("name", ["sepia", "duotone", "drawing in ink"])
+def test_tones_of_16_bits_are_those_of_8(colour, name):
+    picture = WITHOUT[name](colour)
+    skin = colour[::8, ::8].reshape(-1, 3)
+    shallow, deep = (
+        tones_of(each, EVERYWHERE) for each in (picture, picture.astype(np.uint16) * 257)
+    )
+
+    toned = in_tones(skin, shallow), in_tones(skin.astype(np.uint16) * 257, deep)
+
+    assert toned[1].dtype == np.uint16
+    np.testing.assert_allclose(toned[1] / 257, toned[0], atol=1.5)

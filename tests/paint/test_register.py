@@ -75,6 +75,21 @@ def test_a_finger_beside_itself_is_laid_onto_the_hand_that_is_seen(pair, true, w
     assert np.abs(after.shift[INDEX]).max() < IN_PLACE
 
 
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_finger_ends_where_the_hand_that_is_seen_ends(pair, true, way):
+    def end(scene):
+        return float((scene.good.vertices[INDEX, :2] @ along).max())
+
+    points, place = true.seen.vertices[INDEX, :2], along_of_vertices()[INDEX]
+    along = points[place > 2.5].mean(axis=0) - points[place < 0.5].mean(axis=0)
+    along /= np.linalg.norm(along)
+    scene = moved(pair, way * 0.03 * true.length * along)
+
+    after = lay_on(scene, true.good.coverage, None)
+
+    assert abs(end(after) - end(true)) < 0.35 * abs(end(scene) - end(true))
+
+
 def test_of_a_wrong_finger_the_place_is_learnt_but_not_the_width(pair, true):
     """The hand that is seen has a finger of double width."""
     hand = true.good.coverage.copy()
