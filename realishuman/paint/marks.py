@@ -16,7 +16,7 @@ from realishuman.mesh.normals import vertex_normals
 
 Floats = NDArray[np.float32]
 
-THUMB, LITTLE, LAST = 0, 4, 2  # fingers, and the joint before the tip
+LAST = 2  # the joint before the tip
 HALF_NAIL = (0.0068, 0.0055, 0.0055, 0.0055, 0.0048)  # metres, by finger
 NAIL_MIDDLE, NAIL_HALF = 0.80, 0.33  # along the last bone, in its lengths
 SHARP = 14.0  # how fast a nail ends

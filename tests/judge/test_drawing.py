@@ -40,6 +40,13 @@ def test_drawings_are_recognised(kind, alter):
     assert looks_drawn(alter(picture), mesh)
 
 
+def test_a_scanned_drawing_with_a_little_noise_is_recognised():
+    picture, mesh = UNUSUAL["line art"](SEED, "")
+    noise = np.random.default_rng(0).normal(0, 0.7, picture.shape)
+
+    assert looks_drawn(np.rint(picture + noise).clip(0, 255).astype(np.uint8), mesh)
+
+
 @pytest.mark.parametrize("alter", [np.copy, smoothed, compressed, grey])
 def test_photographs_are_not(photograph, alter):
     assert not looks_drawn(alter(photograph.clean), photograph.mesh)

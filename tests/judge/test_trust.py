@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from realishuman.judge import gate, trust
 from realishuman.judge.trust import BEFORE_SKIN, distrust
 from realishuman.mesh.base import Mesh
+from realishuman.paint.fields import grow
 from realishuman.synthetic.sample import sample
 from tests.pictures.unusual import UNUSUAL
 
@@ -38,6 +40,29 @@ def test_a_hand_before_a_face_is_left_alone(on_a_face):
 def test_hands_before_other_things_are_not(pair):
     assert distrust(pair.clean, pair.mesh) == ""
     assert distrust(pair.malformed, pair.mesh) == ""
+
+
+@pytest.mark.parametrize(("share", "left_alone"), [(0.8, False), (1.6, True)])
+def test_only_much_skin_beside_the_hand_is_a_reason(pair, monkeypatch, share, left_alone):
+    """A disc of skin, as large as this share of what is allowed."""
+    look = trust.read
+
+    def see_more(scene):
+        scene, reading = look(scene)
+        near = grow(scene.good.coverage | scene.seen.coverage, trust.BESIDE * scene.length)
+        away = ~(near | scene.beyond)
+        away[[0, -1]] = away[:, [0, -1]] = False
+        free = cv2.distanceTransform(away.astype(np.uint8), cv2.DIST_L2, 5)
+        row, column = np.unravel_index(free.argmax(), free.shape)
+        radius = np.sqrt(share * trust.OTHER_SKIN / np.pi) * scene.length
+        assert free.max() > radius
+        rows, columns = np.indices(free.shape)
+        disc = np.hypot(rows - row, columns - column) < radius
+        return scene, replace(reading, hand=scene.seen.coverage | disc)
+
+    monkeypatch.setattr(trust, "read", see_more)
+
+    assert distrust(pair.clean, pair.mesh) == (BEFORE_SKIN if left_alone else "")
 
 
 def test_extra_fingers_are_no_other_skin():
