@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-GOOD = 0.5  # a part that is malformed with less than this probability looks right; docs/real.md
+GOOD = 0.6  # a part that is malformed with less than this probability looks right; docs/real.md
 # From here on a repair is not kept: by the judge alone, and where fingers count half.
 REFUSED, REFUSED_WITH_FINGERS = 0.5, 0.7
 

@@ -27,7 +27,7 @@ BEYOND = 0.02  # of L: so near the wrist the forearm begins
 FOREARM = 0.3  # of L: half of what it may be wide
 STILL, MOVING = -0.02, 0.1  # of L from the wrist: nothing moves; what moves moves fully
 MOVED = (0.035, 0.06)  # of L: skin that moved less is in its place, more is not
-PALM = 0  # number of the palm among the fingers; 1 is the thumb, 5 the little finger
+PALM, THUMB = 0, 1  # among the numbers of the fingers; 5 is the little finger
 FINGERS = 6
 ROUNDS = 8  # of the robust fit of the bias
 

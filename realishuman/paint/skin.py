@@ -19,7 +19,7 @@ from realishuman.paint.fields import Floats, Mask, blur, disc, grow, mirror_into
 from realishuman.paint.light import Light, fit_light
 from realishuman.paint.marks import draw_marks, resting_normals
 from realishuman.paint.reading import ALIKE, Reading, learnable, share_of
-from realishuman.paint.scene import FINE, MOVED, PALM, Scene
+from realishuman.paint.scene import FINE, MOVED, THUMB, Scene
 from realishuman.paint.surface import Surface, occlusion, sample
 from realishuman.paint.tones import WEIGHTS, to_weighted_lab
 
@@ -132,9 +132,10 @@ def _nearer_to_the_others(scene: Scene, layers: Layers, bad: Mask) -> Floats:
     """(3,) factors that bring new fingers nearer to the colour of those that are right and seen.
 
     The light is that of the whole hand, mostly of its palm; on new fingers it is often too bright.
+    The thumb faces another way, and tells nothing.
     """
     finger = np.asarray(scene.fine.nearest(scene.finger), np.intp)
-    known = ~bad & (finger > PALM) & (layers.stays > 0.5)
+    known = ~bad & (finger > THUMB) & (layers.stays > 0.5)
     if not bad.any() or known.sum() < LEAST_KNOWN * scene.length**2:
         return np.ones(3, np.float32)
     right, new = (

@@ -37,4 +37,4 @@ def test_the_gate_asks_both(says, finger, passes):
     sentence = doubt(PICTURE, None, mesh, says(0.5))
 
     assert (sentence == "") is passes
-    assert passes or "looks right already (malformed 30%, suspect from 50%)" in sentence
+    assert passes or "looks right already (malformed 30%, suspect from 60%)" in sentence
