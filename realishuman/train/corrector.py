@@ -17,15 +17,13 @@ from realishuman.files.whole import whole_file
 from realishuman.mesh.hand_corrector import JOINTS, SIDE, WRONG
 from realishuman.train.collect import find_pictures
 from realishuman.train.config import Corrector, TrainConfig
-from realishuman.train.corrector_data import (
+from realishuman.train.corrector_data import CorrectorData, stack, vary
+from realishuman.train.corrector_hands import (
     PER_FILE,
-    CorrectorData,
     Hands,
     load_hands,
     make_hands,
     make_photographed_hands,
-    stack,
-    vary,
 )
 from realishuman.train.corrector_net import CorrectorNet, TrainedCorrector, per_joint
 from realishuman.train.folder import RunFolder

@@ -30,19 +30,17 @@ from realishuman.mesh.hand_corrector import (
 )
 from realishuman.synthetic.sample import sample
 from realishuman.train import corrector as corrector_module
-from realishuman.train import corrector_data
+from realishuman.train import corrector_hands
 from realishuman.train.config import Corrector, Stage
 from realishuman.train.corrector import Probable, measure, train_corrector
-from realishuman.train.corrector_data import (
+from realishuman.train.corrector_data import UNSURE, CorrectorData, stack, vary
+from realishuman.train.corrector_hands import (
     SAME_PLACE,
     STORED,
-    CorrectorData,
     Hands,
     load_hands,
     make_hands,
     make_photographed_hands,
-    stack,
-    vary,
 )
 from realishuman.train.corrector_net import (
     DECIDING,
@@ -62,9 +60,9 @@ FEW = Corrector(first=FIRST, count=COUNT, widths=WIDTHS, stage=STAGE)
 
 
 def small_files(patch):
-    for module in (corrector_module, corrector_data):
+    for module in (corrector_module, corrector_hands):
         patch.setattr(module, "PER_FILE", PER_FILE)
-    patch.setattr(corrector_data, "SIDES", PICTURES)
+    patch.setattr(corrector_hands, "SIDES", PICTURES)
 
 
 @pytest.fixture
@@ -121,7 +119,7 @@ def test_hands_of_a_seed_are_always_the_same_whatever_the_files(tmp_path, hands,
 def test_files_that_are_there_are_not_made_again(tmp_path, paths, monkeypatch):
     for path in paths:
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr(corrector_data, "_make_file", None)
+    monkeypatch.setattr(corrector_hands, "_make_file", None)
 
     assert [path.name for path in make_hands(tmp_path, FIRST, COUNT, 1)] == [
         "hands-005000000.npz",
@@ -166,7 +164,7 @@ def test_what_lies_under_a_landmark_stays_under_it(seed):
         crop, found, good, wrong = vary(hands, n, rng)
 
         np.testing.assert_allclose(middle(crop), good[n, :2].numpy(), atol=0.3 / SIDE)
-        unsure = 0 if seed is None else 5 * corrector_data.UNSURE
+        unsure = 0 if seed is None else 5 * UNSURE
         np.testing.assert_allclose(found.numpy(), good.numpy(), atol=unsure + 1e-6)
         assert (crop.shape, found.shape, good.shape) == ((3, SIDE, SIDE), (JOINTS, 3), (JOINTS, 3))
         assert wrong.tolist() == hands.wrong[n].tolist()
