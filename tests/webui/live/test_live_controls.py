@@ -77,6 +77,13 @@ def use(page, one, root):
             turn_over(box)
             turn_over(box)
         return
+    if one.kind == "prose":
+        text = page.locator(f"{root} textarea, {root} input").first
+        before = text.input_value()
+        for words in ("a hand", before):
+            text.fill(words)
+            assert text.input_value() == words
+        return
     field = page.locator(f"{root} input").first
     before = field.input_value()
     field.click()
