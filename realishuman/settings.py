@@ -106,8 +106,7 @@ class Settings:
         "what repaints the parts: a pack's two stages; the checkpoint that is loaded, or that "
         "--checkpoint names; or transplant, which needs no weights and repairs malformed hands "
         "with the picture's own skin; auto takes a pack where one is in use, the checkpoint where "
-        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone; "
-        "handrefiner repeats HandRefiner, to compare with",
+        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone",
         choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT, HANDREFINER),
         command_line=(HANDREFINER,),
     )
