@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+SECONDS = 30.0  # between two lines on how far a clip is, where no bars are drawn
+
 
 class Bar:
     """Bars with the time left and lines between them, on stderr; a context manager.
@@ -24,6 +26,7 @@ class Bar:
         self._stage: Any = None
         self._started = time.monotonic()
         self._heading = ""
+        self._doing, self._first, self._told_at = "", 1, 0.0
 
     def picture(self, number: int, total: int) -> None:
         """Picture `number` of `total` starts, counted from 1."""
@@ -38,6 +41,24 @@ class Bar:
             self._heading = f"{heading}: "
         if self._drawn:
             self._draw_overall(heading, number - 1, total)
+
+    def frame(self, doing: str, number: int, total: int) -> None:
+        """Frame `number` of a clip's `total` is worked on, counted from 1; 0 is not known.
+
+        The time left is that of this pass over the clip, from the frames it did in this run.
+        """
+        now = time.monotonic()
+        if doing != self._doing:
+            self._doing, self._first, self._started, self._told_at = doing, number, now, now
+        of = f" of {total}" if total >= number else ""
+        done, rest = number - self._first, total - self._first + 1
+        left = _say_left(now - self._started, done, rest) if of else ""
+        heading = f"{doing} frame {number}{of}{left}"
+        if self._drawn:
+            self._draw_overall(heading, number - 1, max(total, number))
+        elif self._told and now - self._told_at >= SECONDS:
+            self._told_at = now
+            self.say(heading)
 
     def begin(self, stage: str, total: int) -> None:
         """Close the stage's bar and start the next."""
@@ -79,7 +100,7 @@ class Bar:
                 position=0,
                 bar_format="{desc} |{bar}|",
             )
-        self._overall.n = done
+        self._overall.n, self._overall.total = done, total
         self._overall.set_description_str(heading)
 
     def _end_stage(self) -> None:

@@ -106,3 +106,19 @@ def test_a_download_in_a_log_draws_no_bar(monkeypatch):
         bar.step(50)
 
     assert log.getvalue() == ""
+
+
+def test_a_log_hears_of_a_clips_frames_now_and_then(monkeypatch, clock):
+    log = io.StringIO()
+    monkeypatch.setattr("sys.stderr", log)
+
+    with Bar() as bar:
+        for number in range(11, 21):  # a run that was stopped after frame 10
+            bar.frame("refining", number, 20)
+            clock[0] += 12.0
+
+    assert log.getvalue().splitlines() == [
+        "refining frame 14 of 20, 1 min left",
+        "refining frame 17 of 20, 48 s left",
+        "refining frame 20 of 20, 12 s left",
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,8 +105,13 @@ def refine_files(
             reports.append({**about, **result.report()})
     finally:
         if report is not None:
-            _write(report, (json.dumps(reports, indent=2) + "\n").encode())
+            write_report(report, reports)
     return sum("error" in one or bool(one.get("missed")) for one in reports)
+
+
+def write_report(path: Path, reports: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was done to each input, as JSON. PictureError if the disk refuses."""
+    _write(path, (json.dumps(reports, indent=2) + "\n").encode())
 
 
 def _refine_file(
@@ -198,7 +203,7 @@ def _remarks(result: Result, noted: set[str], advice: Collection[str]) -> list[s
     return [*lines, *new]
 
 
-def _sentence(error: Exception) -> str:
+def say_error(error: Exception) -> str:
     """What went wrong. Errors that are not ours have no sentence of their own."""
     if isinstance(error, RealisHumanError):
         return str(error)
@@ -209,13 +214,13 @@ def _sentence(error: Exception) -> str:
 def _failure(error: Exception) -> dict[str, Any]:
     """A failed picture's part of the report; an unexpected error is traced, to be mended."""
     if isinstance(error, RealisHumanError):
-        return {"error": _sentence(error)}
-    return {"error": _sentence(error), "traceback": traceback.format_exception(error)}
+        return {"error": say_error(error)}
+    return {"error": say_error(error), "traceback": traceback.format_exception(error)}
 
 
 def _about(source: Path, error: Exception) -> str:
     """The error's sentence, led by the picture's name where it does not begin with it."""
-    text = _sentence(error)
+    text = say_error(error)
     return text if text.startswith(str(source)) else f"{source}: {text}"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realishuman.cli.checkpoint_options import add_checkpoint, wishes_from
+from realishuman.cli.clips import add_clip_options, find_clips, plan_clips, refine_clips
 from realishuman.cli.options import (
     OK,
     PICTURES,
@@ -26,6 +28,7 @@ from realishuman.terminal import Bar
 if TYPE_CHECKING:  # building the parser imports nothing slow
     from realishuman.batch.outputs import Outputs
     from realishuman.detect.base import GivenBox
+    from realishuman.pipeline.models import Models
 
 PRECISIONS = (
     "auto",
@@ -38,12 +41,15 @@ PRECISIONS = (
 def add_parser(commands: Any) -> None:
     """Add `refine` to the command line's commands."""
     command = commands.add_parser(
-        "refine", help="refine pictures", description="Find hands and faces and repaint them."
+        "refine",
+        help="refine pictures and videos",
+        description="Find hands and faces and repaint them.",
     )
     command.add_argument("pictures", nargs="+", help=PICTURES)
     _add_results(command)
     _add_networks(command)
     _add_records(command)
+    add_clip_options(command)
     add_boxes(command)
     add_settings(command, [spec.name for spec in fields(Settings)])
     command.set_defaults(run=_refine)
@@ -136,6 +142,11 @@ def _refine(options: argparse.Namespace) -> int:
 
     settings = settings_from(options)
     boxes = boxes_from(options, settings)
+    if clips := find_clips(options):
+        with Bar(options.quiet) as bar:
+            prepared = plan_clips(options, clips, settings, boxes)
+            with opened_models(options, settings, bar) as models:
+                return SOME_FAILED if refine_clips(prepared, models, bar) else OK
     only = _numbers(options.only)
     check_device(options.device)
     steps = Path(options.save_steps) if options.save_steps else None
@@ -181,6 +192,24 @@ def _run(
 ) -> int:
     """Open the networks and refine; returns how many pictures failed."""
     from realishuman.batch.run import refine_files
+
+    with opened_models(options, settings, bar) as models:
+        return refine_files(
+            todo,
+            models,
+            settings,
+            boxes=boxes,
+            only=only,
+            report=report,
+            skipped=done,
+            describe=not options.no_metadata,
+            watch=bar,
+        )
+
+
+@contextmanager
+def opened_models(options: argparse.Namespace, settings: Settings, bar: Bar) -> Iterator[Models]:
+    """The networks that the options name; the bar hears what is to be said of them."""
     from realishuman.pipeline.engines import engine_of
     from realishuman.pipeline.standalone import lacking, open_models, packs_for, remarks
 
@@ -214,17 +243,7 @@ def _run(
         for kind, pack in models.packs.items():
             if kind in kinds and pack.header.weights != "trained":
                 bar.say(_caveat(pack.header.weights, pack.header.name))
-        return refine_files(
-            todo,
-            models,
-            settings,
-            boxes=boxes,
-            only=only,
-            report=report,
-            skipped=done,
-            describe=not options.no_metadata,
-            watch=bar,
-        )
+        yield models
 
 
 def _numbers(text: str | None) -> list[int] | None:

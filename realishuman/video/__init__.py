@@ -1,0 +1,1 @@
+"""Refines clips: videos, animations and folders of frames, steadily over time."""

@@ -1,0 +1,109 @@
+"""Refines a clip from file to file, in passes that a stop or kill may end at any frame."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from realishuman import __version__
+from realishuman.files.fingerprint import digest
+from realishuman.pipeline.models import Models
+from realishuman.settings import Settings
+from realishuman.video.alone import paint_alone
+from realishuman.video.changes import read_fault, unpack_changes
+from realishuman.video.clip import Clip
+from realishuman.video.journal import Log, Work, opened_work
+from realishuman.video.opening import Pairs, ending_of, write_clip
+from realishuman.video.wanted import Wanted, Watch
+
+PAINTED = "painted.log"
+
+
+def refine_clip(
+    clip: Clip, target: Path, models: Models, settings: Settings, wanted: Wanted, watch: Watch
+) -> dict[str, Any]:
+    """Refine a clip; the same call continues one that was stopped, with an equal result.
+
+    target   file or folder of the result, which is there only when all of it is.
+    Returns  what was done, ready for JSON.
+    Raises   RealisHumanError with a sentence for the user; nothing is then left under the target's
+             name.
+    """
+    for note in clip.notes:
+        watch.say(note)
+    ending = ending_of(target)
+    with opened_work(target, _describe_job(clip, target, models, settings, wanted)) as work:
+        if work.resumed:
+            watch.say("An earlier run of this command is continued.")
+        if work.other:
+            watch.say("What another command had left unfinished for this output is dropped.")
+        painted = work.log(PAINTED)
+        if not painted.count:  # before hours of work: can it be written at all?
+            first = islice(clip.frames(), 1)
+            some: Pairs = ((frame, []) for frame in first)
+            write_clip(_start_draft(work, ending), clip, some, wanted.encoding, ending)
+        paint_alone(clip, painted, models, settings, wanted, watch)
+        frames = _with_changes(clip, painted, watch)
+        draft = _start_draft(work, ending)
+        write_clip(draft, clip, frames, wanted.encoding, ending)
+        _deliver(draft, target)
+        return _report(painted)
+
+
+def _describe_job(
+    clip: Clip, target: Path, models: Models, settings: Settings, wanted: Wanted
+) -> dict[str, Any]:
+    """All that the result depends on, ready for JSON."""
+    files = [clip.path] if clip.path.is_file() else sorted(clip.path.iterdir())
+    packs = [pack.path for pack in models.packs.values()]
+    return {
+        "version": __version__,
+        "input": {one.name: digest(one) for one in files if one.is_file()},
+        "rate": str(clip.rate),
+        "output": target.name,
+        "packs": [(str(one), one.stat().st_size) for one in packs],
+        "checkpoint": repr(models.checkpoint.name) if models.checkpoint else None,
+        "settings": asdict(settings),
+        "wanted": asdict(wanted),
+    }
+
+
+def _with_changes(clip: Clip, log: Log, watch: Watch) -> Pairs:
+    records = log.read()
+    for number, frame in enumerate(clip.frames(), start=1):
+        watch.frame("writing", number, log.count)
+        yield frame, unpack_changes(next(records))
+
+
+def _start_draft(work: Work, ending: str) -> Path:
+    """Where the result grows."""
+    draft = work.folder / f"draft{ending}"
+    if not ending:
+        draft.mkdir(exist_ok=True)
+    return draft
+
+
+def _deliver(draft: Path, target: Path) -> None:
+    """Put the result where it belongs: a file at once, frames one after the other."""
+    if draft.is_file():
+        draft.replace(target)
+        return
+    target.mkdir(exist_ok=True)
+    for one in sorted(draft.iterdir()):
+        one.replace(target / one.name)
+
+
+def _report(painted: Log) -> dict[str, Any]:
+    """What was done, from its records."""
+    refined, failed = 0, {}
+    for number, record in enumerate(painted.read(), start=1):
+        refined += bool(unpack_changes(record))
+        if fault := read_fault(record):
+            failed[number] = fault
+    message = f"{refined} of {painted.count} frames changed."
+    if failed:
+        number, why = next(iter(failed.items()))
+        message += f" {len(failed)} could not be refined, frame {number} first: {why}"
+    return {"message": message, "frames": painted.count, "changed": refined, "failed": failed}
