@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from realishuman.backbones.beside import fill_beside, open_beside
 from realishuman.backbones.families import family_of, other_kind
+from realishuman.backbones.ldm_control import LdmControl
 from realishuman.backbones.naming import unet_names
 from realishuman.errors import PackError
 from realishuman.packs.tensor_file import TensorFile
@@ -48,15 +52,44 @@ class ControlFile:
         known = {**unet.config, "in_channels": unet.config.out_channels}
         arguments = inspect.signature(kind.__init__).parameters.keys() & known.keys()
         network = kind(**{name: known[name] for name in arguments})
-        names = {name: name for name in network.state_dict()}
-        stored = {name.removeprefix(_PREFIX): name for name in self.file.tensors if _ours(name)}
-        if _LDM in stored:
-            levels, layers = len(unet.config.block_out_channels), unet.config.layers_per_block
-            names = {ldm: name for name, ldm in _to_ldm(names, levels, layers).items()}
-        with self.file.reading() as read:
-            tensors = {names.get(name, name): read(place) for name, place in stored.items()}
+        tensors = self._read()
+        if _LDM in tensors:
+            names = {ldm: name for name, ldm in _to_ldm(network.state_dict()).items()}
+            tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
         fill_beside(network, tensors, f"The ControlNet {self.file.path}", _EXPECTED)
         return network
+
+    def read_ldm(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        """Its tensors by ldm's names. Raises PackError if it has some that no ControlNet has."""
+        tensors = {name: tensor.to(dtype) for name, tensor in self._read().items()}
+        if _LDM in tensors:
+            return tensors
+        try:
+            names = _to_ldm(tensors)
+            return {names[name]: tensor for name, tensor in tensors.items()}
+        except (ValueError, KeyError, StopIteration) as error:
+            raise self._misfit("it has other tensors") from error
+
+    def build_ldm(self, host: nn.Module, tensors: Mapping[str, Tensor]) -> LdmControl:
+        """The ControlNet of the classes of a UNet that a WebUI has loaded, around `tensors`.
+
+        Raises PackError if they are of another shape.
+        """
+        try:
+            return LdmControl(host, tensors)
+        except ValueError as error:
+            raise self._misfit(str(error)) from error
+
+    def _misfit(self, why: str) -> PackError:
+        return PackError(
+            f"The ControlNet {self.file.path} does not fit the checkpoint ({why}). {_EXPECTED}"
+        )
+
+    def _read(self) -> dict[str, Tensor]:
+        """Its tensors, by the names that they have without a prefix."""
+        stored = {name.removeprefix(_PREFIX): name for name in self.file.tensors if _ours(name)}
+        with self.file.reading() as read:
+            return {name: read(place) for name, place in stored.items()}
 
 
 def open_control(path: Path, weight: float, context: int) -> ControlFile:
@@ -85,11 +118,15 @@ def _ours(name: str) -> bool:
     return not name.startswith(("model.", "first_stage_model.", "cond_stage_model."))
 
 
-def _to_ldm(names: Iterable[str], levels: int, layers: int) -> dict[str, str]:
-    """ldm's name of every tensor of a ControlNet, by diffusers' name."""
+def _to_ldm(names: Iterable[str]) -> dict[str, str]:
+    """ldm's name of every tensor of a ControlNet, by diffusers' name; others are left out."""
     known = list(names)
     own = {name for name in known if name.startswith("controlnet_")}
-    found = unet_names([name for name in known if name not in own], layers, [False] * levels)
+    others = [name for name in known if name not in own]
+    down = {tuple(name.split(".")[1:4]) for name in others if name.startswith("down_blocks.")}
+    levels = {level for level, *_ in down}
+    layers = {layer for level, kind, layer in down if (level, kind) == ("0", "resnets")}
+    found = unet_names(others, len(layers), [False] * len(levels))
     hints = len({name.split(".")[2] for name in own if "_embedding.blocks." in name})
     for name in own:
         start, *middle, kind = name.split(".")

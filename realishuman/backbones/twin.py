@@ -9,7 +9,7 @@ token merging, circular padding. The host's own tree is only looked at, never ch
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -72,8 +72,15 @@ def load_twin(
     return twin(host, {names[name]: tensor for name, tensor in tensors.items()})
 
 
-def twin(host: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") -> nn.Module:
+def twin(
+    host: nn.Module,
+    weights: Mapping[str, Tensor],
+    prefix: str = "",
+    without: Collection[str] = (),
+) -> nn.Module:
     """Build `host` again, with `weights` by the names its parameters have.
+
+    without  modules of `host` in whose places empty lists come.
 
     Of a module's attributes only numbers, texts and tuples or lists of them are taken over, as
     copies: nothing that could lead back to the host's tensors, so that the host can free them, and
@@ -91,7 +98,11 @@ def twin(host: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") -> nn
         weight = None if parameter is None else _like(weights[prefix + name], parameter)
         new._parameters[name] = None if weight is None else nn.Parameter(weight, False)
     for name, child in host._modules.items():
-        new._modules[name] = None if child is None else twin(child, weights, f"{prefix}{name}.")
+        if name in without:
+            new._modules[name] = nn.ModuleList()
+        else:
+            inner = f"{prefix}{name}."
+            new._modules[name] = None if child is None else twin(child, weights, inner)
     if isinstance(new, nn.Conv2d):
         new.in_channels = new.weight.shape[1] * new.groups
         new.padding_mode = "zeros"  # "circular" while the user makes tiles

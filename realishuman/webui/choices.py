@@ -10,9 +10,17 @@ from typing import TypeVar
 
 from realishuman.settings import AUTO, PART_KINDS, Settings, explain_renamed
 from realishuman.webui.field import FieldError, Value
-from realishuman.webui.fields import FIELDS, SETTINGS
+from realishuman.webui.fields import FIELDS, NO_CONTROL, SETTINGS
 
-_Kind = TypeVar("_Kind", bool, int, str)
+_Kind = TypeVar("_Kind", bool, int, float, str)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A ControlNet that was chosen by its file's name, and what its effect is multiplied by."""
+
+    name: str
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -21,12 +29,14 @@ class Choices:
 
     settings  with the seed still that of a picture whose own seed is 0.
     packs     per part kind: AUTO or the name of a file in the models folder.
+    control   the ControlNet that steers the loaded checkpoint, and its weight; None for none.
     values    of every field, by its name.
     """
 
     enabled: bool
     settings: Settings
     packs: Mapping[str, str]
+    control: Control | None
     detector_device: str
     inpaint_parts: str
     seed_offset: int
@@ -62,11 +72,18 @@ def choices_from(values: Mapping[str, object], files: Sequence[str] | None = Non
         enabled=to_type(bool, read["enabled"]),
         settings=Settings.from_dict({name: read[name] for name in SETTINGS if name in read}),
         packs={kind: to_type(str, read[f"{kind}_pack"]) for kind in PART_KINDS},
+        control=_control(read),
         detector_device=to_type(str, read["detector_device"]),
         inpaint_parts=to_type(str, read["inpaint_parts"]),
         seed_offset=to_type(int, read["seed_offset"]),
         values=read,
     )
+
+
+def _control(read: Mapping[str, Value]) -> Control | None:
+    name = to_type(str, read["controlnet"])
+    weight = to_type(float, read["controlnet_weight"])
+    return Control(name, weight) if name not in ("", NO_CONTROL) and weight else None
 
 
 def to_type(kind: type[_Kind], value: Value) -> _Kind:

@@ -17,6 +17,7 @@ from realishuman.packs.store import demo_pack
 from realishuman.settings import AUTO, Settings
 from realishuman.webui.field import Field, field_of
 
+NO_CONTROL = "none"  # the choice of no ControlNet
 _Class = TypeVar("_Class")
 
 
@@ -53,6 +54,15 @@ class WebuiSettings:
     )
     skip_img2img: bool = setting(
         False, "img2img: skip sampling and refine your picture at its own size"
+    )
+    controlnet: str = setting(
+        NO_CONTROL,
+        "depth ControlNet that shows the loaded checkpoint the mesh's depth, so that it keeps to "
+        "the right shape; a .safetensors file with depth in its name, of the WebUI's folder of "
+        "ControlNets",
+    )
+    controlnet_weight: float = setting(
+        0.55, "how strictly the checkpoint keeps to the mesh's depth", low=0.0, high=2.0
     )
 
 

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realishuman.backbones.ldm import LdmUnet
+from realishuman.backbones.ldm_control import LdmControl, SteeredUnet
+from realishuman.backbones.moving import size, visiting
 from realishuman.backbones.twin import CONV_IN, share
 from realishuman.diffusion.networks import Condition, FeatureBank
 from realishuman.diffusion.prompted import CheckpointNetworks, Prompt, Reference
+from realishuman.webui.host.control import HostControl
 from realishuman.webui.host.img2img import HostImg2Img
 from realishuman.webui.host.kept import remarks_kept, seeded
 from realishuman.webui.host.surroundings import Surroundings, is_loaded, loaded_model
@@ -28,16 +31,20 @@ _HOW = "To repaint with it, load a checkpoint of Stable Diffusion 1.x, 2.x or XL
 
 
 class LoadedCheckpoint:
-    """Whatever model the host has loaded when it is asked; prompted.Checkpoint."""
+    """Whatever model the host has loaded when it is asked; prompted.Checkpoint.
 
-    def __init__(self, host: Surroundings) -> None:
-        self._host = host
+    control  the ControlNet that the user lets steer it.
+    """
+
+    def __init__(self, host: Surroundings, control: HostControl | None = None) -> None:
+        self._host, self._control = host, control
 
     @property
     def name(self) -> str:
         """As the host calls it."""
         info = getattr(loaded_model(), "sd_checkpoint_info", None)
-        return str(getattr(info, "name_for_extra", "the loaded checkpoint"))
+        name = str(getattr(info, "name_for_extra", "the loaded checkpoint"))
+        return f"{name}, {self._control.chosen.name}" if self._control else name
 
     @property
     def side(self) -> int:
@@ -59,38 +66,52 @@ class LoadedCheckpoint:
         if found.module is None:
             why_not = f"{found.why_not[:1].upper()}{found.why_not[1:]}. {_HOW}"
             return "" if is_loaded() else why_not  # img2img takes any model
-        shapes = {name: tuple(p.shape) for name, p in found.module.named_parameters()}
-        conv_in = shapes.get(CONV_IN, ())
+        conv_in = tuple(found.module.get_parameter(CONV_IN).shape)
         if len(conv_in) == 4 and conv_in[1] not in (_PLAIN, _INPAINTING):
             what = "it is made for depth, instructions or upscaling"
             return f"The loaded model cannot repaint a part: {what}. {_HOW}"
-        widths = {shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")}
-        if _REFINER in widths:
+        context = _context(found.module)
+        if context == _REFINER:
             return f"The loaded model is a refiner, which only finishes what its base began. {_HOW}"
-        return ""
+        return self._control.why_not(found.module, context) if self._control else ""
 
     def img2img(self) -> HostImg2Img | None:
         """See Checkpoint."""
         why = self._host.lent().unet().why_not
+        if why and self._control:
+            why = f"{why}, and no ControlNet steers it"
         return HostImg2Img(self._host, self.name, why) if why else None
 
     @contextmanager
     def networks(self) -> Iterator[CheckpointNetworks]:
         """See Checkpoint."""
         lent, module = self._host.lent(), self._host.lent().unet().module
-        channels = 0 if module is None else module.get_parameter(CONV_IN).shape[1]
-        unet = _LentUnet(self._host, self.side)
+        if module is None:  # why_not was asked before
+            raise RuntimeError(lent.unet().why_not)
+        channels = module.get_parameter(CONV_IN).shape[1]
+        control = None
+        if self._control is not None:
+            place = lent.place()
+            control = self._control.network(module, _context(module), place.dtype)
+            lent.bring(size([control]))  # makes room for it
+        unet = _LentUnet(self._host, self.side, control, self._weight)
         try:
-            yield CheckpointNetworks(
-                unet=unet,
-                inpainting=channels == _INPAINTING,
-                autoencoder=_LentAutoencoder(self._host),
-                embed=self._embed,
-                noise=lent.noise(),
-            )
+            with visiting([] if control is None else [control], lent.place().device):
+                yield CheckpointNetworks(
+                    unet=unet,
+                    inpainting=channels == _INPAINTING,
+                    autoencoder=_LentAutoencoder(self._host),
+                    embed=self._embed,
+                    noise=lent.noise(),
+                    controlled=control is not None,
+                )
         finally:
             unet.release()
             self._host.empty_cache()
+
+    @property
+    def _weight(self) -> float:
+        return self._control.chosen.weight if self._control else 0.0
 
     def _embed(self, text: str, negative: bool) -> Prompt:
         """A text by the host's own rules: emphasis, embeddings, clip skip, any length."""
@@ -111,10 +132,12 @@ class LoadedCheckpoint:
 class _LentUnet:
     """The loaded model's UNet; prompted.PromptedUnet."""
 
-    def __init__(self, host: Surroundings, side: int) -> None:
-        self._host = host
+    def __init__(
+        self, host: Surroundings, side: int, control: LdmControl | None, weight: float
+    ) -> None:
+        self._host, self._control, self._weight = host, control, weight
         self._activations = round(_ACTIVATIONS * (side / 512) ** 2)
-        self._inner: LdmUnet | None = None
+        self._inner: LdmUnet | SteeredUnet | None = None
 
     def condition(self, prompt: Prompt) -> Condition:
         """Bring the UNet, which the autoencoder may have sent away, and build on it as it is."""
@@ -123,7 +146,12 @@ class _LentUnet:
         found = lent.unet()
         if found.module is None:  # why_not was asked before
             raise RuntimeError(found.why_not)
-        self._inner = LdmUnet(share(found.module), lent.place(), self._host.computing)
+        place, computing = lent.place(), self._host.computing
+        unet = LdmUnet(share(found.module), place, computing)
+        control = self._control
+        self._inner = (
+            SteeredUnet(unet, control, self._weight, place, computing) if control else unet
+        )
         return self._inner.prompted(prompt)
 
     def predict(
@@ -141,10 +169,16 @@ class _LentUnet:
         self._inner = None
 
     @property
-    def _running(self) -> LdmUnet:
+    def _running(self) -> LdmUnet | SteeredUnet:
         if self._inner is None:
             raise RuntimeError("condition was not called")
         return self._inner
+
+
+def _context(unet: nn.Module) -> int:
+    """Width of the tokens that a UNet is told."""
+    keys = (p for name, p in unet.named_parameters() if name.endswith("attn2.to_k.weight"))
+    return next((key.shape[1] for key in keys if key.ndim == 2), 0)
 
 
 class _LentAutoencoder:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first pic
     from realishuman.parts.origin import Origin
     from realishuman.pipeline.models import Models
     from realishuman.pipeline.result import Result
-    from realishuman.webui.choices import Choices
+    from realishuman.webui.choices import Choices, Control
     from realishuman.webui.host.host import Host
 
 Pixels = NDArray[np.uint8]
@@ -66,12 +66,14 @@ class Engine:
         packs: Mapping[str, str] | None = None,
         detector_device: str = AUTO,
         kinds: Sequence[str] = PART_KINDS,
+        control: Control | None = None,
     ) -> Models:
         """The models for these packs; those of other packs are let go of.
 
         packs   per part kind the name of a pack file, or AUTO; kinds left out have AUTO.
         detector_device  "auto" or "cpu": what runs the networks of detector and meshes.
         kinds   of part that are wanted: only their packs must be sound.
+        control  the ControlNet that steers the loaded checkpoint.
         Raises  PackError if one is damaged, or there is none of the name.
         """
         from realishuman.pipeline.models import Models
@@ -79,7 +81,7 @@ class Engine:
         with self._lock:
             there = find_installed(self._host().models_folder())
             chosen = _choose(there, packs or {}, kinds)
-            key = (detector_device, *((pack.path, pack.stamp) for pack in chosen))
+            key = (detector_device, control, *((pack.path, pack.stamp) for pack in chosen))
             if self._models is None or key != self._key:
                 self.release()
                 host = self._host()
@@ -89,7 +91,7 @@ class Engine:
                     self._detector(detector_device),
                     folder=host.models_folder(),
                     provider=detector_device,
-                    checkpoint=host.checkpoint(),
+                    checkpoint=host.checkpoint(control),
                 )
                 self._key = key
             self._models.remarks = _remarks(there, packs or {}, kinds)
@@ -247,7 +249,8 @@ class BoundEngine:
 
     def _models(self, settings: Settings) -> Models:
         kinds = _keep_packed(settings.parts, settings.engine)
-        return self.engine.models(self.choices.packs, self.choices.detector_device, kinds)
+        choices = self.choices
+        return self.engine.models(choices.packs, choices.detector_device, kinds, choices.control)
 
 
 def _choose(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:

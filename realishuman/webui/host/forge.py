@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from backend import memory_management
+from modules_forge import forge_version
 from torch import Tensor, nn
 
 from realishuman.backbones.loading import Place
@@ -29,7 +30,10 @@ _FULL = (torch.float16, torch.bfloat16, torch.float32)
 class Forge:
     """See surroundings.Surroundings."""
 
-    name = "Forge"
+    @property
+    def name(self) -> str:
+        """As its users call it: both share all else, but for their version's name."""
+        return "Forge Neo" if forge_version.version == "neo" else "Forge"
 
     def place(self) -> Place:
         """See Surroundings."""

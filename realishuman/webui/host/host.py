@@ -18,8 +18,10 @@ from realishuman.diffusion.networks import Backbone
 from realishuman.diffusion.prompted import Checkpoint
 from realishuman.errors import BackboneError
 from realishuman.packs.pack import Pack
+from realishuman.webui.choices import Control
 from realishuman.webui.host.backbone import HostBackbone
 from realishuman.webui.host.checkpoint import LoadedCheckpoint
+from realishuman.webui.host.control import HostControl
 from realishuman.webui.host.program import program
 from realishuman.webui.host.surroundings import Surroundings, loaded_model
 from realishuman.webui.options import MODELS_DIR, option
@@ -47,9 +49,9 @@ class Host:
         self._backbones.add(backbone)
         return backbone
 
-    def checkpoint(self) -> Checkpoint:
-        """The loaded model as what repaints parts."""
-        return LoadedCheckpoint(self._surroundings)
+    def checkpoint(self, control: Control | None = None) -> Checkpoint:
+        """The loaded model as what repaints parts, steered by a ControlNet if one is chosen."""
+        return LoadedCheckpoint(self._surroundings, HostControl(control) if control else None)
 
     def describe(self) -> str:
         """What is loaded and what that means for packs, in a sentence."""

@@ -254,7 +254,7 @@ def memory_module(memory, **more):
     )
 
 
-def forge_like(installed, unet, memory, memory_management, patcher):
+def forge_like(installed, unet, memory, memory_management, patcher, version):
     inner = types.SimpleNamespace(diffusion_model=streamable(unet), storage_dtype=torch.float32)
     model = types.SimpleNamespace(
         is_sd1=True,
@@ -269,6 +269,7 @@ def forge_like(installed, unet, memory, memory_management, patcher):
         module("backend.patcher.base", ModelPatcher=patcher),
         module("modules_forge", __path__=[]),
         module("modules_forge.initialization"),
+        module("modules_forge.forge_version", version=version),
         module("modules", __path__=[]),
         module("modules.paths_internal", models_path="/webui/models"),
         module("modules.sd_models", model_data=data),
@@ -299,7 +300,7 @@ def forge(installed, unet):
         unload_model_clones=memory.unload_model_clones,
         get_computation_dtype=lambda device, parameters: torch.float32,
     )
-    return forge_like(installed, unet, memory, offered, Patcher)
+    return forge_like(installed, unet, memory, offered, Patcher, "2.0.1v1.10.1")
 
 
 @pytest.fixture
@@ -312,7 +313,7 @@ def neo(installed, unet):
         unet_dtype=lambda device, parameters, weight_dtype=None: weight_dtype,
         inference_cast=lambda dtype, device: torch.float32,
     )
-    made = forge_like(installed, unet, memory, offered, NeoPatcher)
+    made = forge_like(installed, unet, memory, offered, NeoPatcher, "neo")
     for each in unet.modules():
         if hasattr(each, "parameters_manual_cast"):
             each.parameters_manual_cast = each.prev_parameters_manual_cast = True

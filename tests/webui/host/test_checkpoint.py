@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import types
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from realishuman.backbones.ldm import LdmUnet
 from realishuman.backbones.loading import Place
 from realishuman.backbones.twin import share
 from realishuman.diffusion.prompted import Prompt, Reference
+from realishuman.errors import PackError
 from realishuman.paint.checkpoint import CheckpointPainter
 from realishuman.progress import Clock, Interrupted, Silent
 from realishuman.settings import Settings
+from realishuman.webui.choices import Control
 from tests.backbones.ldm_like import UNetModel
 from tests.backbones.states import same, state
 from tests.paint.parts_of import parts_of
@@ -168,6 +172,95 @@ def test_however_a_run_ends_the_host_is_as_before(loaded, pack, error):
     assert same(before, state(unet))
     assert numbers[0].equal(torch.get_rng_state())
     assert numbers[1] == random.getstate()
+
+
+def controlnet(unet):
+    """Weights of a ControlNet for a UNet of ldm's names."""
+    torch.manual_seed(3)
+    made = {
+        name: parameter.detach() + 0.01
+        for name, parameter in unet.named_parameters()
+        if not name.startswith(("output_blocks.", "out."))
+    }
+    made["input_blocks.0.0.weight"] = made["input_blocks.0.0.weight"][:, :4].contiguous()
+    widths = [3, 16, 16, 32, 32, 96, 96, 256, unet.model_channels]
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        made[f"input_hint_block.{2 * number}.weight"] = torch.randn(outputs, inputs, 3, 3) * 0.2
+        made[f"input_hint_block.{2 * number}.bias"] = torch.zeros(outputs)
+    blocks = [*unet.input_blocks, unet.middle_block]
+    inner = [
+        next(m for m in reversed(list(block.modules())) if isinstance(m, nn.Conv2d)).out_channels
+        for block in blocks
+    ]
+    for number, width in enumerate(inner):
+        last = number == len(inner) - 1
+        name = "middle_block_out.0" if last else f"zero_convs.{number}.0"
+        made[f"{name}.weight"] = torch.randn(width, width, 1, 1) * 0.02
+        made[f"{name}.bias"] = torch.zeros(width)
+    return made
+
+
+@pytest.fixture
+def controls(tmp_path, monkeypatch):
+    """A function that writes a ControlNet of this name into the WebUI's folder of them."""
+    from modules import paths_internal, shared
+
+    monkeypatch.setattr(paths_internal, "models_path", str(tmp_path), raising=False)
+    monkeypatch.setattr(paths_internal, "extensions_dir", str(tmp_path / "x"), raising=False)
+    monkeypatch.setattr(shared.opts, "data", {}, raising=False)
+
+    def write(tensors, name="sd15_depth"):
+        (tmp_path / "ControlNet").mkdir(exist_ok=True)
+        save_file(tensors, tmp_path / "ControlNet" / f"{name}.safetensors")
+
+    return write
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("kind", [{"large": True}, {"channels": 9}], ids=str)
+def test_a_controlnet_steers_by_the_mesh_and_nothing_of_it_stays(loaded, controls, pack, kind):
+    _, unet, webui = loaded(pack.header.unet, **kind)
+    controls(controlnet(unet))
+    before, parts = state(unet), parts_of(1)
+
+    def paint(control):
+        checkpoint = webui.host.checkpoint(control)
+        assert checkpoint.why_not() == ""
+        made = [
+            CheckpointPainter(checkpoint).paint(parts, SETTINGS, Silent(), Clock())[0][0]
+            for _ in range(2 if control else 1)  # the second time from memory
+        ]
+        assert torch.equal(made[0].patch.refined, made[-1].patch.refined)
+        return checkpoint.name, made[0].patch.refined
+
+    (name, steered), (_, plain) = paint(Control("sd15_depth", 1.0)), paint(None)
+
+    assert name.endswith(", sd15_depth")
+    assert (steered - plain).abs().max() > 1e-3
+    assert same(before, state(unet))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_controlnet_that_cannot_steer_is_refused_in_a_sentence(loaded, controls, pack):
+    _, unet, webui = loaded(pack.header.unet)
+    tensors = controlnet(unet)
+    controls({name: each[..., :4].contiguous() for name, each in tensors.items()}, "xl_depth")
+    del tensors["zero_convs.0.0.weight"]
+    controls(tensors, "cut_depth")
+
+    def why_not(name):
+        return webui.host.checkpoint(Control(name, 1.0)).why_not()
+
+    assert "There is no ControlNet canny" in why_not("canny")
+    assert "cut_depth, xl_depth" in why_not("canny")
+    assert "is a ControlNet of" in why_not("xl_depth")
+    assert why_not("cut_depth") == ""  # only loading finds that
+    with pytest.raises(PackError, match=r"does not fit the checkpoint \(no zero_convs.0.0.weight"):
+        CheckpointPainter(webui.host.checkpoint(Control("cut_depth", 1.0))).paint(
+            parts_of(1), SETTINGS, Silent(), Clock()
+        )
+    unet.input_blocks[0][0].bias = nn.Parameter(torch.zeros(4, dtype=torch.uint8), False)
+    assert "stored in a form that a ControlNet cannot be run beside" in why_not("cut_depth")
 
 
 def test_what_cannot_repaint_says_so(loaded, pack):

@@ -25,7 +25,7 @@ def empty(*names):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("a1111", "AUTOMATIC1111"), ("forge", "Forge"), ("neo", "Forge")]
+    ("name", "said"), [("a1111", "AUTOMATIC1111"), ("forge", "Forge"), ("neo", "Forge Neo")]
 )
 def test_each_webui_is_told_by_what_it_offers(request, name, said):
     request.getfixturevalue(name)
