@@ -5,6 +5,7 @@ One stage, from the start picture (see start), inside m_d. Nothing looks at the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +20,10 @@ from realishuman.paint.own_skin import STEP
 from realishuman.paint.start import Start, starts
 from realishuman.parts.origin import fill
 from realishuman.parts.prepare import PreparedPart
-from realishuman.progress import Clock, Progress
+from realishuman.progress import Clock, Interrupted, Progress
 from realishuman.settings import CHECKPOINT, Settings
+
+log = logging.getLogger("realishuman")
 
 
 @dataclass
@@ -67,21 +70,27 @@ class Img2ImgPainter:
         how = choose_denoising(settings, origin, start.image.shape[-1])
         progress.begin("stage one", how.count)
         given = start.image.permute(1, 2, 0).clamp(0, 1) * 255
-        pixels = self.img2img.repaint(
-            Task(
-                picture=given.round().byte().cpu().numpy(),
-                mask=one.masks.m_d,
-                prompt=fill(settings.prompt, origin.prompt, one.part.kind),
-                negative=fill(settings.negative_prompt, origin.negative, one.part.kind),
-                seed=seed,
-                steps=how.steps,
-                strength=how.strength,
-                guidance=how.guidance,
-                sampler=origin.sampler,
-                scheduler=origin.scheduler,
-                distilled=origin.distilled,
-            )
+        task = Task(
+            picture=given.round().byte().cpu().numpy(),
+            mask=one.masks.m_d,
+            prompt=fill(settings.prompt, origin.prompt, one.part.kind),
+            negative=fill(settings.negative_prompt, origin.negative, one.part.kind),
+            seed=seed,
+            steps=how.steps,
+            strength=how.strength,
+            guidance=how.guidance,
+            sampler=origin.sampler,
+            scheduler=origin.scheduler,
+            distilled=origin.distilled,
         )
+        try:
+            pixels = self.img2img.repaint(task)
+        except Interrupted:
+            raise
+        except Exception as error:  # the program's, such as for values that are not numbers
+            log.exception("RealisHuman: img2img failed on part %d", one.number)
+            what = f"{type(error).__name__}: {error}".removesuffix(": ")
+            return Painted(None, seed=seed, fault=f"The WebUI's img2img failed on it: {what}")
         progress.step(how.count)  # hears of Interrupt, too
         made = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
         if settings.ways.colour_match:

@@ -91,6 +91,32 @@ def test_colours_are_matched_where_that_is_wished(img2img):
     assert abs(darker(True)) < 0.04
 
 
+def test_a_part_on_which_it_fails_is_left_and_the_others_are_painted(img2img):
+    fails = img2img.repaint
+
+    def repaint(task):
+        if not img2img.tasks:
+            img2img.tasks.append(task)
+            raise ValueError("A tensor with NaNs was produced in VAE.")
+        return fails(task)
+
+    img2img.repaint = repaint
+    (first,), (second,) = paint(img2img, parts_of(2))
+
+    assert first.patch is None
+    assert first.fault.endswith("ValueError: A tensor with NaNs was produced in VAE.")
+    assert (second.fault, second.patch is None) == ("", False)
+
+
+def test_interrupt_before_it_begins_ends_the_run(img2img):
+    def repaint(task):
+        raise Interrupted("Interrupt was pressed")
+
+    img2img.repaint = repaint
+    with pytest.raises(Interrupted):
+        paint(img2img, parts_of(1))
+
+
 def test_interrupt_is_heard_after_each_run(img2img):
     class Stops(Silent):
         def step(self, count=1):
