@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.drawing.outlines import trace
 from realishuman.drawing.sheet import INNER, MANY, OUTER
 from realishuman.imaging.boxes import Box, intersection
 from realishuman.kinds import KINDS
@@ -112,13 +113,7 @@ def _draw_outline(
     width: int,
     scales: tuple[float, float],
 ) -> None:
-    contours = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[
-        0
-    ]
-    lines = [
-        (one.crop.to_picture(contour[:, 0].astype(np.float32) + 0.5) * scales).round()
-        for contour in contours
-    ]
+    lines = [(line * scales).round() for line in trace(mask, one.crop)]
     cv2.polylines(view, [line.astype(np.int32) for line in lines], True, colour, width, cv2.LINE_AA)
 
 

@@ -22,16 +22,17 @@ from realishuman.webui.foreign import Values
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.notes import note
 from realishuman.webui.tab.bench import (
-    Bench,
     describe_kept,
     digest_of,
+    keep_parts,
     open_picture,
     redraw_ring,
     refine_parts,
 )
-from realishuman.webui.tab.benches import Benches
+from realishuman.webui.tab.benches import Benches, Current
 from realishuman.webui.tab.boxes import parse_lines
 from realishuman.webui.tab.editing import apply_lines, carry_ticks
+from realishuman.webui.tab.orders import Move, parse_order
 from realishuman.webui.tab.page_update import (
     PageUpdate,
     add_outcome,
@@ -79,20 +80,34 @@ class Actions:
     benches: Benches = field(default_factory=Benches)
 
     @_say_why_not
+    def receive(
+        self, token: str | None, image: Image.Image | None, search: bool, values: Values
+    ) -> PageUpdate:
+        """Another picture came: nothing of the old one may stay; look for parts if asked to."""
+        if image is None or not search:
+            return self.forget(token)
+        return self.find(token, image, values)
+
+    @_say_why_not
     def find(self, token: str | None, image: Image.Image | None, values: Values) -> PageUpdate:
         """Look for parts everywhere."""
         if image is None:
             return self.forget(token, NO_PICTURE)
+        self.benches.drop(token)  # a run that still has it will look for parts itself
         engine, settings = self.bind(values)
         with self.turn():
             bench = open_picture(np.asarray(image), engine, settings)
-        token = self.benches.put(token, bench)
         text = " ".join(bench.found.hints) if bench.parts else NOTHING
-        return show_parts(token, bench, bench.fit, note(text))
+        return show_parts(self.benches.begin(bench), bench.fit, note(text), new=True)
 
     @_say_why_not
     def apply_boxes(
-        self, token: str | None, text: str, ticked: Sequence[str], values: Values
+        self,
+        token: str | None,
+        text: str,
+        ticked: Sequence[str],
+        image: Image.Image | None,
+        values: Values,
     ) -> PageUpdate:
         """Take the boxes as they were edited; new ones are ticked if what is in them is sure."""
         engine, settings = self.bind(values)
@@ -101,10 +116,10 @@ class Actions:
             if bench is None:
                 return PageUpdate(note=note(GONE, "error"))
             changed, refused = apply_lines(bench, parse_lines(text), engine, settings)
-            token = self.benches.put(token, changed)
+            now = self.benches.add(token or "", changed)
         now_ticked, remarks = carry_ticks(bench, numbers_of(ticked), changed)
         said = note(" ".join(refused), "error") + note(" ".join(remarks))
-        return show_parts(token, changed, now_ticked, said)
+        return self._show(now, now_ticked, image, said)
 
     @_say_why_not
     def redraw(self, token: str | None, ticked: Sequence[str], values: Values) -> PageUpdate:
@@ -115,8 +130,8 @@ class Actions:
         engine, settings = self.bind(values)
         while (bench := self.benches.get(token)) is not None:
             changed = redraw_ring(bench, engine, settings)
-            if self.benches.swap(token, bench, changed):
-                return show_ring(changed, numbers_of(ticked))
+            if now := self.benches.swap(token, bench, changed):
+                return show_ring(now, numbers_of(ticked), bench)
         return PageUpdate()
 
     @_say_why_not
@@ -136,30 +151,61 @@ class Actions:
             return self.forget(token, NO_PICTURE)
         engine, settings = self.bind(values)
         bench, chosen = self.benches.get(token), numbers_of(ticked)
-        if bench is None or bench.digest != digest_of(np.asarray(image)):
+        new = bench is None or bench.digest != digest_of(np.asarray(image))
+        if bench is None or new:
             bench = open_picture(np.asarray(image), engine, settings, progress)
-            chosen = bench.fit
+            token, chosen = self.benches.begin(bench).token, bench.fit
         bench = refine_parts(bench, engine, settings, chosen, progress)
-        token = self.benches.put(token, bench)
+        now = self.benches.add(token or "", bench)
         said = (bench.result.message, *bench.result.notes) if bench.result else ()
-        update = show_parts(token, bench, chosen, note(" ".join(said)))
-        return self._add_outcome(update, bench, bench.refined, image)
+        return self._show(now, chosen, image, note(" ".join(said)), new=new)
 
     @_say_why_not
-    def keep(self, token: str | None, kept: Sequence[str], image: Image.Image | None) -> PageUpdate:
-        """Paste the refined parts that are to be kept; nothing is sampled."""
-        bench = self.benches.get(token)
-        if bench is None:
-            return PageUpdate(note=note(GONE, "error"))
-        return self._add_outcome(PageUpdate(), bench, numbers_of(kept), image)
+    def change(
+        self,
+        token: str | None,
+        text: str,
+        ticked: Sequence[str],
+        image: Image.Image | None,
+        values: Values,
+    ) -> PageUpdate:
+        """Do what the viewer asks for; nothing is sampled. See orders.parse_order."""
+        order = parse_order(text)
+        while (bench := self.benches.get(token)) is not None:
+            if isinstance(order, Move):
+                now = self._move(token, order, values)
+            else:
+                now = self.benches.add_after(token, bench, keep_parts(bench, order.numbers))
+            if now is not None:
+                left = carry_ticks(bench, numbers_of(ticked), now.bench)[0]
+                return self._show(now, left, image)
+        return PageUpdate(note=note(GONE, "error"))
 
     def forget(self, token: str | None, text: str = "") -> PageUpdate:
-        """Another picture came: nothing of the old one may stay on the page."""
+        """Nothing of a picture may stay on the page."""
         self.benches.drop(token)
         return show_nothing(note(text))
 
-    def _add_outcome(
-        self, update: PageUpdate, bench: Bench, kept: Collection[int], image: Image.Image | None
+    def _move(self, token: str | None, order: Move, values: Values) -> Current | None:
+        """Take a step back or forth; the ring follows the sliders, which stay where they are."""
+        now = self.benches.move(token, order.forth)
+        if now is None:
+            return None
+        fresh = redraw_ring(now.bench, *self.bind(values))
+        return self.benches.swap(token, now.bench, fresh) or now
+
+    def _show(
+        self,
+        now: Current,
+        ticked: Collection[int],
+        image: Image.Image | None,
+        said: str = "",
+        *,
+        new: bool = False,
     ) -> PageUpdate:
-        text = self.write_infotext(image, describe_kept(bench, kept))
-        return add_outcome(update, bench, kept, text)
+        """The page of a bench, with its result if there is one; `said` is HTML."""
+        update = show_parts(now, ticked, said, new=new)
+        if now.bench.result is None and not now.bench.patches:
+            return update
+        text = self.write_infotext(image, describe_kept(now.bench, now.bench.kept))
+        return add_outcome(update, now.bench, text)

@@ -3,7 +3,7 @@
 A Bench never changes; each step returns a new one, so two tabs cannot disturb each other. Refined
 parts stay on the bench as patches: keeping or discarding one pastes anew and samples nothing.
 
-    open_picture -> redraw_ring, replace_parts -> refine_parts -> paste_kept
+    open_picture -> redraw_ring, replace_parts -> refine_parts -> keep_parts -> paste_kept
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Bench:
     left_alone  kinds of part that nothing repaints, and why, as a sentence.
     prepared  every part, ticked or not, in the order of their numbers.
     patches   refined parts, oldest first, at most one per number.
+    kept      numbers of those that are kept.
     result    of the latest run, None before it.
     facts     infotext keys and values of that run.
     """
@@ -55,6 +56,7 @@ class Bench:
     prepared: tuple[PreparedPart, ...]
     left_alone: Mapping[str, str]
     patches: tuple[Patch | PixelPatch, ...] = ()
+    kept: tuple[int, ...] = ()
     result: Result | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,9 +137,15 @@ def refine_parts(
         settings=settings,
         left_alone=engine.left_alone(settings),
         patches=older + result.patches,
+        kept=tuple(sorted({*bench.kept, *new})),
         result=result,
         facts=_state_facts(result, engine, settings),
     )
+
+
+def keep_parts(bench: Bench, numbers: Collection[int]) -> Bench:
+    """The bench with these of the refined parts kept, the others discarded; nothing is sampled."""
+    return replace(bench, kept=tuple(one for one in bench.refined if one in numbers))
 
 
 def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
@@ -158,6 +166,7 @@ def replace_parts(bench: Bench, found: Found, engine: BoundEngine, settings: Set
         prepared=ready,
         left_alone=engine.left_alone(settings),
         patches=(),
+        kept=(),
         result=None,
     )
 

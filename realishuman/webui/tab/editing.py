@@ -14,7 +14,7 @@ from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.webui.host.engine import BoundEngine
-from realishuman.webui.tab.bench import Bench, replace_parts
+from realishuman.webui.tab.bench import Bench, keep_parts, replace_parts
 from realishuman.webui.tab.boxes import Line, line_of
 
 TWINS = 0.5  # IoU from which two parts of a kind are one
@@ -108,7 +108,8 @@ def _rebuild(
         for patch in bench.patches
         if now.keys() >= set(patch.numbers)
     )
-    return replace(replace_parts(bench, found, engine, settings), patches=patches)
+    moved = replace(replace_parts(bench, found, engine, settings), patches=patches)
+    return keep_parts(moved, [now[one] for one in bench.kept if one in now])
 
 
 def _keep(bench: Bench, number: int) -> _Place:

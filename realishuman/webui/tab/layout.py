@@ -1,7 +1,8 @@
 """The components of the tab "RealisHuman" and where they stand; what they trigger is in tab.
 
-Only arguments that gradio 3.41 and 4.40 share are used. Drawing on the preview and the before/after
-slider are HTML and live in markup, style.css and javascript/realishuman.js.
+Only arguments that gradio 3.41 and 4.40 share are used. The viewer, in which parts are looked at,
+ticked, drawn and kept, is made by javascript/realishuman_viewer.js; it reads and writes components
+that are hidden here.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ class Layout:
         self.settings: dict[str, Component] = {}
         with gradio.Tabs(elem_id=name_of("tabs")):
             with gradio.TabItem("Picture", elem_id=name_of("picture_tab")):
-                with gradio.Row(elem_id=name_of("columns")):
-                    with gradio.Column(scale=5, elem_id=name_of("left")):
+                with gradio.Row(elem_id=name_of("columns")):  # style.css says where they stand
+                    with gradio.Column(elem_id=name_of("left")):
                         self._build_left()
-                    with gradio.Column(scale=6, elem_id=name_of("right")):
+                    with gradio.Column(elem_id=name_of("right")):
                         self._right()
+                    with gradio.Column(elem_id=name_of("settings")):
+                        self._settings()
             if folders:
                 with gradio.TabItem("Folder", elem_id=name_of("folder_tab")):
                     self._folder()
@@ -72,6 +75,9 @@ class Layout:
             height=260,
             **upload_only(),
         )
+        made["search"] = gradio.Checkbox(
+            label="Find parts as soon as a picture is there", elem_id=name_of("search")
+        )
         with gradio.Row(elem_classes=["rh-buttons"]):
             made["find"] = gradio.Button("Find parts", elem_id=name_of("find"))
             made["refine"] = gradio.Button("Refine", variant="primary", elem_id=name_of("refine"))
@@ -79,27 +85,6 @@ class Layout:
             made["skip"] = gradio.Button("Skip", elem_id=name_of("skip"))
         made["outlook"] = gradio.HTML("", elem_id=name_of("outlook"))
         made["note"] = gradio.HTML("", elem_id=name_of("note"))
-        made["parts"] = gradio.CheckboxGroup(
-            [], label="Parts to refine", visible=False, elem_id=name_of("ticks")
-        )
-        made["table"] = gradio.HTML("", elem_id=name_of("table"))
-        made["boxes"] = gradio.Textbox(
-            label="Boxes",
-            info="One line per part, in pixels: right hand 120,80,260,240. A new or changed "
-            "box is used exactly; deleting a line removes the part.",
-            lines=3,
-            elem_id=name_of("boxes"),
-        )
-        with gradio.Row(elem_classes=["rh-buttons"]):
-            made["apply"] = gradio.Button("Use these boxes", elem_id=name_of("apply"))
-            made["drawn"] = gradio.Radio(
-                list(SETTINGS["parts"].choices),
-                value=SETTINGS["parts"].choices[0],
-                label="A drawn box contains a",
-                interactive=True,  # gradio 3 takes what no event reads for an output
-                elem_id=name_of("drawn"),
-            )
-        self._settings()
 
     def _settings(self) -> None:
         import gradio
@@ -125,20 +110,23 @@ class Layout:
                         precision=0,
                         elem_id=name_of("seed"),
                     )
-        made["redraw"] = gradio.Button(
-            "Redraw", elem_id=name_of("redraw"), elem_classes=["rh-hidden"]
-        )
+        with gradio.Accordion("Boxes as text", open=False):
+            made["boxes"] = gradio.Textbox(
+                label="Boxes",
+                info="One line per part, in pixels: right hand 120,80,260,240. A new or changed "
+                "box is used exactly; deleting a line removes the part.",
+                lines=3,
+                elem_id=name_of("boxes"),
+            )
+            made["apply"] = gradio.Button("Use these boxes", elem_id=name_of("apply"))
 
     def _right(self) -> None:
         import gradio
 
         made = self.made
-        made["stage"] = gradio.HTML(HINT, elem_id=name_of("stage"))
+        gradio.HTML(f'<div class="rh-viewer">{HINT}</div>', elem_id=name_of("viewer"))
         with gradio.Column(elem_id=name_of("outcome")):
-            made["comparison"] = gradio.HTML("", elem_id=name_of("comparison"))
-        made["kept"] = gradio.CheckboxGroup(
-            [], label="Refined parts to keep", visible=False, elem_id=name_of("kept")
-        )
+            self._hidden()
         with gradio.Row(elem_classes=["rh-buttons"], elem_id=name_of("send")):
             made["save"] = gradio.Button("Save", elem_id=name_of("save"))
             for target in SEND_TO:
@@ -152,6 +140,20 @@ class Layout:
             made["text"] = gradio.Textbox(
                 label="Infotext", interactive=False, lines=3, elem_id=name_of("text")
             )
+
+    def _hidden(self) -> None:
+        """What the viewer shows and writes, hidden by style: gradio 4 omits invisible ones."""
+        import gradio
+
+        made, hidden = self.made, {"elem_classes": ["rh-hidden"]}
+        for name in ("view", "meshes", "before", "after"):
+            made[name] = gradio.HTML("", elem_id=name_of(name), **hidden)
+        made["parts"] = gradio.CheckboxGroup(
+            [], label="Parts to refine", elem_id=name_of("ticks"), **hidden
+        )
+        made["order"] = gradio.Textbox(label="Order", elem_id=name_of("order"), **hidden)
+        for name in ("obey", "redraw"):
+            made[name] = gradio.Button(name, elem_id=name_of(name), **hidden)
 
     def _folder(self) -> None:
         import gradio

@@ -20,12 +20,12 @@ from realishuman.webui.tab.tab_host import TabHost
 # What an action may change, in the order of `updates`; the host adds to the last one.
 OUTPUTS = (
     "token",
-    "stage",
+    "view",
+    "meshes",
+    "before",
+    "after",
     "parts",
     "boxes",
-    "table",
-    "comparison",
-    "kept",
     "result",
     "text",
     "note",
@@ -47,25 +47,21 @@ def updates(update: PageUpdate) -> list[object]:
     """What gradio is to change, in the order of OUTPUTS."""
     import gradio
 
-    def ticks(pair: tuple[list[str], list[str]] | None) -> object:
-        if pair is None:
-            return gradio.update()
-        return gradio.update(choices=pair[0], value=pair[1], visible=bool(pair[0]))
-
     def value(given: object) -> object:
         return gradio.update() if given is None else gradio.update(value=given)
 
-    gone = update.comparison == ""  # then the old result has no place on the page either
+    gone = update.after == ""  # then the old result has no place on the page either
     result = gradio.update(value=None) if gone else value(update.result)
     text = gradio.update(value="") if gone else value(update.text)
+    ticks = update.ticks
     return [
         gradio.update() if update.token is None else update.token,
-        value(update.stage),
-        ticks(update.ticks),
+        value(update.view),
+        value(update.meshes),
+        value(update.before),
+        value(update.after),
+        gradio.update() if ticks is None else gradio.update(choices=ticks[0], value=ticks[1]),
         value(update.boxes),
-        value(update.table),
-        value(update.comparison),
-        ticks(update.kept),
         result,
         text,
         update.note,
@@ -100,8 +96,20 @@ class Page:
         def find(token: Token, image: Picture, *given: object) -> list[object]:
             return updates(actions.find(token, image, named(given)))
 
-        def apply_boxes(token: Token, text: str, ticked: Ticked, *given: object) -> list[object]:
-            return updates(actions.apply_boxes(token, text or "", ticked or [], named(given)))
+        def receive(token: Token, image: Picture, search: bool, *given: object) -> list[object]:
+            return updates(actions.receive(token, image, bool(search), named(given)))
+
+        def apply_boxes(
+            token: Token, text: str, ticked: Ticked, image: Picture, *given: object
+        ) -> list[object]:
+            return updates(
+                actions.apply_boxes(token, text or "", ticked or [], image, named(given))
+            )
+
+        def obey(
+            token: Token, text: str, ticked: Ticked, image: Picture, *given: object
+        ) -> list[object]:
+            return updates(actions.change(token, text or "", ticked or [], image, named(given)))
 
         def redraw(token: Token, ticked: Ticked, *given: object) -> list[object]:
             return updates(actions.redraw(token, ticked or [], named(given)))
@@ -113,22 +121,18 @@ class Page:
                 update = actions.refine(token, image, ticked or [], named(given), progress)
             return updates(update)
 
-        def keep(token: Token, kept: Ticked, image: Picture) -> list[object]:
-            return updates(actions.keep(token, kept or [], image))
-
         quiet: dict[str, bool] = {"show_progress": False}
-        made["find"].click(find, inputs=[token, image, *values], outputs=outputs)
-        made["apply"].click(
-            apply_boxes, inputs=[token, made["boxes"], parts, *values], outputs=outputs
-        )
+        made["find"].click(find, inputs=[token, image, *values], outputs=outputs, **quiet)
+        edited = {"inputs": [token, made["boxes"], parts, image, *values], "outputs": outputs}
+        made["apply"].click(apply_boxes, **edited, **quiet)
+        ordered = {"inputs": [token, made["order"], parts, image, *values], "outputs": outputs}
+        made["obey"].click(obey, **ordered, **quiet)
         redrawn = {"inputs": [token, parts, *values], "outputs": outputs, **quiet}
         made["redraw"].click(redraw, **redrawn)
-        parts.input(redraw, **redrawn)
         for name in ("margin", "preset", "engine", "allow_checkpoint", *PACKS):
             self.settings[name].change(redraw, **redrawn)
-        image.change(
-            lambda token: updates(actions.forget(token)), inputs=[token], outputs=outputs, **quiet
-        )
+        received = {"inputs": [token, image, made["search"], *values], "outputs": outputs}
+        image.change(receive, **received, **quiet)
         packs = [self.settings[name] for name in PACKS]
         image.change(self._packs, inputs=[], outputs=packs, **quiet)
         inputs = [self.host.task(), token, image, parts, *values]
@@ -139,7 +143,6 @@ class Page:
             **quiet,
             **js(f"(...all) => realishuman_submit(all, {len(inputs)}, 'outcome')"),
         )
-        made["kept"].input(keep, inputs=[token, made["kept"], image], outputs=outputs, **quiet)
         made["interrupt"].click(self.host.interrupt, inputs=[], outputs=[], **quiet)
         made["skip"].click(self.host.skip, inputs=[], outputs=[], **quiet)
         made["save"].click(

@@ -9,12 +9,17 @@ OPEN = 120_000  # ms for the page itself; more is a fault, and its reason is wan
 NOT_OURS = "recalculate_prompts_inpaint is not defined"  # AUTOMATIC1111's, wherever it sends there
 
 
-def opened(browser):
-    """A fresh page with our tab in front; what goes wrong in it is gathered in page.errors."""
+def opened(browser, search=False):
+    """A fresh page with our tab in front; what goes wrong in it is gathered in page.errors.
+
+    search  whether it looks for parts by itself.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.errors = []
     page.on("pageerror", lambda error: NOT_OURS in str(error) or page.errors.append(str(error)))
     page.set_default_timeout(60_000)
+    if not search:
+        page.add_init_script("localStorage.setItem('realishuman_search', 'no')")
     page.goto(ADDRESS, wait_until="domcontentloaded", timeout=OPEN)
     page.wait_for_function("typeof switch_to_realishuman === 'function'", timeout=OPEN)
     page.wait_for_selector("#realishuman_find", state="attached", timeout=OPEN)
@@ -32,17 +37,32 @@ def load(page, file):
 
 def find(page):
     page.click("#realishuman_find")
-    page.wait_for_selector(".rh-stage img", timeout=WAIT)
+    page.wait_for_selector("#realishuman_view .rh-data", state="attached", timeout=WAIT)
+    page.wait_for_timeout(500)
+
+
+VIEW = "(document.querySelector('#realishuman_view .rh-data') || {dataset: {}}).dataset.json"
+
+
+def answered(page, before):
+    """Wait until the page shows other parts or rings than these, or says what is wrong."""
+    page.wait_for_function(
+        f"s => {VIEW} !== s || Array.from(document.querySelectorAll('.rh-error')).some("
+        "(one) => one.offsetParent)",
+        arg=before,
+        timeout=WAIT,
+    )
     page.wait_for_timeout(500)
 
 
 def refine(page):
-    """Press Refine and wait for a comparison; an error on the page ends the wait, not patience."""
+    """Press Refine and wait for a result; an error on the page ends the wait, not patience."""
+    before = page.evaluate(VIEW)
     page.click("#realishuman_refine")
-    page.wait_for_selector(".rh-compare:visible, .rh-error:visible", timeout=WAIT)
-    page.wait_for_timeout(1000)
+    answered(page, before)
     note = page.inner_text("#realishuman_note >> nth=0")
-    assert page.locator(".rh-compare").count(), f"{note}; errors of the page: {page.errors}"
+    result = page.locator(".rh-after").get_attribute("src")
+    assert result, f"{note}; errors of the page: {page.errors}"
     return note
 
 
@@ -78,7 +98,7 @@ def choose_pack(page, within="realishuman"):
 
 def tick_all(page):
     """Also those that look right to the gate, as the hands of a photograph do."""
-    for tick in page.locator("#realishuman_ticks input").all():
+    for tick in page.locator(".rh-parts input[data-at^=tick]").all():
         tick.check()
     page.wait_for_timeout(1500)
 

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from tests.webui.live.pages import (
+    VIEW,
     WAIT,
+    answered,
     boxes,
     choose_pack,
     find,
@@ -27,11 +29,13 @@ def test_find_draw_refine_keep_and_save(page, file):
     assert re.match(r"1: (left |right )?(hand|face) -?\d+,", first)
 
     tick_all(page)
-    shown = page.get_attribute(".rh-stage img", "src")
+    ring = page.get_attribute(".rh-outer >> nth=0", "d")
     number = page.locator("#realishuman_dilate input[type=number]")
     number.fill("30")
     number.dispatch_event("input")
-    page.wait_for_function("s => document.querySelector('.rh-stage img').src !== s", arg=shown)
+    page.wait_for_function(
+        "s => document.querySelector('.rh-outer').getAttribute('d') !== s", arg=ring
+    )
     assert boxes(page) == first
 
     two_steps(page)
@@ -40,14 +44,18 @@ def test_find_draw_refine_keep_and_save(page, file):
     keep_whatever_comes(page)
     assert "parts refined" in refine(page)
 
-    after = page.get_attribute(".rh-compare .rh-after", "src")
-    page.locator("#realishuman_kept input").first.click()
+    after = page.get_attribute(".rh-after", "src")
+    page.locator(".rh-parts input[data-at^=keep]").first.click()
     page.wait_for_function("s => document.querySelector('.rh-after').src !== s", arg=after)
+    page.click("button[aria-label=Undo]")
+    page.wait_for_function("s => document.querySelector('.rh-after').src === s", arg=after)
 
-    page.focus(".rh-compare input")
+    page.focus(".rh-swipe")
     page.keyboard.press("ArrowRight")
-    split = "getComputedStyle(document.querySelector('.rh-compare')).getPropertyValue('--rh-split')"
-    assert page.evaluate(split).strip() != "50%"
+    assert page.get_attribute(".rh-swipe", "aria-valuenow") == "52"
+    page.focus(".rh-canvas")
+    page.keyboard.press(" ")
+    assert page.get_attribute(".rh-viewer", "data-picture") == "after"
 
     page.click("#realishuman_save")
     page.wait_for_function(
@@ -55,26 +63,43 @@ def test_find_draw_refine_keep_and_save(page, file):
     )
 
 
+def use_these(page):
+    """Press "Use these boxes" and wait for what becomes of them."""
+    before = page.evaluate(VIEW)
+    page.click("#realishuman_apply")
+    answered(page, before)
+
+
+def test_parts_are_looked_for_as_a_picture_comes_unless_its_user_unticks_that(browser, file):
+    page = opened(browser, search=True)
+    page.evaluate("document.querySelector('#realishuman_image').scrollIntoView()")
+    load(page, file)
+    page.wait_for_selector(".rh-part", timeout=WAIT)
+
+    page.locator("#realishuman_search input").uncheck()
+
+    assert page.evaluate("localStorage.getItem('realishuman_search')") == "no"
+    page.close()
+
+
 def test_a_drawn_box_adds_a_line(page, file):
     load(page, file)
     find(page)
+    page.get_by_text("Boxes as text", exact=True).locator("visible=true").first.click()
     page.fill("#realishuman_boxes textarea", "")
-    page.click("#realishuman_apply")
-    page.wait_for_function("document.querySelector('.rh-stage').dataset.boxes === '[]'")
-    page.locator(".rh-stage").evaluate("stage => stage.scrollIntoView({block: 'start'})")
+    use_these(page)
+    assert page.locator(".rh-part").count() == 0
+    page.locator(".rh-canvas").evaluate("canvas => canvas.scrollIntoView({block: 'start'})")
     page.wait_for_timeout(500)
-    place = page.locator(".rh-stage img").bounding_box()
-    stamp = page.get_attribute(".rh-stage", "data-stamp")
+    place = page.locator(".rh-world").bounding_box()
+    before = page.evaluate(VIEW)
 
     page.mouse.move(place["x"] + 5, place["y"] + 5)
     page.mouse.down()
     page.mouse.move(place["x"] + place["width"] - 5, place["y"] + place["height"] - 5, steps=4)
     page.mouse.up()
 
-    page.wait_for_function(
-        "s => document.querySelector('.rh-stage').dataset.stamp !== s", arg=stamp, timeout=WAIT
-    )
-    page.wait_for_timeout(500)
+    answered(page, before)
     note = page.inner_text("#realishuman_note >> nth=0")
     assert re.match(r"1: (left |right )?hand -?\d+,", boxes(page)), note  # it is the user's word
 
@@ -86,7 +111,8 @@ def test_another_picture_takes_the_old_preview_away(page, file):
     named = ["lear", "emove"]  # Clear in gradio 3, Remove Image in gradio 4
     page.locator(", ".join(f"#realishuman_image [aria-label*={n}]" for n in named)).first.click()
 
-    page.wait_for_selector(".rh-stage", state="detached")
+    page.wait_for_selector(".rh-part", state="detached")
+    assert page.is_visible(".rh-hint")
     assert boxes(page) == ""
 
 
@@ -97,12 +123,12 @@ def test_two_browser_tabs_do_not_disturb_each_other(browser, file):
         find(page)
     both = boxes(two)
 
+    for page in (one, two):
+        page.get_by_text("Boxes as text", exact=True).locator("visible=true").first.click()
     one.fill("#realishuman_boxes textarea", "")
-    one.click("#realishuman_apply")
-    one.wait_for_function("document.querySelector('.rh-stage').dataset.boxes === '[]'")
-    stamp = two.get_attribute(".rh-stage", "data-stamp")
-    two.click("#realishuman_apply")
-    two.wait_for_function("s => document.querySelector('.rh-stage').dataset.stamp !== s", arg=stamp)
+    use_these(one)
+    assert one.locator(".rh-part").count() == 0
+    use_these(two)
 
     assert boxes(two) == both != ""
     one.close()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import html
+import json
 import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -12,7 +14,6 @@ from realishuman.imaging.boxes import Box
 from realishuman.kinds import KINDS, load
 from realishuman.progress import Interrupted
 from realishuman.webui.tab import actions as module
-from realishuman.webui.tab import markup
 from realishuman.webui.tab.actions import GONE, NO_PICTURE, Actions
 from realishuman.webui.tab.bench import redraw_ring
 from tests.webui.plain_engine import FAST
@@ -21,6 +22,26 @@ from tests.webui.plain_engine import FAST
 def bind_to(engine):
     """What reads the components' values: all but the settings stay as they are."""
     return lambda values: (engine, replace(FAST, **values))
+
+
+def seen(update):
+    """What the viewer is told."""
+    return json.loads(html.unescape(re.search(r'data-json="([^"]*)"', update.view)[1]))
+
+
+def fates(update):
+    return [part["fate"] for part in seen(update)["parts"]]
+
+
+def kept(update):
+    return {part["number"]: part["kept"] for part in seen(update)["parts"]}
+
+
+def keep(actions, update, *numbers):
+    """Keep these of the refined parts."""
+    image = Image.new("RGB", (8, 8))
+    order = json.dumps({"keep": numbers})
+    return actions.change(update.token, order, update.ticks[1], image, {})
 
 
 def written(image, pairs):
@@ -50,8 +71,11 @@ def test_find_shows_all_parts_ticked_with_their_boxes(actions, image):
 
     assert view.ticks == (["1 right hand", "2 right hand"],) * 2
     assert view.boxes.count("right hand") == 2
-    assert 'data-width="420" data-height="300"' in view.stage
-    assert actions.find(view.token, image, {}).stage != view.stage  # so that gradio shows it anew
+    assert [seen(view)[name] for name in ("width", "height", "undo", "redo")] == [420, 300, 0, 0]
+    assert [part["ticked"] for part in seen(view)["parts"]] == [True, True]
+    assert view.meshes.count("<img") == 2
+    assert view.before.count("<img") == 1
+    assert actions.find(view.token, image, {}).view != view.view  # so that gradio shows it anew
     assert view.token
 
 
@@ -63,22 +87,24 @@ def test_refine_without_a_search_searches_first(actions, plain, image):
     view = actions.refine(None, image, [], {})
 
     assert len(plain.searches) == 1
-    assert view.kept[1] == ["1 right hand", "2 right hand"]
+    assert kept(view) == {1: True, 2: True}
     assert "RANDOM" in view.note
-    assert view.comparison.count("<img") == 2
+    assert view.before != view.after
+    assert view.after.count("<img") == 1
 
 
 def test_discarding_changes_picture_and_infotext_without_sampling(actions, plain, image):
     view = actions.refine(None, image, [], {})
 
-    kept = actions.keep(view.token, ["2 right hand"], image)
+    one = actions.change(view.token, '{"keep": [2]}', view.ticks[1], image, {})
 
     assert len(plain.runs) == 1
-    assert "1 right hand discarded; 2 right hand refined" in kept.text
-    assert "1 of 2 parts refined." in kept.text
-    assert kept.text.startswith("a hand|")
-    assert kept.result.info["parameters"] == kept.text
-    left = np.asarray(kept.result)[:, :190]
+    assert kept(one) == {1: False, 2: True}
+    assert "1 right hand discarded; 2 right hand refined" in one.text
+    assert "1 of 2 parts refined." in one.text
+    assert one.text.startswith("a hand|")
+    assert one.result.info["parameters"] == one.text
+    left = np.asarray(one.result)[:, :190]
     np.testing.assert_array_equal(left, np.asarray(image)[:, :190])
 
 
@@ -94,7 +120,7 @@ def test_a_picture_that_changed_is_searched_anew_before_it_is_refined(actions, p
 def test_two_tabs_do_not_disturb_each_other(actions, image):
     one, two = (actions.find(None, image, {}) for _ in range(2))
 
-    actions.apply_boxes(one.token, "", [], {})
+    actions.apply_boxes(one.token, "", [], image, {})
 
     assert one.token != two.token
     assert len(actions.benches.get(two.token).parts) == 2
@@ -111,8 +137,10 @@ def test_a_part_without_a_pack_is_not_promised_to_be_refined(engine_of, flat_han
 
     view = both.find(None, image, {"parts": ("hand", "face")})
 
-    assert "will be refined if ticked</td></tr><tr><td>2" in view.table
-    assert ">No pack for faces is in use, so they are left alone<" in view.table
+    assert fates(view) == [
+        "will be refined if ticked",
+        "No pack for faces is in use, so they are left alone",
+    ]
 
 
 @pytest.fixture
@@ -130,7 +158,7 @@ def test_a_hand_that_the_gate_finds_good_is_shown_unticked_with_the_reason(gated
     view = actions.find(None, image, {"gate": True})
 
     assert view.ticks == (["1 right hand", "2 right hand"], ["2 right hand"])
-    assert "left alone unless ticked: it looks right already" in view.table
+    assert "left alone unless ticked: it looks right already" in fates(view)[0]
     assert actions.find(None, image, {"gate": False}).ticks[1] == ["1 right hand", "2 right hand"]
 
 
@@ -140,7 +168,7 @@ def test_ticking_it_repaints_it_all_the_same(gated, image):
 
     done = actions.refine(view.token, image, ["1 right hand"], {"gate": True, "judge": False})
 
-    assert done.kept == (["1 right hand"],) * 2
+    assert kept(done) == {1: True, 2: None}
 
 
 def test_an_edit_of_another_box_keeps_the_reason_and_asks_nobody_again(gated, image):
@@ -148,9 +176,9 @@ def test_an_edit_of_another_box_keeps_the_reason_and_asks_nobody_again(gated, im
     view = actions.find(None, image, {"gate": True})
     lines = view.boxes + "\nhand 5,5,60,90"
 
-    edited = actions.apply_boxes(view.token, lines, view.ticks[1], {"gate": True})
+    edited = actions.apply_boxes(view.token, lines, view.ticks[1], image, {"gate": True})
 
-    assert "left alone unless ticked: it looks right already" in edited.table
+    assert "left alone unless ticked: it looks right already" in fates(edited)[0]
     assert "1 right hand" not in edited.ticks[1]
     assert len(network.asked) == 2
 
@@ -158,7 +186,7 @@ def test_an_edit_of_another_box_keeps_the_reason_and_asks_nobody_again(gated, im
 def test_a_redraw_says_what_another_pack_will_do(actions, image):
     view = actions.find(None, image, {})
 
-    assert "will be refined if ticked" in actions.redraw(view.token, [], {}).table
+    assert "will be refined if ticked" in fates(actions.redraw(view.token, [], {}))
 
 
 def test_another_picture_clears_everything_that_was_shown(actions, image):
@@ -166,20 +194,19 @@ def test_another_picture_clears_everything_that_was_shown(actions, image):
 
     gone = actions.forget(view.token)
 
-    assert (gone.comparison, gone.boxes, gone.table) == ("", "", "")
-    assert gone.stage == markup.HINT
-    assert gone.ticks == gone.kept == ([], [])
-    assert re.sub("<.*?>", "", actions.keep(view.token, [], image).note) == GONE
+    assert (gone.view, gone.before, gone.after, gone.boxes, gone.token) == ("",) * 5
+    assert gone.ticks == ([], [])
+    assert re.sub("<.*?>", "", keep(actions, view).note) == GONE
 
 
 def test_boxes_that_cannot_be_read_are_named_and_change_nothing(actions, image):
     view = actions.find(None, image, {})
 
-    answer = actions.apply_boxes(view.token, "hand 1,2", [], {})
+    answer = actions.apply_boxes(view.token, "hand 1,2", [], image, {})
 
     assert "line 1" in answer.note
     assert "rh-error" in answer.note
-    assert answer.stage is None
+    assert answer.view is None
     assert len(actions.benches.get(view.token).parts) == 2
 
 
@@ -187,8 +214,8 @@ def test_a_new_box_is_ticked_and_unticked_parts_stay_unticked(actions, image):
     view = actions.find(None, image, {})
     text = view.boxes.splitlines()[0]
 
-    first = actions.apply_boxes(view.token, text, [], {})
-    both = actions.apply_boxes(view.token, text + "\nhand 260,100,340,220", [], {})
+    first = actions.apply_boxes(view.token, text, [], image, {})
+    both = actions.apply_boxes(view.token, text + "\nhand 260,100,340,220", [], image, {})
 
     assert first.ticks == (["1 right hand"], [])
     assert both.ticks[1] == ["2 right hand"]
@@ -201,13 +228,13 @@ def test_a_box_in_which_nothing_is_sure_is_not_ticked_and_says_why(actions, plai
     parts[1] = unsure
 
     answer = actions.apply_boxes(
-        view.token, "hand 5,5,60,90\nhand 260,100,340,220\nhand 80,110,125,210", [], {}
+        view.token, "hand 5,5,60,90\nhand 260,100,340,220\nhand 80,110,125,210", [], image, {}
     )
 
     assert answer.ticks == (["1 right hand", "2 right hand", "3 right hand"], ["3 right hand"])
     assert "Part 1 is not ticked. No hand was recognised in this box" in answer.note
     assert "Part 2 is not ticked. Its score of 0.17 is below the confidence of 0.5" in answer.note
-    assert "No hand was recognised in this box" in answer.table
+    assert "No hand was recognised in this box" in fates(answer)[0]
 
 
 def test_a_box_that_is_refused_leaves_the_page_as_it_was(actions, image):
@@ -215,7 +242,7 @@ def test_a_box_that_is_refused_leaves_the_page_as_it_was(actions, image):
 
     answer = actions.apply_boxes(
         view.token, view.boxes.replace("1: right hand 75,", "1: right hand 700,")
-        .replace(",124,", ",800,"), view.ticks[1], {}
+        .replace(",124,", ",800,"), view.ticks[1], image, {}
     )  # fmt: skip
 
     assert answer.boxes == view.boxes
@@ -236,7 +263,7 @@ def test_an_interrupt_changes_nothing_and_says_so(actions, image):
     view = actions.refine(None, image, [], {}, Stop())
 
     assert "Interrupted" in view.note
-    assert view.comparison is None
+    assert view.after is None
 
 
 def test_redraw_moves_the_ring_and_asks_for_no_search(actions, plain, image):
@@ -245,9 +272,10 @@ def test_redraw_moves_the_ring_and_asks_for_no_search(actions, plain, image):
     moved = actions.redraw(view.token, view.ticks[1], {"dilate": 12})
 
     assert len(plain.searches) == 1
-    before, after = (re.search(r'src="([^"]+)"', one.stage)[1] for one in (view, moved))
-    assert before != after
-    assert moved.ticks is None
+    before, after = (seen(one)["parts"][0] for one in (view, moved))
+    assert before["outer"] != after["outer"]
+    assert before["inner"] == after["inner"]
+    assert (moved.meshes, moved.before, moved.ticks) == (None, None, None)  # they are there already
 
 
 def test_a_slider_moved_while_parts_are_refined_does_not_cost_them(actions, image, monkeypatch):
@@ -264,7 +292,7 @@ def test_a_slider_moved_while_parts_are_refined_does_not_cost_them(actions, imag
     drawn = actions.redraw(view.token, view.ticks[1], {"dilate": 40})
 
     bench = actions.benches.get(view.token)
-    assert drawn.stage
+    assert drawn.view
     assert bench.refined == [1, 2]
     assert bench.settings.dilate == 40
 
@@ -278,6 +306,88 @@ def test_boxes_applied_while_parts_are_refined_keep_them(actions, image):
         yield
 
     actions.turn = waits
-    actions.apply_boxes(view.token, view.boxes.splitlines()[0], view.ticks[1], {})
+    actions.apply_boxes(view.token, view.boxes.splitlines()[0], view.ticks[1], image, {})
 
     assert actions.benches.get(view.token).refined == [1]
+
+
+def test_a_picture_is_searched_as_it_comes_if_its_user_wants_that(actions, plain, image):
+    assert actions.receive("", image, False, {}).view == ""
+    assert plain.searches == []
+
+    assert len(seen(actions.receive("", image, True, {}))["parts"]) == 2
+    assert actions.receive("", None, True, {}).view == ""
+
+
+def test_refine_during_the_search_of_a_new_picture_does_not_take_the_ticks_of_the_old(
+    actions, plain, image
+):
+    """Nothing is ticked on the page until the search ends; its user means all that fit."""
+    old = actions.find(None, image, {})
+    other = Image.fromarray(255 - np.asarray(image))
+    actions.receive(old.token, other, True, {})
+
+    done = actions.refine(old.token, other, [], {})
+
+    assert kept(done) == {1: True, 2: True}
+
+
+def test_steps_are_taken_back_and_forth_again(actions, plain, image):
+    found = actions.find(None, image, {})
+    done = actions.refine(found.token, image, found.ticks[1], {})
+    one = keep(actions, done, 2)
+
+    def move(order):
+        return actions.change(found.token, order, done.ticks[1], image, {})
+
+    assert (seen(one)["undo"], seen(one)["redo"]) == (2, 0)
+    all_kept = move('{"undo": true}')
+    assert kept(all_kept) == {1: True, 2: True}
+    np.testing.assert_array_equal(all_kept.result, done.result)
+    nothing = move('{"undo": true}')
+    assert kept(nothing) == {1: None, 2: None}
+    assert nothing.after == ""
+    assert move('{"undo": true}').after == ""  # there is nothing before it
+    move('{"redo": true}')
+    again = move('{"redo": true}')
+    assert kept(again) == {1: False, 2: True}
+    np.testing.assert_array_equal(again.result, one.result)
+    assert len(plain.runs) == 1
+
+
+def test_a_step_back_follows_the_sliders_and_keeps_the_ticks(actions, image):
+    found = actions.find(None, image, {})
+    edited = actions.apply_boxes(found.token, found.boxes.splitlines()[0], [], image, {})
+    order = '{"undo": true}'
+
+    back = actions.change(found.token, order, edited.ticks[1], image, {"dilate": 12})
+
+    assert [part["ticked"] for part in seen(back)["parts"]] == [False, True]
+    assert back.boxes == found.boxes
+    fresh = actions.find(None, image, {"dilate": 12})
+    assert seen(back)["parts"][0]["outer"] == seen(fresh)["parts"][0]["outer"]
+
+
+@pytest.mark.parametrize("order", ["", "{", "[]", '{"keep": ["1"]}', '{"undo": 1}', '{"keep": 1}'])
+def test_what_the_page_cannot_mean_is_refused(actions, image, order):
+    found = actions.find(None, image, {})
+
+    answer = actions.change(found.token, order, found.ticks[1], image, {})
+
+    assert "rh-error" in answer.note
+    assert answer.view is None
+
+
+def test_a_part_that_moved_loses_its_repair_on_the_page_too(actions, image):
+    found = actions.find(None, image, {})
+    done = actions.refine(found.token, image, found.ticks[1], {})
+    first, second = done.boxes.splitlines()
+
+    fewer = actions.apply_boxes(done.token, second, done.ticks[1], image, {})
+    none = actions.apply_boxes(done.token, "", [], image, {})
+
+    assert kept(fewer) == {1: True}
+    assert (np.asarray(fewer.result) != np.asarray(image)).any()
+    np.testing.assert_array_equal(np.asarray(fewer.result)[:, :190], np.asarray(image)[:, :190])
+    assert first
+    assert none.after == ""

@@ -93,12 +93,26 @@ def test_sliders_give_the_ring_that_a_fresh_search_would_without_searching(two, 
 def test_each_tab_has_its_own_bench_and_the_oldest_is_let_go(two):
     _, bench = two
     benches = Benches(limit=2)
-    for token in "abc":
-        benches.put(token, replace(bench, digest=token))
+    a, b, _ = (benches.begin(replace(bench, digest=name)).token for name in "abc")
 
-    assert benches.get("a") is None
-    assert benches.get("b").digest == "b"
+    assert benches.get(a) is None
+    assert benches.get(b).digest == "b"
     assert benches.get(None) is None
+    assert benches.move(None, forth=False) is None
+
+
+def test_a_new_step_ends_what_was_taken_back(two):
+    _, bench = two
+    benches = Benches()
+    token = benches.begin(bench).token
+    other, third = (replace(bench, digest=name) for name in "ab")
+    benches.add(token, other)
+    assert benches.move(token, forth=False).bench is bench
+    assert benches.add_after(token, other, third) is None  # that is not where the tab stands
+
+    now = benches.add_after(token, bench, third)
+
+    assert (now.bench, now.undo, now.redo) == (third, 1, 0)
 
 
 def test_the_digest_tells_pictures_of_the_same_bytes_but_another_shape_apart():

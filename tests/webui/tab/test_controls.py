@@ -15,7 +15,7 @@ from realishuman.webui.tab import tab_host
 from realishuman.webui.tab.tab import Page
 from tests.webui.stand_in import Component
 
-CONTROLS = ("parts", "boxes", "drawn", "image", "kept", "wanted", "agree", "source", "target")
+CONTROLS = ("parts", "boxes", "search", "order", "image", "wanted", "agree", "source", "target")
 
 
 class TabHost:
