@@ -25,7 +25,6 @@ Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 LONGEST = 1536  # pixels of a preview's longer side
-LEAST = 512  # and what a page enlarges smaller pictures to, so that boxes can be seen and held
 GREY: Colour = (150, 150, 150)
 PLATE: Colour = (20, 20, 20)
 VEIL = 0.45  # share of the pose image where it lies over the picture
@@ -39,18 +38,17 @@ def annotate(
     prepared: Sequence[PreparedPart] = (),
     chosen: Collection[int] | None = None,
     longest: int = LONGEST,
-    least: int = 1,
 ) -> Pixels:
     """Draw found parts on a copy of the picture.
 
     rgb       (H, W, 3) uint8 RGB.
     prepared  parts whose mesh and ring are drawn.
     chosen    numbers of the ticked parts; None means all that are not left alone.
-    Returns   (h, w, 3) uint8 in the picture's proportions, longer side from `least` to `longest`.
+    Returns   (h, w, 3) uint8 in the picture's proportions, longer side at most `longest`.
     """
     if chosen is None:
         chosen = [one.number for one in found.chosen]
-    view = resize(rgb, longest, least)
+    view = resize(rgb, longest)
     size = view.shape[1], view.shape[0]
     scales = (size[0] / rgb.shape[1], size[1] / rgb.shape[0])
     width = max(round(max(size) / 700), 1)
@@ -75,15 +73,13 @@ def annotate(
     return view
 
 
-def resize(rgb: Pixels, longest: int, least: int) -> Pixels:
-    """A copy whose longer side is between the two, in pixels."""
-    longer = max(rgb.shape[:2])
-    scale = min(max(longer, least), longest) / longer
+def resize(rgb: Pixels, longest: int) -> Pixels:
+    """A copy whose longer side has at most so many pixels."""
+    scale = min(longest / max(rgb.shape[:2]), 1)
     size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
     if scale == 1:
         return rgb.copy()
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(rgb, size, interpolation=way), np.uint8)
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _draw_mesh(view: Pixels, one: PreparedPart, scales: tuple[float, float]) -> None:

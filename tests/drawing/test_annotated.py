@@ -108,18 +108,6 @@ def test_a_part_outside_the_picture_or_not_finite_is_no_reason_to_fail(flat_hand
     assert view.shape == picture.shape
 
 
-def test_a_small_picture_is_drawn_larger_where_a_page_wants_it(flat_hand):
-    picture = np.zeros((100, 50, 3), np.uint8)
-    part = flat_hand(25, 50, 40)
-
-    view = annotate(picture, found_of(part), least=640)
-
-    assert view.shape == (640, 320, 3)
-    rows, columns = np.nonzero(places(view, HAND))
-    assert abs(rows.max() - part.box.y1 * 6.4) < 8
-    assert abs(columns.max() - part.box.x1 * 6.4) < 8
-
-
 @pytest.mark.parametrize("count", [2, 4, 6])
 def test_labels_do_not_hide_each_other(flat_hand, monkeypatch, count):
     picture = np.full((300, 420, 3), 90, np.uint8)

@@ -25,7 +25,7 @@ QUALITY = 95  # of the JPEG that a browser shows; files are saved by the host, w
 
 def picture(pixels: Pixels) -> str:
     """A picture (H, W, 3 or 4) for the viewer."""
-    view = resize(np.ascontiguousarray(pixels[..., :3]), LONGEST, 1)
+    view = resize(np.ascontiguousarray(pixels[..., :3]), LONGEST)
     return f'<img class="rh-picture" alt="" src="{data_url(view, ".jpg")}">'
 
 
