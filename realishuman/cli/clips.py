@@ -47,6 +47,11 @@ def add_clip_options(command: Any) -> None:
         "--clip", action="store_true", help="each folder that is named holds the frames of one clip"
     )
     group.add_argument(
+        "--independent",
+        action="store_true",
+        help="refine each frame for itself, as the paper does, instead of steadily over time",
+    )
+    group.add_argument(
         "--fps", metavar="N", help="frames per second of a folder of frames, as in 24 or 30000/1001"
     )
     group.add_argument("--codec", choices=CODECS, help="of a video (default: h264; vp9 for .webm)")
@@ -111,7 +116,7 @@ def plan_clips(
     if report is not None:
         try_folder(report.parent)
     todo = [pair for pair in pairs if pair not in done]
-    wanted = Wanted(encoding, tuple(boxes))
+    wanted = Wanted(encoding, tuple(boxes), options.independent)
     return Plan(todo, done, _rate(options.fps), settings, wanted, report)
 
 

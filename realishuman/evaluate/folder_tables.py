@@ -29,6 +29,9 @@ NOTES = (
     "the pictures before.",
     "Seam: mean step between neighbouring pixels across the edge of what changed, over the same in "
     "the picture before.",
+    "Flicker: by how much a frame differs from the one before it, moved by the optical flow of the "
+    "clip as it was, in levels of 255: in the part and a little around it, and on a ring around "
+    "that. Only of clips whose every frame is used.",
     "Halo: ΔE by which what changed around the part stands out from both of its sides, at low "
     "frequencies and at its worst twentieth, beyond what it does in the picture before. About 5 "
     "can be seen at a glance.",
@@ -40,6 +43,9 @@ CHANGES: tuple[tuple[str, int, Callable[[Measures], float | None]], ...] = (
     ("changed, %", 1, lambda part: part.changed),
     ("seam, 1 = none", 2, lambda part: part.seam),
     ("halo, ΔE", 2, lambda part: part.halo),
+    ("flicker before", 2, lambda part: part.flicker_before),
+    ("flicker after", 2, lambda part: part.flicker),
+    ("on the ring", 2, lambda part: part.ring_flicker),
 )
 IDENTITY = ("identity, cosine distance", 3, lambda part: part.identity)
 

@@ -8,7 +8,7 @@ made unrecognisable counts with a score of 0. Besides, each set is searched on i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -21,10 +21,12 @@ from realishuman.errors import PictureError
 from realishuman.evaluate import metrics
 from realishuman.evaluate.clips import Clip, together
 from realishuman.evaluate.distances import MARGIN, Extractor, Features, crop_part
+from realishuman.evaluate.flicker import Motion
 from realishuman.evaluate.halo import halo
 from realishuman.evaluate.identity import FaceIdentity, cosine_distance
 from realishuman.imaging.boxes import iou, square
 from realishuman.imaging.crop import Crop
+from realishuman.paint.fields import grow
 from realishuman.progress import Progress
 
 Pixels = NDArray[np.uint8]
@@ -47,6 +49,9 @@ class PartMeasures:
     changed                    share of the crop's pixels that differ, in %.
     seam                       metrics.seam_ratio around them; None if nothing changed.
     halo                       halo.halo between them and the part's outline, likewise.
+    flicker_before, flicker, ring_flicker  warping error from the frame before it, in the part and a
+                               little around it before and after, and on a ring around that after;
+                               None of single pictures and first frames.
     identity                   cosine distance of the faces before and after; None of hands, or
                                without a network for it.
     """
@@ -60,6 +65,9 @@ class PartMeasures:
     seam: float | None
     identity: float | None = None
     halo: float | None = None
+    flicker_before: float | None = None
+    flicker: float | None = None
+    ring_flicker: float | None = None
 
 
 @dataclass
@@ -125,26 +133,61 @@ def compare(
     """
     progress.begin("pictures", len(pairs))
     for first, second in pairs:
+        last: tuple[Pixels, Pixels] | None = None
         for frame, pictures in together(first, second):
             if isinstance(pictures, PictureError):
                 run.leave_out(first, frame, pictures)
+                last = None
                 continue
             before, after = pictures
+            motion = _follow(first, last, pictures)
             found, there = (_parts(detector, each, kinds) for each in (before, after))
             run.add_scores(BEFORE, first.name, found)
             run.add_scores(AFTER, first.name, there)
             for part in found:
                 partner = _partner(part, there)
-                run.parts.append(_measure(run, (first.name, frame), part, partner, before, after))
+                measures = _measure(run, (first.name, frame), part, partner, before, after)
+                if motion is not None and last is not None:
+                    measures = _add_flicker(measures, motion, last, pictures, part)
+                run.parts.append(measures)
                 crops = [crop_part(picture, part.box) for picture in (before, after)]
                 for name, crop in zip((BEFORE, AFTER), crops, strict=True):
                     run.add_crop(part.kind, name, crop)
                 shown = run.sheet.setdefault(part.kind, [])
                 if len(shown) < run.shown:
                     shown.append((crops[0], crops[1]))
+            last = pictures
         progress.step()
     if BEFORE not in run.frames:
         raise PictureError(f"nothing could be compared: {_all_left(run, pairs[0][0], len(pairs))}")
+
+
+def _follow(
+    clip: Clip, last: tuple[Pixels, Pixels] | None, now: tuple[Pixels, Pixels]
+) -> Motion | None:
+    """How a clip moves to this frame; None where it is no clip, or frames were left out."""
+    if last is None or clip.every > 1 or last[0].shape != now[0].shape:
+        return None
+    return Motion(last[0], now[0])
+
+
+def _add_flicker(
+    measures: PartMeasures,
+    motion: Motion,
+    last: tuple[Pixels, Pixels],
+    now: tuple[Pixels, Pixels],
+    part: Part,
+) -> PartMeasures:
+    like = np.zeros(now[0].shape[:2], bool)
+    outline = _outline([part], like)
+    size = part.box.longer_side
+    inside, wider = grow(outline, FLESH * size), grow(outline, 3 * FLESH * size)
+    return replace(
+        measures,
+        flicker_before=motion.error(last[0], now[0], inside),
+        flicker=motion.error(last[1], now[1], inside),
+        ring_flicker=motion.error(last[1], now[1], wider & ~inside),
+    )
 
 
 def add_real(

@@ -97,7 +97,13 @@ def opened_work(target: Path, job: Mapping[str, Any]) -> Iterator[Work]:
     folder = target.with_name(fitting_name(f".{target.name}", ".realishuman"))
     try:
         with locked(folder, "refining this clip"):
-            yield Work(folder, job)
+            work = Work(folder, job)
+            try:
+                yield work
+            except BaseException:
+                if not any(folder.glob("*.log")):  # nothing is done that could be continued
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
         shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise PictureError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -14,11 +15,13 @@ from realishuman.settings import Settings
 from realishuman.video.alone import paint_alone
 from realishuman.video.changes import read_fault, unpack_changes
 from realishuman.video.clip import Clip
+from realishuman.video.decisions import Decision
 from realishuman.video.journal import Log, Work, opened_work
 from realishuman.video.opening import Pairs, ending_of, write_clip
+from realishuman.video.steady import Steady
 from realishuman.video.wanted import Wanted, Watch
 
-PAINTED = "painted.log"
+SEEN, TRIED, PAINTED = "seen.log", "tried.log", "painted.log"
 
 
 def refine_clip(
@@ -34,6 +37,7 @@ def refine_clip(
     for note in clip.notes:
         watch.say(note)
     ending = ending_of(target)
+    steady = None if wanted.independent else Steady(clip, models, settings, wanted, watch)
     with opened_work(target, _describe_job(clip, target, models, settings, wanted)) as work:
         if work.resumed:
             watch.say("An earlier run of this command is continued.")
@@ -44,12 +48,19 @@ def refine_clip(
             first = islice(clip.frames(), 1)
             some: Pairs = ((frame, []) for frame in first)
             write_clip(_start_draft(work, ending), clip, some, wanted.encoding, ending)
-        paint_alone(clip, painted, models, settings, wanted, watch)
+        decisions: list[Decision] = []
+        if steady is None:
+            paint_alone(clip, painted, models, settings, wanted, watch)
+        else:
+            seen, tried = work.log(SEEN), work.log(TRIED)
+            steady.look(seen)
+            decisions = steady.try_out(steady.decide(seen), seen, tried)
+            steady.paint(decisions, seen, painted)
         frames = _with_changes(clip, painted, watch)
         draft = _start_draft(work, ending)
         write_clip(draft, clip, frames, wanted.encoding, ending)
         _deliver(draft, target)
-        return _report(painted)
+        return _report(painted, decisions)
 
 
 def _describe_job(
@@ -95,7 +106,7 @@ def _deliver(draft: Path, target: Path) -> None:
         one.replace(target / one.name)
 
 
-def _report(painted: Log) -> dict[str, Any]:
+def _report(painted: Log, decisions: Sequence[Decision]) -> dict[str, Any]:
     """What was done, from its records."""
     refined, failed = 0, {}
     for number, record in enumerate(painted.read(), start=1):
@@ -106,4 +117,24 @@ def _report(painted: Log) -> dict[str, Any]:
     if failed:
         number, why = next(iter(failed.items()))
         message += f" {len(failed)} could not be refined, frame {number} first: {why}"
-    return {"message": message, "frames": painted.count, "changed": refined, "failed": failed}
+    return {
+        "message": message,
+        "frames": painted.count,
+        "changed": refined,
+        "failed": failed,
+        "tracks": [_describe(one) for one in decisions],
+    }
+
+
+def _describe(decision: Decision) -> dict[str, Any]:
+    """A track for the report; frames count from 1."""
+    track = decision.track
+    return {
+        "number": track.number,
+        "kind": track.kind,
+        "side": track.side,
+        "frames": [track.briefs[0].frame + 1, track.briefs[-1].frame + 1],
+        "found_in": len(track.briefs),
+        "refined": [[span.first + 1, span.last + 1] for span in decision.spans],
+        "reason": decision.reason,
+    }

@@ -24,8 +24,10 @@ class Watch(Protocol):
 class Wanted:
     """What the user says of a clip's run, besides the settings.
 
-    boxes  that are searched in every frame instead of all of it.
+    boxes        that are searched in every frame instead of all of it.
+    independent  refine each frame for itself.
     """
 
     encoding: Encoding
     boxes: Sequence[GivenBox] = ()
+    independent: bool = False

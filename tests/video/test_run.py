@@ -58,7 +58,7 @@ def paint(monkeypatch):
 
 
 def refine(*arguments):
-    return cli.main(["refine", *map(str, arguments), "--quiet"])
+    return cli.main(["refine", *map(str, arguments), "--independent", "--quiet"])
 
 
 def left_over(folder, *but):
@@ -219,3 +219,13 @@ def test_what_cannot_be_is_said_in_a_sentence(
 
     assert said in capsys.readouterr().err
     assert left_over(tmp_path, "in.mp4", "in.png", "out") == []
+
+
+def test_what_fails_before_any_work_leaves_nothing(tmp_path, paint, capsys):
+    paint()
+    make_video(tmp_path / "in.mp4", 3, sounds=("deu",))
+
+    assert refine(tmp_path / "in.mp4", "-o", tmp_path / "out.webm") == cli.SOME_FAILED
+
+    assert ".webm cannot hold the audio aac" in capsys.readouterr().err
+    assert left_over(tmp_path) == ["in.mp4"]
