@@ -88,18 +88,14 @@ def _refuse(before: Opinion, after: Opinion) -> str:
             f"the judge finds nothing wrong with it as it was (malformed {told}, suspect from "
             f"{limit}); turn judge off to keep the repair"
         )
-    told, limit = tell_apart(second, first, percent=True)
-    if second >= first:
-        return (
-            f"the judge finds the repair no better: malformed {told}, before {limit}; turn "
-            "judge off to keep it"
-        )
-    if second >= after.refused:
-        return (
-            f"the judge still finds the repair malformed: {told}, before {limit}; turn judge off "
-            "to keep it"
-        )
-    return ""
+    if second < before.kept_below:
+        return ""
+    found = "no better" if second >= first else "not good enough"
+    told, limit = tell_apart(second, before.kept_below, percent=True)
+    return (
+        f"the judge finds the repair {found}: malformed {told}, before {first:.0%}, kept below "
+        f"{limit}; turn judge off to keep it"
+    )
 
 
 def _look_again(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realishuman.judge.gate import doubt
-from realishuman.judge.opinion import REFUSED, REFUSED_WITH_FINGERS, mix_opinions
+from realishuman.judge.opinion import DROP, REFUSED, Opinion, mix_opinions
 from realishuman.mesh.base import Mesh
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
@@ -15,17 +15,30 @@ PICTURE = np.zeros((8, 8, 3), np.uint8)
 def test_the_judge_alone_decides_where_nothing_is_known_of_fingers():
     opinion = mix_opinions(0.6, None)
 
-    assert (opinion.malformed, opinion.refused) == (0.6, REFUSED)
+    assert (opinion.malformed, opinion.kept_below) == (0.6, REFUSED)
+    assert mix_opinions(0.3, None).kept_below == 0.3
 
 
 @pytest.mark.parametrize("finger", range(5))
 def test_the_likeliest_finger_counts_half(finger):
     wrong = np.where(np.arange(5) == finger, 0.8, 0.1)
 
-    opinion = mix_opinions(0.4, wrong)
+    assert mix_opinions(0.2, wrong).malformed == pytest.approx(0.5)  # the mean of their log odds
+    assert mix_opinions(0.8, wrong).malformed == pytest.approx(0.8)
 
-    assert opinion.malformed == pytest.approx(0.6)
-    assert opinion.refused == REFUSED_WITH_FINGERS
+
+def test_a_repair_is_kept_if_the_odds_are_lower_by_a_factor():
+    limit = Opinion(0.8, fingers=True).kept_below
+
+    assert limit / (1 - limit) == pytest.approx(4 * np.exp(-DROP))
+
+
+@pytest.mark.parametrize(("judged", "finger"), [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+def test_nobody_is_ever_sure(judged, finger):
+    opinion = mix_opinions(judged, np.full(5, finger))
+
+    assert 1e-4 < opinion.malformed < 1 - 1e-4
+    assert 0 < opinion.kept_below < opinion.malformed
 
 
 @pytest.mark.parametrize(("finger", "passes"), [(0.9, True), (0.1, False)])
@@ -37,4 +50,4 @@ def test_the_gate_asks_both(says, finger, passes):
     sentence = doubt(PICTURE, None, mesh, says(0.5))
 
     assert (sentence == "") is passes
-    assert passes or "looks right already (malformed 30%, suspect from 60%)" in sentence
+    assert passes or "looks right already (malformed 25%, suspect from 60%)" in sentence
