@@ -48,13 +48,15 @@ window.realishuman = window.realishuman || {};
     // Sliders of the ring redraw it once they rest.
 
     let resting = 0;
-    document.addEventListener("input", (event) => {
-        const ring = event.target.closest && event.target.closest(`#${NAME}_tabs`);
-        const slider = event.target.closest && event.target.closest("[id$=_dilate], [id$=_erode]");
-        if (!ring || !slider) return;
+    function redrawAfter(event) {
+        const tab = event.target.closest && event.target.closest(`#${NAME}_tabs`);
+        if (!tab || !event.target.closest("[id*=_dilate], [id*=_erode]")) return;
+        if (event.type === "click" && !event.target.closest(".rh-back")) return;
         clearTimeout(resting);
         resting = setTimeout(() => byName("redraw").click(), WAIT);
-    });
+    }
+    document.addEventListener("input", redrawAfter);
+    document.addEventListener("click", redrawAfter);
 
     // While something is downloaded, its progress is asked for.
 

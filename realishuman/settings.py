@@ -25,6 +25,11 @@ RENAMED = {"skip_good": "gate"}  # settings of earlier versions, and what does t
 DETECTORS = ("embedded", "dwpose", "dwpose-released")
 RELEASED_DETECTOR = DETECTORS[2]
 PER_KIND = ("confidence", "dilate", "erode")  # settings that a kind of part may have of its own
+_PER_KIND_HELP = {
+    "confidence": "how sure the detector must be",
+    "dilate": "how far around the part is repainted (m_d)",
+    "erode": "how much of the part's rim is repainted again (m_e)",
+}
 _Class = TypeVar("_Class")
 
 
@@ -35,7 +40,10 @@ def _with_own(cls: type[_Class]) -> type[_Class]:
             general = getattr(cls, name).metadata
             number = cls.__annotations__[name].removesuffix(" | None")
             own = setting(
-                None, f"{name}, for {kind.plural} only", low=general["low"], high=general["high"]
+                None,
+                f"{_PER_KIND_HELP[name]}, for {kind.plural} only",
+                low=general["low"],
+                high=general["high"],
             )
             declare(cls, f"{kind.name}_{name}", f"{number} | None", own)
     return cls
@@ -51,15 +59,20 @@ class Settings:
     Raises SettingsError when a value is out of its range; the message names field and range.
     """
 
-    parts: tuple[str, ...] = setting(PART_KINDS, "kinds of part to refine", choices=PART_KINDS)
+    parts: tuple[str, ...] = setting(PART_KINDS, "what to repair", choices=PART_KINDS)
     detector: str = setting(
         "embedded",
-        "what finds the parts: the built-in detector, or the paper's DWPose, which you "
+        "what finds hands and faces: the built-in detector, or the paper's DWPose, which you "
         "download first; dwpose-released repeats the released code: only the largest person, "
         "channels in BGR order, its own thresholds instead of confidence, and its crops",
         choices=DETECTORS,
     )
-    confidence: float = setting(0.5, "ignore detections that score below this", low=0.0, high=1.0)
+    confidence: float = setting(
+        0.5,
+        "how sure the detector must be; lower finds more hands and faces, and more that are none",
+        low=0.0,
+        high=1.0,
+    )
     min_size: int = setting(
         20,
         "skip parts whose longer side is shorter than this, in pixels",
@@ -97,16 +110,17 @@ class Settings:
     )
     margin: float | None = setting(
         None,
-        "side of the square crop (not of a released one), as a multiple of the part's longer side",
+        "how much around a part is looked at: side of the square crop (not of a released one), in "
+        "longer sides of the part",
         low=1.2,
         high=6.0,
     )
     engine: str = setting(
         AUTO,
-        "what repaints the parts: a pack's two stages; the checkpoint that is loaded, or that "
-        "--checkpoint names; or transplant, which needs no weights and repairs malformed hands "
-        "with the picture's own skin; auto takes a pack where one is in use, the checkpoint where "
-        "allow-checkpoint is on, the transplant for other hands, and leaves other faces alone",
+        "what repaints the parts: a pack's two stages; a Stable Diffusion checkpoint of your own; "
+        "or transplant, which needs no weights and repairs malformed hands with the picture's own "
+        "skin; auto takes a pack where one is in use, the checkpoint where that is allowed, the "
+        "transplant for other hands, and leaves other faces alone",
         choices=(AUTO, PACK, CHECKPOINT, TRANSPLANT, HANDREFINER),
         command_line=(HANDREFINER,),
     )
@@ -119,31 +133,46 @@ class Settings:
     )
     dilate: int | None = setting(
         None,
-        "how far the repainted ring reaches outwards: m_d's kernel, in pixels of the 512 crop",
+        "how far around the part is repainted, to blend it in (m_d's kernel, in pixels of the 512 "
+        "crop)",
         low=0,
         high=256,
     )
     erode: int | None = setting(
         None,
-        "how far the ring reaches into the part: m_e's kernel, in pixels of the 512 crop",
+        "how much of the part's rim is repainted again, to hide the seam (m_e's kernel, in pixels "
+        "of the 512 crop)",
         low=0,
         high=256,
     )
-    steps: int | None = setting(None, "DDIM steps per stage", low=1, high=999, usual=150)
-    guidance: float | None = setting(
-        None, "classifier-free guidance scale; 1 turns guidance off", low=1.0, high=20.0
+    steps: int | None = setting(
+        None,
+        "more bring finer detail and take longer (DDIM steps of each stage)",
+        low=1,
+        high=999,
+        usual=150,
     )
-    seed: int = setting(0, "random seed", low=0, high=2**63 - 1)
+    guidance: float | None = setting(
+        None,
+        "how closely pose or prompt is followed; too much looks hard (classifier-free guidance; 1 "
+        "turns it off)",
+        low=1.0,
+        high=20.0,
+    )
+    seed: int = setting(
+        0, "which of many repairs: another number paints another one", low=0, high=2**63 - 1
+    )
     tries: int = setting(
         1,
-        "paint each part with this many consecutive seeds and keep the one the judge rates best",
+        "paint each part so many times, with consecutive seeds, and keep the best by the judge's "
+        "word; takes as many times longer",
         low=1,
         high=64,
         usual=8,
     )
     reference_every: int = setting(
         1,
-        "recompute the reference features every N steps; above 1 is faster but approximate",
+        "look at the part as it was only every N steps; above 1 is faster but approximate",
         low=1,
         high=1000,
         usual=20,
@@ -155,7 +184,7 @@ class Settings:
         high=1.0,
     )
     max_batch: int = setting(
-        4, "parts to run through the networks at once; fewer use less memory", low=1, high=64
+        4, "how many parts are repainted at once; fewer use less memory", low=1, high=64
     )
     inputs: str | None = setting(
         None,
@@ -187,19 +216,20 @@ class Settings:
     )
     allow_checkpoint: bool = setting(
         False,
-        "let the engine auto repaint with the loaded checkpoint; off, because it is not measured "
-        "yet how good that is",
+        "let the engine auto repaint with your checkpoint; off, because it is not measured yet "
+        "how good that is",
     )
     strength: float = setting(
         0.5,
-        "how far a checkpoint may depart from what it starts from: for hands the transplant's "
-        "repair, for faces the picture; 0.3 is subtle, 0.7 strong",
+        "how much a checkpoint changes: hands from what the transplant makes of them, faces from "
+        "what they are; 0.3 is subtle, 0.7 strong",
         low=0.05,
         high=1.0,
     )
     reference_weight: float = setting(
         1.0,
-        "how much a checkpoint looks at the part as it was; 1 as in the paper, 0 not at all",
+        "how much of the old part's look a checkpoint keeps; 1 as in the paper, 0 nothing "
+        "(reference attention)",
         low=0.0,
         high=1.0,
     )

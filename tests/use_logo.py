@@ -32,8 +32,8 @@ from realishuman.cli.main import main  # noqa: E402
 from realishuman.packs.random_pack import random_pack  # noqa: E402
 from realishuman.webui.choices import choices_from  # noqa: E402
 from realishuman.webui.fields import FIELDS, schema  # noqa: E402
+from realishuman.webui.generation.groups import GROUPS  # noqa: E402
 from realishuman.webui.generation.infotext import settings_of  # noqa: E402
-from realishuman.webui.generation.panel import GROUPS  # noqa: E402
 from realishuman.webui.http import api  # noqa: E402
 
 picture, folder = Path(sys.argv[1]), Path(sys.argv[2])

@@ -22,9 +22,9 @@ from realishuman.imaging.crop import resize_released
 from realishuman.imaging.masks import with_core
 from realishuman.imaging.paste import Patch
 from realishuman.packs.header import PackHeader
+from realishuman.packs.own_numbers import own_numbers
 from realishuman.paint.base import Painted, show
 from realishuman.parts.prepare import PreparedPart
-from realishuman.presets import PRESETS
 from realishuman.progress import Clock, Progress
 from realishuman.settings import PACK, Settings
 
@@ -163,14 +163,10 @@ def _stack(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
 
 def choose_sampling(settings: Settings, header: PackHeader) -> Sampling:
     """What the user says counts, then a preset the user names, the pack, the pack's preset."""
-    preset = PRESETS[settings.preset or header.preset]
-    steps, guidance = preset.steps, preset.guidance
-    if settings.preset is None:
-        steps = header.steps or steps
-        guidance = guidance if header.guidance is None else header.guidance
+    own = own_numbers(header.kind, settings.preset, header)
     return Sampling(
-        steps=settings.steps or steps,
-        guidance=guidance if settings.guidance is None else settings.guidance,
+        steps=settings.steps or own.steps,
+        guidance=own.guidance if settings.guidance is None else settings.guidance,
         reference_every=settings.reference_every,
         guidance_share=settings.guidance_share,
         max_batch=settings.max_batch,

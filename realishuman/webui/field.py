@@ -6,7 +6,6 @@ Derived from the declaration of a setting, which knows nothing of components.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, cast
 
@@ -35,8 +34,7 @@ class Field:
     kind       "bool", "int", "float", "name" (one of choices, or any text), "prose", or "names"
                (several).
     automatic  None is allowed and means "as the pack and its preset say"; AUTO to components.
-    step       how finely a slider moves; in the slider of an automatic number, one step below `low`
-               stands for None.
+    step       how finely a slider moves.
     """
 
     name: str
@@ -76,26 +74,26 @@ class Field:
         return f"{words}, or null" if self.automatic else words
 
     @property
-    def below(self) -> float:
-        """What the slider of an automatic number shows for None: one step below `low`."""
-        below = self.low - self.step
-        return int(below) if self.kind == "int" else round(below, 6)
+    def is_left(self) -> bool:
+        """Whether it is a number that may be left to the pack: its component holds text."""
+        return self.automatic and self.is_number
 
     def show(self, value: Value) -> Shown:
         """A value as its component holds it: no None, no tuple."""
         if value is None:
-            return self.below if self.is_number else AUTO
+            return AUTO
         if isinstance(value, bool) and self.automatic:
             return SWITCH[value]
+        if self.is_left:
+            return str(value)
         return list(value) if isinstance(value, tuple) else value
 
     def from_component(self, value: object) -> object:
-        """The inverse of `show`; anything else passes."""
-        if not self.automatic:
-            return value
-        if self.is_number and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return None if math.isclose(value, self.below, abs_tol=1e-6) else value
-        return None if value == AUTO else value
+        """The inverse of `show`, but for numbers in text, which `read` takes; anything else passes.
+
+        A component that was emptied leaves the choice to the pack, too.
+        """
+        return None if self.automatic and value in (AUTO, "") else value
 
     def read(self, given: object) -> Value:
         """A value from JSON, infotext or an axis, as the declaration has it.

@@ -98,4 +98,5 @@ class Component(Protocol):
     click: Event
     change: Event
     input: Event
+    release: Event
     select: Event

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from realishuman.webui.components import component_of, leftmost
+from realishuman.settings import AUTO
+from realishuman.webui.components import component_of
 from realishuman.webui.field import Field, FieldError, Shown
 from realishuman.webui.fields import FIELDS
 
@@ -99,8 +100,8 @@ def register() -> None:
         name, arguments = component_of(field)
         arguments.pop("info", None)
         label = f"Initial value: {arguments.pop('label')}"
-        if meaning := leftmost(field):
-            label += f" ({meaning})"
+        if field.is_left:
+            label += f" ({AUTO}, or {field.low:g} to {field.spec.metadata['high']:g})"
         component = getattr(gradio, name)
         info = shared.OptionInfo(
             field.show(field.default), label, component, arguments, section=SECTION

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from realishuman.imaging.boxes import Box
 from realishuman.pipeline.result import PartReport, Result
+from realishuman.webui.host.outlook import Outlook
+from realishuman.webui.in_effect import without_packs
 
 
 class Models:
@@ -17,6 +21,7 @@ class PaintingEngine:
         self.calls, self.released, self.fails, self.parts = [], 0, None, 1
         self.searches, self.found, self.founds, self.origins = 0, None, [], []
         self.weights, self.notes = "random", ()
+        self.saved = Path("nowhere")
 
     def bind(self, choices):
         self.choices = choices
@@ -60,12 +65,16 @@ class PaintingEngine:
     def models(self):
         return Models()
 
+    def saved_folder(self):
+        return self.saved
+
     def pack_files(self):
         return ["mine.safetensors"]
 
-    def outlook(self, parts, packs, engine="auto", allow_checkpoint=False):
-        by = f"{engine}, or the checkpoint" if allow_checkpoint else engine
-        return [f"{' '.join(parts)}: {packs['hand']}, {packs['face']} by {by}."]
+    def outlook(self, choices):
+        settings, packs = choices.settings, choices.packs
+        said = f"{' '.join(settings.parts)}: {packs['hand']}, {packs['face']} by {settings.engine}."
+        return Outlook(said, (f"Strength {settings.strength:g}.",), without_packs())
 
     def release(self):
         self.released += 1

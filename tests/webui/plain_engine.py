@@ -31,7 +31,7 @@ class PlainEngine(BoundEngine):
 
 def engine_with(models):
     """An engine in the place of the WebUI's, on models that are there."""
-    source = SimpleNamespace(models=lambda *_chosen: models, working=nullcontext)
+    source = SimpleNamespace(models=lambda *_chosen: models, working=nullcontext, pace={})
     return PlainEngine(source, choices_from({"parts": ["hand"], "steps": 1}))
 
 

@@ -110,10 +110,11 @@ class Component:
     def __exit__(self, *_reason):
         self.stack.pop()
 
-    def change(self, function, **named):
-        self.events.append((function, named))
+    def change(self, fn, **named):
+        """`fn` is None where the page's JavaScript does all."""
+        self.events.append((fn, named))
 
-    click = input = select = change
+    click = input = select = release = change
 
 
 def module(name, **attributes):

@@ -25,7 +25,8 @@ class Postprocessing:
 
     def ui(self) -> dict[str, Component]:
         """The components by the names of their fields."""
-        from realishuman.webui.generation.panel import IMG2IMG_ONLY, build
+        from realishuman.webui.generation.groups import IMG2IMG_ONLY
+        from realishuman.webui.generation.panel import build
 
         panel = build(lambda name: f"extras_realishuman_{name}", IMG2IMG_ONLY)
         return {one.name: made for one, made in zip(FIELDS, panel.components, strict=True)}

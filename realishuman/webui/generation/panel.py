@@ -1,23 +1,23 @@
-"""The accordion: one component per field, laid out in groups, for gradio 3 and 4 alike.
+"""The accordion: a component per field, and below it what a run will do, for gradio 3 and 4.
 
 Nothing is looked for or opened while it is built, unless its box is ticked from the start. What a
-run will do that its user may not expect is said below it as soon as the box is ticked; that nothing
-can work in this WebUI is said at once.
+run will do is said as soon as the box is ticked, and again whenever a choice changes that; that
+nothing can work in this WebUI is said at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from realishuman.errors import RealisHumanError
-from realishuman.kinds import KINDS
-from realishuman.settings import AUTO, PART_KINDS, PER_KIND
-from realishuman.webui.components import component_of
-from realishuman.webui.field import Field
+from realishuman.settings import AUTO, PART_KINDS
+from realishuman.webui.choices import choices_from
 from realishuman.webui.fields import FIELDS
-from realishuman.webui.foreign import Component
+from realishuman.webui.foreign import Component, Event
+from realishuman.webui.generation.groups import lay_out, may_be_checkpoint
 from realishuman.webui.generation.infotext import component_value
 from realishuman.webui.host.program import program
 from realishuman.webui.options import start_value
@@ -26,45 +26,8 @@ LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
 MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to it
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
-LOOKED = ("parts", "engine", "allow_checkpoint")  # what the outlook depends on besides packs
-IMG2IMG_ONLY = ("inpaint_parts", "skip_img2img")  # names of fields
-GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "",
-        (
-            "parts",
-            "engine",
-            *PACKS,
-            "gate",
-            "preset",
-            "inpaint_parts",
-            "skip_img2img",
-        ),
-    ),
-    (
-        "Find",
-        (
-            "detector",
-            "detector_device",
-            "confidence",
-            "min_size",
-            "min_area",
-            "max_area",
-            "max_parts",
-        ),
-    ),
-    ("Mask", ("crop", "margin", "dilate", "erode", "inputs", "paste", "colour_match")),
-    ("Sampling", ("steps", "guidance", "seed_offset")),
-    (
-        "Repainting with the loaded checkpoint",
-        ("allow_checkpoint", "strength", "reference_weight", "prompt", "negative_prompt"),
-    ),
-    (
-        ", ".join(f"only for {kind.plural}" for kind in KINDS.values()).capitalize(),
-        tuple(f"{kind}_{name}" for name in PER_KIND for kind in PART_KINDS),
-    ),
-    ("More", ()),  # whatever is declared and not named above
-)
+# what the outlook and the numbers in effect depend on
+LOOKED = ("parts", "engine", "allow_checkpoint", "strength", "preset", "gate", *PACKS)
 
 
 @dataclass(frozen=True)
@@ -91,33 +54,33 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     from modules.ui_components import InputAccordion
 
     switch, *others = FIELDS
-    made: dict[str, Component] = {}
-    by_name = {one.name: one for one in others}
-    with InputAccordion(start_value(switch), label=LABEL, elem_id=elem_id(switch.name)) as made[
-        switch.name
-    ]:
-        for title, names in GROUPS:
-            rest = tuple(by_name) if title == "More" else names
-            group = [by_name.pop(name) for name in rest if name in by_name]
-            if title:
-                with gradio.Accordion(title, open=False, elem_id=elem_id(_slug(title))):
-                    made.update(lay_out(group, elem_id))
-            else:
-                made.update(lay_out(group, elem_id))
-        refresh = gradio.Button("Look for packs again", size="sm", elem_id=elem_id("refresh"))
+    with InputAccordion(start_value(switch), label=LABEL, elem_id=elem_id(switch.name)) as enabled:
+        again: list[Component] = []
+
+        def add_button() -> None:
+            again.append(gradio.Button("Look for packs again", elem_id=elem_id("refresh")))
+
+        laid = lay_out(others, elem_id, {"More": add_button})
+    made = {switch.name: enabled, **laid.made}
     # outside of the accordion, which ticking its box leaves closed
     said = gradio.HTML(_at_start(), elem_id=elem_id("outlook"))
+    laid.numbers.connect(made)
+    laid.saved.connect(made, saved_folder)
+    for event in (again[0].click, enabled.change):
+        laid.saved.list_on(event, saved_folder)
     packs = [made[name] for name in PACKS]
-    looked = [*(made[name] for name in LOOKED), *packs]
-    inputs = [made[switch.name], *looked]
-    for event in (refresh.click, made[switch.name].change):
-        event(_look_again, inputs=inputs, outputs=[said, *packs], show_progress="hidden")
-    for one in looked:
-        one.change(_if_on, inputs=inputs, outputs=[said], show_progress="hidden")
+    looked = [made[name] for name in LOOKED]
+    told = [said, laid.numbers.effects, laid.checkpoint]
+    for event in (again[0].click, enabled.change):
+        event(
+            _look_again, inputs=[enabled, *looked], outputs=[*told, *packs], show_progress="hidden"
+        )
+    for event in changes_of(made):
+        event(_tell, inputs=[enabled, *looked], outputs=told, show_progress="hidden")
     for name in hidden:
         made[name].visible = False
     components = [made[one.name] for one in FIELDS]
-    for component in components:
+    for component in (*components, *laid.numbers.extra, *laid.saved.made.values()):
         component.do_not_save_to_config = True  # its start value is an option, its range ours
     return Panel(
         components,
@@ -126,29 +89,19 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     )
 
 
-def _slug(title: str) -> str:
-    return title.lower().replace(",", "").replace(" ", "_")
+def saved_folder() -> Path:
+    """Where saved settings lie."""
+    from realishuman.webui.host.engine import engine
+
+    return engine().saved_folder()
 
 
-def lay_out(group: Sequence[Field], elem_id: Callable[[str], str]) -> dict[str, Component]:
-    """Two to a row."""
-    import gradio
-
-    made = {}
-    for start in range(0, len(group), 2):
-        with gradio.Row():
-            for one in group[start : start + 2]:
-                value = start_value(one)
-                name, arguments = component_of(one, value)
-                made[one.name] = getattr(gradio, name)(
-                    value=value, elem_id=elem_id(one.name), **arguments
-                )
-    return made
+def changes_of(made: Mapping[str, Component]) -> list[Event]:
+    """The events after which the outlook is another; of a slider, once it is let go of."""
+    return [made[name].release if name == "strength" else made[name].change for name in LOOKED]
 
 
-def _look_again(
-    enabled: bool, parts: Sequence[str], wish: str, allowed: bool, *packs: str
-) -> list[object]:
+def _look_again(enabled: bool, *looked: object) -> list[object]:
     """What a run will do, and the pack files there are now."""
     import gradio
 
@@ -158,12 +111,16 @@ def _look_again(
         files = [AUTO, *engine().pack_files()]
     except RealisHumanError:  # the outlook says it
         files = [AUTO]
-    choices = [gradio.update(choices=files) for _ in packs]
-    return [gradio.update(value=_if_on(enabled, parts, wish, allowed, *packs)), *choices]
+    return [*_tell(enabled, *looked), *(gradio.update(choices=files) for _ in PACKS)]
 
 
-def _if_on(enabled: bool, parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
-    return outlook(parts, wish, allowed, *packs) if enabled else ""
+def _tell(enabled: bool, *looked: object) -> list[object]:
+    """The outlook, the numbers in effect, and what the loaded checkpoint needs, if it may paint."""
+    import gradio
+
+    values = dict(zip(LOOKED, looked, strict=True))
+    said, effects = outlook(values) if enabled else ("", gradio.update())
+    return [said, effects, gradio.update(visible=may_be_checkpoint(values))]
 
 
 def _at_start() -> str:
@@ -174,39 +131,37 @@ def _at_start() -> str:
     if why_not := program().why_not:
         return f"<p>{escape(why_not)}</p>"
     at_start = {one.name: start_value(one) for one in FIELDS}
-    parts = at_start["parts"]
-    if not at_start[FIELDS[0].name] or not isinstance(parts, list):
+    if not at_start[FIELDS[0].name]:
         return ""
-    allowed = bool(at_start["allow_checkpoint"])
-    packs = [str(at_start[name]) for name in PACKS]
-    return outlook(parts, str(at_start["engine"]), allowed, *packs)
+    return outlook({name: at_start[name] for name in LOOKED})[0]
 
 
-def outlook(parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
-    """What a run will do that its user may not expect, as HTML.
+def outlook(values: Mapping[str, object]) -> tuple[str, str]:
+    """What a run will do, as HTML, and the numbers in effect, as JSON; empty where none can be.
 
-    wish     the setting `engine`.
-    allowed  the setting `allow_checkpoint`.
-    packs    in the order of PACKS.
+    values  of components, by the names in LOOKED.
     """
     from realishuman.webui.host.engine import engine
 
+    by_name = {one.name: one for one in FIELDS}
+    given = {name: by_name[name].from_component(value) for name, value in values.items()}
     try:
-        chosen = {kind: name or AUTO for kind, name in zip(PART_KINDS, packs, strict=True)}
-        lines = engine().outlook(parts or (), chosen, wish or AUTO, allowed)
+        ahead = engine().outlook(choices_from(given, engine().pack_files()))
     except RealisHumanError as error:
-        lines = [str(error)]
-    return outlook_html(lines)
+        return outlook_html("", [str(error)]), ""
+    return outlook_html(ahead.sentence, ahead.warnings), ahead.used.as_json()
 
 
-def outlook_html(lines: Sequence[str]) -> str:
-    """Sentences with the way to the Models page; empty without any."""
+def outlook_html(sentence: str, warnings: Sequence[str]) -> str:
+    """The sentence and the warnings, with the way to the Models page; empty without any."""
+    lines = [f'<p class="rh-ahead">{escape(sentence)}</p>'] if sentence else []
+    lines += [f"<p>{escape(line)}</p>" for line in warnings]
     if not lines:
         return ""
     link = f'<a href="#" onclick="{MODELS_PAGE}(); return false">{MODELS_WORDS}</a>'
-    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    text = "".join(lines)
     if MODELS_WORDS in text:
         text = text.replace(MODELS_WORDS, link)
-    else:
+    elif warnings:
         text += f"<p>See the {link}.</p>"
-    return f'<div class="rh-outlook">{text}</div>'
+    return f'<div class="rh-outlook{" rh-warned" if warnings else ""}">{text}</div>'

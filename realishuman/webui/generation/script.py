@@ -18,6 +18,7 @@ from realishuman.imaging.handed import pixels_of, with_pixels
 from realishuman.parts.origin import Origin
 from realishuman.pipeline.infotext import facts_of
 from realishuman.progress import Interrupted
+from realishuman.webui import saved
 from realishuman.webui.choices import Choices, choices_from, values_from
 from realishuman.webui.field import FieldError
 from realishuman.webui.foreign import Component, HasImage, Processed, Processing
@@ -57,7 +58,8 @@ class AlwaysOn:
 
     def ui(self, is_img2img: bool) -> list[Component]:
         """The components, in the order of fields.FIELDS."""
-        from realishuman.webui.generation.panel import IMG2IMG_ONLY, build
+        from realishuman.webui.generation.groups import IMG2IMG_ONLY
+        from realishuman.webui.generation.panel import build
 
         elem_id = self.elem_id  # type: ignore[attr-defined]  # of the host's class
         panel = build(elem_id, () if is_img2img else IMG2IMG_ONLY)
@@ -273,5 +275,5 @@ def _is_on(p: Processing, arguments: Sequence[object]) -> bool:
 
 
 def _choices(p: Processing, arguments: Sequence[object]) -> Choices:
-    values = {**values_from(arguments), **getattr(p, AXES, {})}
-    return choices_from(values, engine().pack_files())
+    given = saved.expand(values_from(arguments), engine().saved_folder())
+    return choices_from({**given, **getattr(p, AXES, {})}, engine().pack_files())

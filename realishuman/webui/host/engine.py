@@ -11,43 +11,43 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realishuman.errors import PackError
-from realishuman.kinds import plural
-from realishuman.packs.store import DEMO, RANDOM, Installed, files, find_installed, set_of
-from realishuman.pipeline.engines import engine_of, why_left_alone
+from realishuman.packs.store import files, find_installed, set_of
+from realishuman.pipeline.engines import why_left_alone
 from realishuman.progress import Progress
-from realishuman.settings import AUTO, CHECKPOINT, PACK, PART_KINDS, Settings
+from realishuman.settings import AUTO, PART_KINDS, Settings
+from realishuman.webui.host.chosen import (
+    choose_packs,
+    explain_lacking,
+    keep_packed,
+    list_remarks,
+)
 
 if TYPE_CHECKING:  # torch, onnxruntime and kornia are needed with the first picture, not before
     from realishuman.detect.base import Detector, GivenBox
-    from realishuman.packs.pack import Pack
     from realishuman.parts.found import Found
     from realishuman.parts.origin import Origin
     from realishuman.pipeline.models import Models
     from realishuman.pipeline.result import Result
     from realishuman.webui.choices import Choices, Control
     from realishuman.webui.host.host import Host
+    from realishuman.webui.host.outlook import Outlook
 
 Pixels = NDArray[np.uint8]
-HOW = "the Models page says how to get them"
-BY_NAME = 'the pack choice "demo"'
-_WARNING = {  # weights -> what to know before they repaint a kind of part
-    DEMO: "The demo pack repaints {}: small networks that show the method on rendered ones and "
-    "spoil real ones.",
-    RANDOM: "A pack of RANDOM weights repaints {}: it paints noise.",
-}
+LOOKING = ("detect", "mesh", "gate")  # stages of a run before anything is painted
 
 
 class Engine:
     """Finds and refines; opens everything on first use.
 
     host  gives the WebUI; asked at the first use, because only then it is complete.
+    pace  seconds that a part took in the latest run, by the engine that repainted it.
     """
 
     def __init__(self, host: Callable[[], Host]) -> None:
@@ -56,6 +56,7 @@ class Engine:
         self._detectors: dict[str, Detector] = {}
         self._key: tuple[object, ...] = ()
         self._models: Models | None = None
+        self.pace: dict[str, float] = {}
 
     def bind(self, choices: Choices) -> BoundEngine:
         """The engine for these packs, this device and these kinds of part."""
@@ -80,7 +81,7 @@ class Engine:
 
         with self._lock:
             there = find_installed(self._host().models_folder())
-            chosen = _choose(there, packs or {}, kinds)
+            chosen = choose_packs(there, packs or {}, kinds)
             key = (detector_device, control, *((pack.path, pack.stamp) for pack in chosen))
             if self._models is None or key != self._key:
                 self.release()
@@ -94,8 +95,8 @@ class Engine:
                     checkpoint=host.checkpoint(control),
                 )
                 self._key = key
-            self._models.remarks = _remarks(there, packs or {}, kinds)
-            self._models.lacking = _lacking(there, packs or {}, kinds)
+            self._models.remarks = list_remarks(there, packs or {}, kinds)
+            self._models.lacking = explain_lacking(there, packs or {}, kinds)
             return self._models
 
     def provider(self) -> str:
@@ -126,43 +127,17 @@ class Engine:
         sets = (set_of(pack) for pack in find_installed(folder).packs)
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
-    def outlook(
-        self,
-        kinds: Sequence[str],
-        packs: Mapping[str, str] | None = None,
-        engine: str = AUTO,
-        allow_checkpoint: bool = False,
-    ) -> list[str]:
-        """What a run will do that its user may not expect, a sentence each; opens no network.
+    def saved_folder(self) -> Path:
+        """Where saved settings lie; it need not exist."""
+        return self._host().models_folder() / "settings"
 
-        kinds, packs  the parts that are wanted and the packs chosen for them, as in models.
-        engine, allow_checkpoint  the settings of these names.
-        """
-        packs, there = packs or {}, find_installed(self._host().models_folder())
-        may = allow_checkpoint or engine == CHECKPOINT
-        checkpoint = self._host().checkpoint() if may else None
-        why_not = checkpoint.why_not() if checkpoint else ""
-        lacking, lines = _lacking(there, packs, kinds), []
-        for kind in kinds:
-            try:
-                wanted = kind in _keep_packed([kind], engine)
-                pack = there.pick(kind, packs.get(kind, AUTO)) if wanted else None
-            except PackError as error:
-                lines.append(f"Pictures are left as they are: {error}")
-                continue
-            can = checkpoint is not None and not why_not
-            painted = engine_of(kind, engine, pack is not None, can)
-            if not painted:
-                lines.append(why_left_alone(kind, engine, lacking, why_not))
-            elif painted == CHECKPOINT and checkpoint is not None:
-                img2img = checkpoint.img2img()
-                lines.append(
-                    f"{checkpoint.name} repaints {plural(kind)}: how well is not measured yet."
-                    + (f" {img2img.note}" if img2img else "")
-                )
-            elif pack is not None and pack.header.weights in _WARNING:
-                lines.append(_WARNING[pack.header.weights].format(plural(kind)))
-        return [*_remarks(there, packs, kinds), *lines]
+    def outlook(self, choices: Choices) -> Outlook:
+        """What a run with these choices would do; opens no network."""
+        from realishuman.webui.host.outlook import look_ahead
+
+        host = self._host()
+        there = find_installed(host.models_folder())
+        return look_ahead(there, lambda: host.checkpoint(choices.control), choices, self.pace)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -222,7 +197,7 @@ class BoundEngine:
         from realishuman.pipeline.refine import refine
 
         with self.engine.working():
-            return refine(
+            result = refine(
                 image,
                 self._models(settings),
                 settings,
@@ -233,6 +208,8 @@ class BoundEngine:
                 keep_steps=keep_steps,
                 made=made,
             )
+        self.engine.pace.update(pace_of(result))
+        return result
 
     def models(self, settings: Settings | None = None) -> Models:
         """The networks of these packs, for settings or those chosen. PackError as Engine.models."""
@@ -248,42 +225,19 @@ class BoundEngine:
         }
 
     def _models(self, settings: Settings) -> Models:
-        kinds = _keep_packed(settings.parts, settings.engine)
+        kinds = keep_packed(settings.parts, settings.engine)
         choices = self.choices
         return self.engine.models(choices.packs, choices.detector_device, kinds, choices.control)
 
 
-def _choose(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> list[Pack]:
-    """One pack per kind of part, where there is one."""
-    chosen = []
-    for kind in PART_KINDS:
-        try:
-            pack = there.pick(kind, packs.get(kind, AUTO))
-        except PackError:
-            if kind in kinds:
-                raise
-            continue
-        if pack is not None:
-            chosen.append(pack)
-    return chosen
-
-
-def _remarks(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> tuple[str, ...]:
-    """What is passed over of the packs that nobody named."""
-    automatic = any(packs.get(kind, AUTO) == AUTO for kind in kinds)
-    return tuple(there.list_passed_over()) if automatic else ()
-
-
-def _lacking(there: Installed, packs: Mapping[str, str], kinds: Sequence[str]) -> dict[str, str]:
-    """By kind of part without a trained pack, where none is named, how to get one."""
-    automatic = [kind for kind in kinds if packs.get(kind, AUTO) == AUTO]
-    sound = [kind for kind in automatic if not there.in_the_way(kind)]
-    return {kind: why for kind in sound if (why := there.without([kind], HOW, BY_NAME))}
-
-
-def _keep_packed(kinds: Sequence[str], engine: str) -> list[str]:
-    """Those of these kinds that a pack repaints where there is one: their packs must be sound."""
-    return [kind for kind in kinds if engine_of(kind, engine, True) == PACK]
+def pace_of(result: Result) -> dict[str, float]:
+    """Seconds that a part took, by its engine; nothing where several engines painted."""
+    used = {part.engine for part in result.parts if part.engine}
+    painted = [part for part in result.parts if part.engine or part.malformed]
+    if len(used) != 1:
+        return {}
+    spent = sum(seconds for stage, seconds in result.seconds.items() if stage not in LOOKING)
+    return {used.pop(): spent / len(painted)}
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeGuard
 
@@ -37,6 +37,8 @@ BODY = {  # keys of a request, and what they are
     "image": "base64 of a picture file (PNG, JPEG, WebP, TIFF or BMP)",
     "images": "several of them, instead of `image`",
     "settings": "settings by name; /schema lists them under `settings`",
+    "saved": "name of saved settings, as /saved lists them; what the request says itself counts "
+    "before them",
     "boxes": "places to search instead of the whole picture: [{kind, box: [x0, y0, x1, y1]}]; "
     "side (left or right) says which hand it is, exact: true forces a part in exactly "
     "this box",
@@ -111,6 +113,23 @@ def read_request(body: Mapping[str, object], limits: Limits) -> Request:
         draw,
         _packs(body),
     )
+
+
+def with_saved(
+    body: Mapping[str, object], load: Callable[[object], Mapping[str, object]]
+) -> dict[str, object]:
+    """The body with the saved settings that it names, where it says nothing itself.
+
+    load  gives saved settings by name; what it raises passes.
+    """
+    rest = {key: value for key, value in body.items() if key != "saved"}
+    if "saved" not in body:
+        return rest
+    found, own = load(body["saved"]), body.get("settings")
+    settings = {one.name: found[one.name] for one in fields(Settings) if one.name in found}
+    if isinstance(own, Mapping) or own is None:
+        rest["settings"] = {**settings, **(own or {})}
+    return {**{name: value for name, value in found.items() if name in BODY}, **rest}
 
 
 def _are_numbers(given: object) -> TypeGuard[list[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from realishuman.webui import saved
 from realishuman.webui.choices import choices_from
 from realishuman.webui.fields import SETTINGS, schema
 from realishuman.webui.host.engine import BoundEngine, engine
@@ -32,6 +33,8 @@ def app_started(_demo: object, app: FastAPI) -> None:
             exclusive=turn,
             progress=shown_progress,
             schema=lambda: schema(tuple(SETTINGS.values())),
+            saved=lambda name: saved.load(engine().saved_folder(), name),
+            list_saved=lambda: {"saved": saved.names(engine().saved_folder())},
             models=lambda: inventory().as_dict(),
             doctor=lambda: dict(zip(("lines", "healthy"), doctor(), strict=True)),
             credentials=credentials(shared.cmd_opts.api_auth),

@@ -43,6 +43,8 @@ class Service:
     exclusive    around all work: the host's queue lock, with its state begun and ended.
     progress     reports to the host's progress bar and hears of Interrupt.
     schema       of the settings.
+    saved        saved settings by name. Raises FieldError if there are none of the name.
+    list_saved   the names there are.
     models       what the Models page lists.
     doctor       the lines of `realishuman doctor`.
     credentials  user -> password of the host's --api-auth; empty asks for none.
@@ -52,6 +54,8 @@ class Service:
     exclusive: Exclusive
     progress: Callable[[], AbstractContextManager[Progress]]
     schema: Answer
+    saved: Callable[[object], Mapping[str, object]]
+    list_saved: Answer
     models: Answer
     doctor: Answer
     credentials: Mapping[str, str]
@@ -66,6 +70,7 @@ def add_routes(app: FastAPI, service: Service) -> bool:
     answers: dict[str, Answer] = {
         "version": lambda: {"version": __version__, "api": api.VERSION},
         "schema": lambda: api.schema(service.limits, service.schema()),
+        "saved": service.list_saved,
         "models": service.models,
         "doctor": service.doctor,
     }
@@ -94,8 +99,8 @@ def _get(answer: Answer, name: str) -> Callable[[], Mapping[str, object]]:
 
 def _post(name: str, service: Service) -> Callable[[Request], dict[str, object]]:
     def endpoint(request: Request) -> dict[str, object]:
-        body = request.state.realishuman
         try:
+            body = api.with_saved(request.state.realishuman, service.saved)
             understood = api.read_request(body, service.limits)  # before waiting for the turn
             with service.exclusive():
                 engine = service.engine(understood.packs)

@@ -20,7 +20,9 @@ from realishuman.webui.foreign import Component
 from realishuman.webui.models_tab.background import Background, Status, Work
 from realishuman.webui.models_tab.downloads import download
 from realishuman.webui.models_tab.making import FOLDER, REPLACE, TRUST, folder_of, make_official
+from realishuman.webui.models_tab.next_steps import DOWNLOAD, FILES, MAKE
 from realishuman.webui.notes import note
+from realishuman.webui.ready import only_with
 
 BUSY = "Something is running already: wait for it, or cancel it."
 MAKING = (
@@ -33,8 +35,8 @@ MAKING = (
 class PageHost(Protocol):
     """What the page needs of the WebUI."""
 
-    def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
-        """The list as HTML, and the packs one may choose."""
+    def models_page(self, hashed: bool = False) -> tuple[str, str, list[str]]:
+        """What is next and the list, as HTML, and the packs one may choose."""
 
     def models_folder(self) -> Path:
         """Where model files lie."""
@@ -64,11 +66,18 @@ class ModelsTab:
         import gradio
 
         made, name_of = self.made, self.name_of
-        with gradio.Row(elem_classes=["rh-buttons"]):
-            made["refresh"] = gradio.Button("Refresh", elem_id=name_of("refresh"))
-            made["check"] = gradio.Button("Check hashes", elem_id=name_of("check"))
-            made["doctor"] = gradio.Button("Run doctor", elem_id=name_of("doctor"))
-        with gradio.Group(elem_id=name_of("download_box")):
+        made["next"] = gradio.HTML(
+            "<p>Looking at the model files ...</p>", elem_id=name_of("next_steps")
+        )
+        with gradio.Column(elem_id=name_of("work_box")):  # Cancel is shown by style.css
+            with gradio.Row(elem_classes=["rh-buttons"]):
+                made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
+                for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
+                    made[name] = gradio.Button(
+                        name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
+                    )
+            made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
+        with gradio.Accordion(DOWNLOAD, open=False, elem_id=name_of("download_box")):
             made["wanted"] = gradio.Dropdown(
                 [],
                 label="Download",
@@ -83,25 +92,29 @@ class ModelsTab:
                 elem_id=name_of("agree"),
             )
             made["download"] = gradio.Button(
-                "Download", variant="primary", elem_id=name_of("download")
+                "Download", variant="primary", interactive=False, elem_id=name_of("download")
             )
-        with gradio.Group(elem_id=name_of("making_box")):
+        with gradio.Accordion(MAKE, open=False, elem_id=name_of("making_box")):
             self._making()
-        with gradio.Column(elem_id=name_of("work_box")):  # Cancel is shown by style.css
-            with gradio.Row(elem_classes=["rh-buttons"]):
-                made["cancel"] = gradio.Button("Cancel", elem_id=name_of("download_cancel"))
-                for name in ("tick", "ended"):  # pressed by javascript/realishuman.js
-                    made[name] = gradio.Button(
-                        name, elem_id=name_of(f"download_{name}"), elem_classes=["rh-hidden"]
-                    )
-            made["state"] = gradio.HTML("", elem_id=name_of("download_state"))
+        with gradio.Accordion(FILES, open=False, elem_id=name_of("files_box")):
+            self._files()
+        return made
+
+    def _files(self) -> None:
+        """The list of all files, and how well this machine is."""
+        import gradio
+
+        made, name_of = self.made, self.name_of
+        with gradio.Row(elem_classes=["rh-buttons"]):
+            made["refresh"] = gradio.Button("Refresh", elem_id=name_of("refresh"))
+            made["check"] = gradio.Button("Check hashes", elem_id=name_of("check"))
+            made["doctor"] = gradio.Button("Run doctor", elem_id=name_of("doctor"))
         made["models"] = gradio.HTML(
             "<p>Checking the model files ...</p>", elem_id=name_of("models")
         )
         made["doctor_text"] = gradio.Textbox(
             label="Doctor", lines=8, interactive=False, elem_id=name_of("doctor_text")
         )
-        return made
 
     def _making(self) -> None:
         """The box for what is made of the official files."""
@@ -129,7 +142,8 @@ class ModelsTab:
         opened  the page's own tab, whose choosing fills the list.
         """
         made, quiet = self.made, {"show_progress": False}
-        listed = [made["models"], made["state"], made["wanted"], *packs]
+        only_with([made["wanted"]], [made["download"]])
+        listed = [made["next"], made["models"], made["state"], made["wanted"], *packs]
         opened.select(lambda: self._list(len(packs)), inputs=[], outputs=listed, **quiet)
         made["refresh"].click(lambda: self._list(len(packs)), inputs=[], outputs=listed)
         made["check"].click(lambda: self._list(len(packs), True), inputs=[], outputs=listed)
@@ -159,9 +173,10 @@ class ModelsTab:
         """Everything anew, with the first of what is missing chosen."""
         import gradio
 
-        page, files = self.host.models_page(hashed)
+        steps, page, files = self.host.models_page(hashed)
         missing = choices(self.host.models_folder())
         return [
+            steps,
             page,
             self._progress(),
             gradio.update(choices=missing, value=missing[0] if missing else None),
@@ -177,7 +192,7 @@ class ModelsTab:
 
         new = self._list(packs)
         if self.host.background().status().end != "done":
-            new[2] = gradio.update()
+            new[3] = gradio.update()
         return new
 
     def _choose(self, wanted: str | None) -> list[object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from realishuman.webui.fields import FIELDS, SETTINGS
 from realishuman.webui.foreign import Component
-from realishuman.webui.generation.panel import GROUPS, IMG2IMG_ONLY, lay_out
+from realishuman.webui.generation.groups import IMG2IMG_ONLY, Laid, lay_out
 from realishuman.webui.models_tab.tab import ModelsTab
 from realishuman.webui.tab.markup import HINT
 from realishuman.webui.tab.sending import TAB
@@ -36,7 +36,7 @@ class Layout:
 
     models       its page Models.
     folders      whether there is a page for folders.
-    made         components by name; settings those of fields.
+    made         components by name; settings those of fields, and laid where they stand.
     models_tab   what is selected to show the page Models.
     """
 
@@ -45,6 +45,7 @@ class Layout:
 
         self.made: dict[str, Component] = {}
         self.settings: dict[str, Component] = {}
+        self.laid: Laid
         with gradio.Tabs(elem_id=name_of("tabs")):
             with gradio.TabItem("Picture", elem_id=name_of("picture_tab")):
                 with gradio.Row(elem_id=name_of("columns")):  # style.css says where they stand
@@ -59,7 +60,9 @@ class Layout:
                     self._folder()
             with gradio.TabItem("Models", elem_id=name_of("models_tab")) as self.models_tab:
                 self.made |= models.build()
-        for component in (*self.made.values(), *self.settings.values()):
+        others = (*self.laid.numbers.extra, *self.laid.saved.made.values())
+        shown = (*self.made.values(), *self.settings.values(), *others)
+        for component in shown:
             component.do_not_save_to_config = True  # ranges and start values are ours
 
     def _build_left(self) -> None:
@@ -79,8 +82,10 @@ class Layout:
             label="Find parts as soon as a picture is there", elem_id=name_of("search")
         )
         with gradio.Row(elem_classes=["rh-buttons"]):
-            made["find"] = gradio.Button("Find parts", elem_id=name_of("find"))
-            made["refine"] = gradio.Button("Refine", variant="primary", elem_id=name_of("refine"))
+            made["find"] = gradio.Button("Find parts", interactive=False, elem_id=name_of("find"))
+            made["refine"] = gradio.Button(
+                "Refine", variant="primary", interactive=False, elem_id=name_of("refine")
+            )
             made["interrupt"] = gradio.Button("Interrupt", elem_id=name_of("interrupt"))
             made["skip"] = gradio.Button("Skip", elem_id=name_of("skip"))
         made["outlook"] = gradio.HTML("", elem_id=name_of("outlook"))
@@ -89,27 +94,21 @@ class Layout:
     def _settings(self) -> None:
         import gradio
 
-        made = self.made
-        by_name = {one.name: one for one in FIELDS if one.name not in NOT_HERE}
-        ring = [by_name.pop(name) for name in ("dilate", "erode")]
-        with gradio.Group(elem_id=name_of("ring")):
-            self.settings |= lay_out(ring, name_of)
-        seed = SETTINGS["seed"]
-        for title, names in GROUPS:
-            rest = tuple(by_name) if title == "More" else names
-            group = [by_name.pop(name) for name in rest if name in by_name]
-            if not group:
-                continue
-            with gradio.Accordion(title or "Parts and packs", open=False):
-                self.settings |= lay_out(group, name_of)
-                if "steps" in names:
-                    self.settings["seed"] = gradio.Number(
-                        value=seed.default,
-                        label=seed.label,
-                        info=f"{seed.help}; the same seed makes the same pixels",
-                        precision=0,
-                        elem_id=name_of("seed"),
-                    )
+        made, seed = self.made, SETTINGS["seed"]
+
+        def fill() -> None:
+            self.settings["seed"] = gradio.Number(
+                value=seed.default,
+                label=seed.label,
+                info=f"{seed.help}; the same seed makes the same pixels",
+                precision=0,
+                elem_id=name_of("seed"),
+            )
+
+        fields = [one for one in FIELDS if one.name not in NOT_HERE]
+        self.laid = lay_out(fields, name_of, {"Repainting": fill}, ("dilate", "erode"))
+        self.settings |= self.laid.made
+        self.laid.numbers.connect(self.settings)
         with gradio.Accordion("Boxes as text", open=False):
             made["boxes"] = gradio.Textbox(
                 label="Boxes",
@@ -118,7 +117,9 @@ class Layout:
                 lines=3,
                 elem_id=name_of("boxes"),
             )
-            made["apply"] = gradio.Button("Use these boxes", elem_id=name_of("apply"))
+            made["apply"] = gradio.Button(
+                "Use these boxes", interactive=False, elem_id=name_of("apply")
+            )
 
     def _right(self) -> None:
         import gradio
@@ -171,7 +172,7 @@ class Layout:
             )
         with gradio.Row(elem_classes=["rh-buttons"]):
             made["run_folder"] = gradio.Button(
-                "Refine folder", variant="primary", elem_id=name_of("run_folder")
+                "Refine folder", variant="primary", interactive=False, elem_id=name_of("run_folder")
             )
             made["stop_folder"] = gradio.Button("Interrupt", elem_id=name_of("stop_folder"))
         with gradio.Column(elem_id=name_of("folder_outcome")):

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from realishuman.webui.foreign import Component, Event, Values
-from realishuman.webui.generation.panel import LOOKED, PACKS
+from realishuman.webui.generation.groups import may_be_checkpoint
+from realishuman.webui.generation.panel import LOOKED, PACKS, changes_of, saved_folder
 from realishuman.webui.models_tab.tab import ModelsTab
+from realishuman.webui.numbers import js
+from realishuman.webui.ready import only_with
 from realishuman.webui.tab.actions import Actions
 from realishuman.webui.tab.layout import Layout, name_of
 from realishuman.webui.tab.page_update import PageUpdate
@@ -34,13 +37,6 @@ OUTPUTS = (
 Token = str | None
 Ticked = list[str] | None
 Picture = Image.Image | None
-
-
-def js(code: str) -> dict[str, str]:
-    """The argument that gives an event's JavaScript, for the gradio at hand."""
-    import gradio
-
-    return {"_js" if gradio.__version__.startswith("3.") else "js": code}
 
 
 def updates(update: PageUpdate) -> list[object]:
@@ -148,13 +144,28 @@ class Page:
         made["save"].click(
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
-        packs = [self.settings[name] for name in PACKS]
-        looked = [*(self.settings[name] for name in LOOKED), *packs]
-        for one in (image, *looked):  # also with a new picture: packs may have come since
-            one.change(self.host.outlook, inputs=looked, outputs=[made["outlook"]], **quiet)
+        self._connect_settings(image)
+        only_with([image], [made[name] for name in ("find", "refine", "apply")])
         self.models.connect(packs, self.layout.models_tab)
         if "run_folder" in made:
             self._connect_folder(values, named)
+
+    def _connect_settings(self, image: Component) -> None:
+        """What follows from the choices; also with a new picture, as packs may have come."""
+        laid, quiet = self.layout.laid, {"show_progress": False}
+        looked = [self.settings[name] for name in LOOKED]
+        told = [self.made["outlook"], laid.numbers.effects, laid.checkpoint]
+        for event in (image.change, *changes_of(self.settings)):
+            event(self._look_ahead, inputs=looked, outputs=told, **quiet)
+        laid.saved.connect(self.settings, saved_folder)
+        laid.saved.list_on(image.change, saved_folder)
+
+    def _look_ahead(self, *looked: object) -> list[object]:
+        """What Refine will do, the numbers it will use, and what the checkpoint needs."""
+        import gradio
+
+        values = dict(zip(LOOKED, looked, strict=True))
+        return [*self.host.outlook(values), gradio.update(visible=may_be_checkpoint(values))]
 
     def _packs(self) -> list[object]:
         """The packs there are now, which nothing has looked for while the page was built."""
@@ -172,6 +183,7 @@ class Page:
             with self.host.progress() as progress:
                 return list(self.host.folder(source, target, named(given), progress))
 
+        only_with([made["source"], made["target"]], [made["run_folder"]])
         inputs = [self.host.task(), made["source"], made["target"], *values]
         made["run_folder"].click(
             self.wrapped(run, extra_outputs=[""]),

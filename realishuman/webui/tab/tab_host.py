@@ -6,7 +6,7 @@ Imports the host's modules only inside functions.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from html import escape
 from pathlib import Path
@@ -119,18 +119,21 @@ class TabHost:
         )
         return note(f"Saved: {path}")
 
-    def outlook(self, parts: Sequence[str], wish: str, allowed: bool, *packs: str) -> str:
-        """What Refine will do that its user may not expect, as HTML; packs per kind of part."""
+    def outlook(self, values: Values) -> tuple[str, str]:
+        """What Refine will do, as HTML, and the numbers in effect, as JSON."""
         from realishuman.webui.generation.panel import outlook
 
-        return outlook(parts, wish, allowed, *packs)
+        return outlook(values)
 
-    def models_page(self, hashed: bool = False) -> tuple[str, list[str]]:
-        """The Models page as HTML, and the packs one may choose."""
+    def models_page(self, hashed: bool = False) -> tuple[str, str, list[str]]:
+        """What is next and the list of files, as HTML, and the packs one may choose."""
         from realishuman.webui.models_tab.health import inventory
+        from realishuman.webui.models_tab.next_steps import next_steps
         from realishuman.webui.models_tab.page import page
 
-        return page(inventory(hashed)), [AUTO, *engine().pack_files()]
+        found = inventory(hashed)
+        steps = next_steps(found.files, engine().outlook(choices_from({})).sentence)
+        return steps, page(found), [AUTO, *engine().pack_files()]
 
     def packs(self) -> list[str]:
         """The packs one may choose."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import sys
 
@@ -9,6 +10,7 @@ from realishuman.webui import options
 from realishuman.webui.choices import choices_from, values_from
 from realishuman.webui.fields import FIELDS
 from realishuman.webui.generation import panel, xyz
+from realishuman.webui.generation.groups import IMG2IMG_ONLY
 from realishuman.webui.generation.script import AXES
 from realishuman.webui.tab import wiring
 from realishuman.webui.tab.sending import Sending
@@ -40,18 +42,81 @@ def test_components_come_in_the_order_of_the_arguments_and_hold_the_defaults(our
     assert len(ours.components) == len(FIELDS)
     assert choices_from(values_from([one.value for one in ours.components])) == choices_from({})
     for one, component in zip(FIELDS, ours.components, strict=True):
-        assert component.elem_id == f"script_txt2img_realishuman_{one.name}"
+        name = f"{one.name}_own" if one.is_left else one.name
+        assert component.elem_id == f"script_txt2img_realishuman_{name}"
         assert component.label
         assert component.do_not_save_to_config
-        assert all(isinstance(choice, str) for choice in component.choices or ())
 
 
-def test_every_slider_can_say_its_fields_default(ours):
-    for one, component in zip(FIELDS, ours.components, strict=True):
+@pytest.fixture
+def accordion(ours, host):
+    """Everything in and below it, by the end of its name."""
+    whole = host.Component()
+    with whole:
+        ours.ui(False)
+    prefix = "script_txt2img_realishuman_"
+    return {(one.elem_id or "").removeprefix(prefix): one for one in whole.children}
+
+
+def test_every_slider_shows_a_number_that_could_be_asked_for(accordion):
+    for one in FIELDS:
         if one.is_number:
-            named = component.named
-            assert named["minimum"] <= component.value <= named["maximum"]
-            assert len(str(component.value)) <= 6  # no 1.0999999999999999 in the page
+            shown = accordion[one.name]
+            assert shown.named["minimum"] <= shown.value <= shown.named["maximum"]
+            assert one.read(shown.value) is not None
+            assert len(str(shown.value)) <= 6  # no 1.0999999999999999 in the page
+            assert shown.do_not_save_to_config
+
+
+def test_a_number_that_is_left_to_the_pack_shows_the_one_in_effect_and_sends_none(accordion):
+    for name, usual in (("margin", 2.0), ("steps", 50), ("hand_dilate", 100), ("face_dilate", 30)):
+        assert accordion[name].value == usual
+        assert accordion[f"{name}_own"].value == "auto"
+        assert "rh-own" not in accordion[f"{name}_number"].named["elem_classes"]
+
+
+def test_a_number_that_the_user_starts_with_is_shown_as_the_users(shared, host, ours):
+    shared.opts.data["realishuman_start_margin"] = "2.5"
+    whole = host.Component()
+    with whole:
+        made = ours.ui(False)
+    box = next(one for one in whole.children if (one.elem_id or "").endswith("_margin_number"))
+
+    assert made[[one.name for one in FIELDS].index("margin")].value == "2.5"
+    assert "rh-own" in box.named["elem_classes"]
+    assert box.children[0].value == 2.5
+
+
+def test_moving_a_slider_and_going_back_are_the_pages_own_doing(accordion):
+    """No request is on its way when Generate is pressed right afterwards."""
+    for trigger in (accordion["margin"], accordion["margin_back"]):
+        [(function, named)] = trigger.events
+        assert function is None
+        assert named["outputs"] == [accordion["margin_own"]]
+    assert accordion["margin_back"].events[0][1]["_js"] == '() => "auto"'
+
+
+def test_few_choices_are_in_sight_and_the_rest_is_folded(accordion):
+    folded = {one.elem_id for one in accordion["fold"].children}
+    in_sight = [one.name for one in FIELDS[1:] if accordion[one.name].elem_id not in folded]
+
+    assert set(in_sight) == {
+        "parts", "engine", "strength", "prompt", "inpaint_parts", "skip_img2img"
+    }  # fmt: skip
+    assert not any(accordion[name].visible for name in IMG2IMG_ONLY)
+    assert accordion["checkpoint"].visible is False  # with strength and prompt
+
+
+def test_what_the_checkpoint_needs_is_shown_where_it_may_repaint(ours):
+    engine = ours.components[[one.name for one in FIELDS].index("engine")]
+    [(tell, named)] = engine.events
+
+    for wish, allowed, shown in (
+        ("auto", False, False), ("auto", True, True), ("checkpoint", False, True),
+    ):  # fmt: skip
+        *_, box = tell(False, *looked(engine=wish, allow_checkpoint=allowed))
+        assert box == {"visible": shown}
+    assert named["outputs"][-1].elem_id == "script_txt2img_realishuman_checkpoint"
 
 
 def test_components_may_be_made_again_and_again(ours):
@@ -71,49 +136,56 @@ def test_making_components_opens_no_pack_and_asks_no_host(loaded, monkeypatch):
 
 
 def test_ticking_the_box_says_what_will_happen_with_a_link_and_offers_the_packs(ours):
-    [(looked, named)] = ours.components[0].events
-    said, hand, face = looked(True, ["hand"], "auto", False, "demo", "auto")
+    _, (look, named) = ours.components[0].events  # the first lists saved settings
+    chosen = looked(parts=["hand"], hand_pack="mine")
+    said, effects, _, hand, face = look(True, *chosen)
 
-    assert "hand: demo, auto by auto." in said["value"]
-    assert panel.MODELS_PAGE in said["value"]
+    assert "hand: mine, auto by auto." in said
+    assert panel.MODELS_PAGE in said
+    assert json.loads(effects)["hand_dilate"] == [100, ""]
     assert hand["choices"] == face["choices"] == ["auto", "mine.safetensors"]
-    assert len(named["outputs"]) == 3
-    assert looked(False, ["hand"], "auto", False, "demo", "auto")[0]["value"] == ""
+    assert len(named["outputs"]) == 5
+    assert look(False, *chosen)[:2] == ["", {}]
 
 
 def test_a_sentence_that_names_the_models_page_is_the_way_there():
-    named, other = panel.outlook_html(["The Models page says how."]), panel.outlook_html(["<b>"])
+    named = panel.outlook_html("The Models page says how.", [])
+    other = panel.outlook_html("", ["<b>"])
 
     for text in (named, other):
         assert text.count(panel.MODELS_PAGE) == text.count("Models page") == 1
     assert "See the" not in named
     assert "&lt;b&gt;" in other
-    assert panel.outlook_html([]) == ""
+    assert ("rh-warned" in named, "rh-warned" in other) == (False, True)
+    assert panel.outlook_html("Hands are repaired.", []).count("Models page") == 0
+    assert panel.outlook_html("", []) == ""
 
 
 def test_what_will_happen_is_said_outside_of_the_accordion_that_stays_closed(ours, host):
-    [(_, named)] = ours.components[0].events
+    *_, (_, named) = ours.components[0].events
     assert named["outputs"][0] not in ours.components[0].children
     assert ours.components[1] in ours.components[0].children
 
 
-@pytest.mark.parametrize("name", ["parts", "engine", "allow_checkpoint", "hand_pack", "face_pack"])
+@pytest.mark.parametrize("name", panel.LOOKED)
 def test_other_parts_engines_or_packs_say_anew_what_will_happen_while_the_box_is_ticked(ours, name):
     component = ours.components[[one.name for one in FIELDS].index(name)]
     [(say, named)] = component.events
 
-    said = say(True, ["hand", "face"], "pack", True, "auto", "demo")
-    assert "hand face: auto, demo by pack, or the checkpoint." in said
-    assert say(False, ["hand", "face"], "pack", True, "auto", "demo") == ""
-    assert len(named["inputs"]) == 6
+    chosen = looked(engine="pack", face_pack="mine", strength=0.3)
+    said, *_ = say(True, *chosen)
+    assert "hand face: auto, mine by pack." in said
+    assert "Strength 0.3." in said
+    assert say(False, *chosen)[0] == ""
+    assert len(named["inputs"]) == 1 + len(panel.LOOKED)
 
 
 def test_a_box_that_is_ticked_from_the_start_says_it_from_the_start(ours, shared):
     shared.opts.data["realishuman_start_enabled"] = True
-    shared.opts.data["realishuman_start_hand_pack"] = "demo"
-    [(_, named)] = ours.ui(False)[0].events
+    shared.opts.data["realishuman_start_hand_pack"] = "mine"
+    *_, (_, named) = ours.ui(False)[0].events
 
-    assert "hand face: demo, auto by auto." in named["outputs"][0].value
+    assert "hand face: mine, auto by auto." in named["outputs"][0].value
 
 
 def test_start_values_are_the_users_and_a_spoilt_one_falls_back(ours, shared):
@@ -138,6 +210,12 @@ def test_the_settings_page_has_a_start_value_for_every_field(host, shared):
     for one in FIELDS:
         start = shared.opts.data[options.start_key(one)]
         assert one.read(one.from_component(start)) == one.default
+
+
+def looked(**values):
+    """What the components of panel.LOOKED hold."""
+    at_start = {one.name: one.show(one.default) for one in FIELDS}
+    return [{**at_start, **values}[name] for name in panel.LOOKED]
 
 
 class Axis:
@@ -237,10 +315,16 @@ def test_settings_say_what_a_number_means_that_is_none(host, shared):
     for one in FIELDS:
         label = shared.opts.labels[options.start_key(one)].label
         start = shared.opts.data[options.start_key(one)]
-        if one.is_number and one.default is None:
-            assert f"(leftmost, {start:g}: as " in label
-        else:
-            assert "leftmost" not in label
+        assert ("(auto, or " in label) is one.is_left
+        assert (start == "auto") is (one.default in (None, "auto"))
+
+
+def test_the_margin_that_stood_for_none_in_earlier_versions_is_none(ours, shared):
+    shared.opts.data["realishuman_start_margin"] = 1.1
+    shared.opts.data["realishuman_start_dilate"] = -1
+    settings = choices_from(values_from([one.value for one in ours.ui(False)])).settings
+
+    assert (settings.margin, settings.dilate) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pytest
         ((True, ["hand"], "auto", "auto", "embedded", 7.0), "confidence"),
         (({"steps": 0},), "steps"),
         ((True, {"unknown": 1}), "unknown"),
+        (({"saved": "nobody's"},), "saved"),
+        ((True, *[None] * 9, 1.1), "margin"),  # what stood for none in earlier versions
         (({"enabled": False, "margin": 99},), "margin"),
         (({"face_pack": "missing.safetensors"},), "face_pack"),
         (tuple('{"enabled": true}'), "args"),  # as hosts take a text in place of a list
@@ -41,6 +43,13 @@ def test_right_arguments_by_name_are_used(host, generation, painting):
     assert (settings.steps, settings.parts) == (9, ("hand",))
     assert packs == {"hand": "mine.safetensors", "face": "auto"}
     assert device == "auto"
+
+
+def test_saved_settings_may_be_named(host, generation, painting):
+    host.process_images(generation({"saved": "subtle", "steps": 9}, is_api=True))
+
+    settings = painting.calls[0][0]
+    assert (settings.engine, settings.strength, settings.steps) == ("checkpoint", 0.3, 9)
 
 
 def test_a_request_that_does_not_mention_us_is_left_alone(host, ours, painting):

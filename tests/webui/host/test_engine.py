@@ -47,7 +47,7 @@ class Host:
     def models_folder(self):
         return self.folder
 
-    def checkpoint(self):
+    def checkpoint(self, _control=None):
         return None
 
 
@@ -76,6 +76,11 @@ def made(folder, hands, models_of):
 def bound(engine):
     """The engine with every choice at its default."""
     return engine.bind(choices_from({}))
+
+
+def ahead(engine, /, **values):
+    """What is said before a run with these choices."""
+    return engine.outlook(choices_from(values))
 
 
 @pytest.fixture
@@ -135,12 +140,15 @@ def test_a_chosen_pack_that_is_damaged_is_called_that(made, folder):
 
 def test_before_a_run_it_is_said_which_parts_are_left_alone_and_how_to_get_packs(made, folder):
     engine, _ = made
-    assert engine.outlook(["hand"]) == []
-    [face] = engine.outlook(["hand", "face"])
+    hand = ahead(engine, parts=["hand"])
+    both = ahead(engine, parts=["hand", "face"])
 
-    assert face.startswith("No trained pack for faces is installed, so they are left alone")
-    assert "Models page" in face
-    assert "--pack" not in face
+    assert hand.sentence.startswith("Hands are repainted with the pack first.")
+    assert both.sentence.startswith(
+        "Hands are repainted with the pack first; faces are left alone (no trained pack; see the "
+        "Models page)."
+    )
+    assert hand.warnings == both.warnings == ()
 
 
 @pytest.mark.parametrize(("weights", "word"), [("demo", "demo pack"), ("random", "RANDOM")])
@@ -153,14 +161,15 @@ def test_a_pack_that_is_not_for_real_pictures_runs_only_when_named_and_says_so_b
     relabelled(hand_pack, folder / "x.safetensors", weights=weights, name=f"{weights}-hand")
 
     assert engine.models().packs == {}
-    assert engine.outlook(["hand"]) == []  # the transplant takes them
-    [lacking] = engine.outlook(["hand"], engine="pack")
-    assert lacking.startswith("No trained pack for hands")
-    assert ('the pack choice "demo"' in lacking) is (weights == "demo")
+    assert (
+        "Hands are repaired with the picture's own skin." in ahead(engine, parts=["hand"]).sentence
+    )
+    lacking = ahead(engine, parts=["hand"], engine="pack")
+    assert lacking.sentence == "Hands are left alone (no trained pack; see the Models page)."
     assert engine.models({"hand": weights}).packs["hand"].header.weights == weights
-    [warning] = engine.outlook(["hand"], {"hand": weights})
+    [warning] = ahead(engine, parts=["hand"], hand_pack=weights).warnings
     assert word in warning
-    assert engine.outlook(["hand"], {"hand": weights}, "transplant") == []
+    assert ahead(engine, parts=["hand"], hand_pack=weights, engine="transplant").warnings == ()
 
 
 def test_where_a_pack_is_wanted_and_none_is_there_the_picture_stays_and_the_report_says_why(
@@ -181,8 +190,10 @@ def test_where_a_pack_is_wanted_and_none_is_there_the_picture_stays_and_the_repo
 
 def test_the_transplant_repairs_hands_only_and_its_user_hears_so_before(made):
     engine, _ = made
-    [face] = engine.outlook(["hand", "face"], engine="transplant")
+    said = ahead(engine, engine="transplant")
+    [face] = said.warnings
 
+    assert "faces are left alone." in said.sentence
     assert face.startswith("The transplant repairs hands only, so faces are left alone")
     alone = bound(engine).left_alone(replace(FAST, engine="transplant"))
     assert alone == {"face": face}
@@ -196,7 +207,7 @@ def test_a_damaged_pack_is_in_nobodys_way_who_wants_none(made, folder, picture, 
     with pytest.raises(PackError):
         bound(engine).find(picture, FAST)
     assert len(bound(engine).find(picture, replace(FAST, engine="transplant")).parts) == 2
-    assert engine.outlook(["hand"], engine="transplant") == []
+    assert ahead(engine, parts=["hand"], engine="transplant").warnings == ()
 
 
 @pytest.mark.parametrize("how", ["cut", "nan", "header", "other"])
@@ -214,7 +225,8 @@ def test_a_damaged_pack_is_an_error_with_its_name_where_its_kind_is_wanted(
 
     with pytest.raises(PackError, match=f"my-{kind}.safetensors"):
         bound(engine).refine(picture, Settings(parts=(kind,)))
-    [said] = engine.outlook([kind])
+    [said] = ahead(engine, parts=[kind]).warnings
+    assert ahead(engine, parts=[kind]).sentence == ""
     assert said.startswith("Pictures are left as they are: ")
     assert f"my-{kind}.safetensors" in said
     bound(engine).refine(picture, Settings(parts=(other,), steps=1))
@@ -227,7 +239,7 @@ def test_a_sound_pack_takes_the_place_of_a_damaged_one_aloud(made, folder, pictu
     result = bound(engine).refine(picture, FAST)
 
     assert [part.outcome for part in result.parts] == ["refined", "refined"]
-    for lines in (result.notes, engine.outlook(["hand"])):
+    for lines in (result.notes, ahead(engine, parts=["hand"]).warnings):
         assert any(line.startswith("Skipped: ") and "first" in line for line in lines)
 
 
@@ -237,7 +249,7 @@ def test_what_may_be_a_pack_for_anything_is_passed_over_aloud(made, folder, pict
     notes = bound(made[0]).refine(picture, FAST).notes
 
     assert [note for note in notes if "broken.safetensors" in note]
-    assert any("broken.safetensors" in line for line in made[0].outlook(["hand"]))
+    assert any("broken.safetensors" in line for line in ahead(made[0], parts=["hand"]).warnings)
 
 
 class State:

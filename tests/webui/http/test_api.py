@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from realishuman.progress import Interrupted
+from realishuman.webui.http import api
 from realishuman.webui.http.api import Limits, RefusedError, detect, read_request, refine
 
 SMALL = Limits(pictures=2, pixels=200_000, characters=2_000_000, boxes=3)
@@ -195,3 +196,19 @@ def test_more_pictures_than_allowed_are_refused(body):
 def test_the_message_on_a_setting_says_its_range(body):
     with pytest.raises(RefusedError, match=r"from 1 to 999"):
         read_request({**body, "settings": {"steps": 1000}}, SMALL)
+
+
+def test_what_a_request_says_itself_counts_before_saved_settings():
+    found = {"strength": 0.3, "tries": 2, "hand_pack": "mine", "detector_device": "cpu"}
+    body = {"image": "", "saved": "x", "settings": {"strength": 0.9}, "hand_pack": "other"}
+
+    full = api.with_saved(body, lambda name: found if name == "x" else {})
+
+    assert full == {
+        "image": "", "settings": {"strength": 0.9, "tries": 2}, "hand_pack": "other",
+    }  # fmt: skip
+    assert api.with_saved({"image": ""}, None) == {"image": ""}
+    assert api.with_saved({"saved": "x"}, lambda _: found)["settings"] == {
+        "strength": 0.3, "tries": 2,
+    }  # fmt: skip
+    assert api.with_saved({"saved": "x", "settings": 3}, lambda _: found)["settings"] == 3

@@ -3,10 +3,12 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from realishuman.progress import Silent
+from realishuman.webui import saved
 from realishuman.webui.field import FieldError
 from realishuman.webui.http.api import Limits
 from tests.webui.http.test_api import QUICK, as_base64
@@ -48,6 +50,8 @@ def service(engine_of, flat_hand, turns):
         exclusive=turns,
         progress=lambda: nullcontext(Silent()),
         schema=lambda: {"steps": {"minimum": 1}},
+        saved=lambda name: saved.load(Path("nowhere"), name),
+        list_saved=lambda: {"saved": saved.names(Path("nowhere"))},
         models=lambda: {"folder": "models", "models": []},
         doctor=lambda: {"healthy": True, "lines": []},
         credentials={},
@@ -64,7 +68,7 @@ def client_of(service):
 def test_each_route_answers(service, picture, turns):
     client, body = client_of(service), {"image": as_base64(picture), "settings": QUICK}
 
-    for name in ("version", "schema", "models", "doctor"):
+    for name in ("version", "schema", "saved", "models", "doctor"):
         assert client.get(f"{PREFIX}/{name}").status_code == 200
     assert client.post(f"{PREFIX}/detect", json=body).json()["results"][0]["parts"]
     answer = client.post(f"{PREFIX}/refine", json=body).json()["results"][0]
@@ -157,3 +161,14 @@ def test_a_pack_may_be_named_and_one_that_is_not_there_is_refused(service, pictu
         assert answer.status_code == 422
         assert answer.json()["detail"]["field"] == "hand_pack"
         assert sentence in answer.json()["detail"]["message"]
+
+
+def test_saved_settings_may_be_named_and_ones_that_are_not_there_are_refused(service, picture):
+    client, body = client_of(service), {"image": as_base64(picture), "settings": QUICK}
+
+    assert client.get(f"{PREFIX}/saved").json() == {"saved": ["subtle", "normal", "strong"]}
+    answer = client.post(f"{PREFIX}/detect", json={**body, "saved": "mine"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"]["field"] == "saved"
+    assert client.post(f"{PREFIX}/detect", json={**body, "saved": "subtle"}).status_code == 200

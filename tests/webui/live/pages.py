@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from realishuman.webui.generation.groups import GROUPS
 from tests.webui.live.conftest import ADDRESS, PACK, PATIENCE
 
 WAIT = PATIENCE * 1000  # ms for what the host computes
@@ -70,9 +71,25 @@ def boxes(page):
     return page.input_value("#realishuman_boxes textarea")
 
 
-def two_steps(page):
-    page.get_by_text("Sampling", exact=True).locator("visible=true").first.click()
-    number = page.locator("#realishuman_steps input[type=number]")
+def to_setting(page, name, within="realishuman"):
+    """Unfold the settings, if need be, and turn to the page on which one stands."""
+    place = page.locator(f"#{within}_{name}").first
+    if place.is_visible():
+        return
+    nav = page.locator(f"#{within}_pages > .tab-nav")
+    if not nav.is_visible():
+        page.locator(f"#{within}_fold > .label-wrap").click()
+        nav.wait_for(state="visible")
+    title = next((title for title, names in GROUPS if name in names), "More")
+    nav.get_by_role("button", name=title, exact=True).or_(
+        nav.get_by_role("tab", name=title, exact=True)
+    ).click()
+    place.wait_for(state="visible")
+
+
+def two_steps(page, within="realishuman"):
+    to_setting(page, "steps", within)
+    number = page.locator(f"#{within}_steps input[type=number]")
     number.fill("2")
     number.blur()
 
@@ -92,8 +109,9 @@ def choose(page, field, choice, attempts=10):
     assert field.input_value() == choice
 
 
-def choose_pack(page, within="realishuman"):
-    choose(page, page.locator(f"#{within}_hand_pack input").first, PACK)
+def choose_pack(page, within="realishuman", pack=PACK):
+    to_setting(page, "hand_pack", within)
+    choose(page, page.locator(f"#{within}_hand_pack input").first, pack)
 
 
 def tick_all(page):
@@ -106,5 +124,5 @@ def tick_all(page):
 def keep_whatever_comes(page):
     """The demo pack's repair of a photograph is one that the judge refuses."""
     tick_all(page)
-    page.get_by_text("More", exact=True).locator("visible=true").first.click()
+    to_setting(page, "judge")
     choose(page, page.locator("#realishuman_judge input").first, "off")

@@ -6,16 +6,20 @@ import re
 
 import pytest
 
+from realishuman.webui.components import NAMED
 from realishuman.webui.fields import FIELDS
+from realishuman.webui.generation.groups import BY_CHECKPOINT, IMG2IMG_ONLY
 from realishuman.webui.tab.layout import NOT_HERE
 from tests.webui.live.pages import (
     WAIT,
     choose,
+    choose_pack,
     find,
     keep_whatever_comes,
     load,
     opened,
     refine,
+    to_setting,
     two_steps,
 )
 
@@ -33,14 +37,6 @@ def shared(browser):
     yield made
     assert made.errors == []
     made.close()
-
-
-def unfold(page, root):
-    """Open every accordion in the element."""
-    for label in page.locator(f"{root} .label-wrap").all():
-        if "open" not in (label.get_attribute("class") or "") and label.is_visible():
-            label.click()
-            page.wait_for_timeout(300)
 
 
 def turn_over(box):
@@ -66,11 +62,34 @@ def slide(page, root, step):
     assert float(number.input_value()) < before
 
 
+def leave(page, root):
+    """A number that was set is left to the pack again by its button."""
+    box = page.locator(f"{root}_number")
+    assert "rh-own" in box.get_attribute("class")
+    page.locator(f"{root}_back").click()
+    page.locator(f"{root}_back").wait_for(state="hidden")
+    assert "rh-own" not in box.get_attribute("class")
+    number = page.locator(f"{root} input[type=number]")
+    assert float(number.input_value()) >= float(number.get_attribute("min"))
+
+
 def use(page, one, root):
     """Use the control of a field by mouse or keyboard, and see it change."""
+    prefix = root.removeprefix("#").removesuffix(f"_{one.name}")
+    if one.name in BY_CHECKPOINT:
+        page.locator(f"#{prefix}_engine input[value=checkpoint]").click()
+        page.locator(root).first.wait_for(state="visible")
+    to_setting(page, one.name, prefix)
     page.locator(root).first.scroll_into_view_if_needed()
     if one.is_number:
         slide(page, root, one.step)
+        if one.is_left:
+            leave(page, root)
+        return
+    if one.name in NAMED:
+        for choice in one.choices[::-1]:
+            page.locator(f"{root} input[value={choice}]").click()
+            assert page.locator(f"{root} input[value={choice}]").is_checked()
         return
     if one.kind in ("bool", "names"):
         for box in page.locator(f"{root} input[type=checkbox]").all():
@@ -100,10 +119,9 @@ def use(page, one, root):
 def in_accordion(page, prefix, opener):
     page.locator("#tabs button", has_text=re.compile(opener, re.I)).first.click()
     page.wait_for_timeout(500)
-    if not page.locator(f"#{prefix}_hand_pack").first.is_visible():
+    if not page.locator(f"#{prefix}_parts").first.is_visible():
         page.locator(f"#{prefix}_enabled > .label-wrap").click()  # opens it and ticks its box
         page.wait_for_timeout(1500)
-        unfold(page, f"#{prefix}_enabled")
 
 
 @pytest.mark.parametrize("prefix", [SCRIPT, EXTRAS])
@@ -116,7 +134,7 @@ def test_the_accordions_box_says_what_will_happen(shared, prefix):
         box.locator("visible=true").first.click()
         said.first.wait_for(state="attached" if ticked else "detached")
 
-    assert "pack" in said.first.inner_text()
+    assert "picture's own skin" in said.first.inner_text()
 
 
 @pytest.mark.parametrize("one", FIELDS[1:], ids=lambda one: one.name)
@@ -128,6 +146,7 @@ def test_the_accordion(shared, one):
 
 def test_the_accordion_looks_for_packs_again(shared):
     in_accordion(shared, SCRIPT, "img2img")
+    to_setting(shared, "refresh", SCRIPT)
 
     assert_asks(shared, f"#{SCRIPT}_refresh")
 
@@ -147,40 +166,38 @@ def test_the_extras_accordion(shared):
     in_accordion(shared, EXTRAS, "extras")
 
     for one in FIELDS[1:]:
-        if shared.locator(f"#{EXTRAS}_{one.name}").first.is_visible():
+        if one.name not in IMG2IMG_ONLY:
             use(shared, one, f"#{EXTRAS}_{one.name}")
 
 
 @pytest.mark.parametrize("one", IN_TAB, ids=lambda one: one.name)
 def test_settings_of_the_tab(shared, one):
     shared.evaluate("switch_to_realishuman()")
-    unfold(shared, "#realishuman_settings")
 
     use(shared, one, f"#{TAB}_{one.name}")
 
 
 def test_the_seed_can_be_typed(shared):
     shared.evaluate("switch_to_realishuman()")
-    unfold(shared, "#realishuman_settings")
+    to_setting(shared, "steps")
     seed = shared.locator("#realishuman_seed input")
     seed.fill("12")
     seed.blur()
     assert seed.input_value() == "12"
 
 
-@pytest.mark.parametrize(
-    ("button", "answer"),
-    [("find", "Load a picture"), ("refine", "Load a picture"), ("apply", "press Find parts")],
-)
-def test_buttons_without_a_picture_say_what_is_missing(shared, button, answer):
-    shared.evaluate("switch_to_realishuman()")
-    unfold(shared, "#realishuman_settings")
-
-    shared.click(f"#realishuman_{button}")
-
-    shared.wait_for_function(
-        "s => document.querySelector('#realishuman_note').innerText.includes(s)", arg=answer
+@pytest.mark.parametrize("button", ["find", "refine", "apply", "save", "run_folder", "download"])
+def test_buttons_are_off_until_there_is_what_they_need(browser, button):
+    fresh = opened(browser)
+    assert fresh.locator(f"#realishuman_{button}").first.evaluate(
+        "one => one.disabled || !one.checkVisibility()"
     )
+    fresh.close()
+
+
+def test_an_empty_gallery_sends_nothing(shared):
+    for source in ("txt2img", "img2img", "extras"):
+        assert shared.locator(f"#{source}_send_to_realishuman").is_disabled()
 
 
 def test_the_folder_page(shared):
@@ -202,8 +219,7 @@ def ready(browser, file):
     load(made, file)
     find(made)
     two_steps(made)
-    made.get_by_text("Parts and packs", exact=True).locator("visible=true").first.click()
-    choose(made, made.locator("#realishuman_hand_pack input").first, "demo")
+    choose_pack(made, pack="demo")
     keep_whatever_comes(made)
     yield made
     assert made.errors == []
@@ -263,20 +279,36 @@ def test_a_result_is_sent_on(ready, target):
 def models(browser):
     made = opened(browser)
     made.evaluate("switch_to_realishuman_models()")
-    made.wait_for_selector(".rh-models", timeout=WAIT)
+    made.wait_for_selector(".rh-models", state="attached", timeout=WAIT)
     made.wait_for_timeout(1000)
     yield made
     assert made.errors == []
     made.close()
 
 
+def test_the_models_page_begins_with_what_is_next(models):
+    assert models.locator(".rh-next li").count() in (1, 2, 3, 4)
+    assert models.locator("#realishuman_next_steps").first.inner_text().startswith("Now: ")
+    assert not models.is_visible(".rh-models")
+
+
+def unfold(page, box):
+    """Open a fold of the Models page, unless it is."""
+    label = page.locator(f"#realishuman_{box} > .label-wrap")
+    if "open" not in (label.get_attribute("class") or ""):
+        label.click()
+        page.wait_for_timeout(400)
+
+
 @pytest.mark.parametrize("button", ["refresh", "check"])
 def test_the_list_of_models_is_made_anew(models, button):
+    unfold(models, "files_box")
     assert_asks(models, f"#realishuman_{button}")
     assert models.locator(".rh-models tr").count() > 10
 
 
 def test_doctor_reports(models):
+    unfold(models, "files_box")
     models.click("#realishuman_doctor")
     models.wait_for_function(
         "document.querySelector('#realishuman_doctor_text textarea').value.includes('ok ')",
@@ -286,6 +318,7 @@ def test_doctor_reports(models):
 
 @pytest.mark.parametrize("name", ["making_trust", "making_replace"])
 def test_boxes_of_the_models_page(models, name):
+    unfold(models, "making_box")
     box = models.locator(f"#realishuman_{name} input")
     turn_over(box)
     turn_over(box)
@@ -293,6 +326,7 @@ def test_boxes_of_the_models_page(models, name):
 
 @pytest.mark.parametrize("button", ["making_check", "making_make"])
 def test_making_needs_a_folder_that_is_there(models, button):
+    unfold(models, "making_box")
     models.fill(
         "#realishuman_making_folder textarea, #realishuman_making_folder input", NOWHERE + button
     )
@@ -305,6 +339,7 @@ def test_making_needs_a_folder_that_is_there(models, button):
 
 def test_no_download_starts_before_its_licence_is_agreed_to(models):
     """Whichever download asks first; where everything is there, nothing is to be done."""
+    unfold(models, "download_box")
     field = models.locator("#realishuman_wanted input").first
     field.click()
     models.wait_for_timeout(500)

@@ -21,6 +21,8 @@ from tests.webui.live.pages import (
     two_steps,
 )
 
+NUMBERS = ("steps", "margin")
+
 
 def test_find_draw_refine_keep_and_save(page, file):
     load(page, file)
@@ -39,7 +41,6 @@ def test_find_draw_refine_keep_and_save(page, file):
     assert boxes(page) == first
 
     two_steps(page)
-    page.get_by_text("Parts and packs", exact=True).locator("visible=true").first.click()
     choose_pack(page)
     keep_whatever_comes(page)
     assert "parts refined" in refine(page)
@@ -138,6 +139,8 @@ def test_two_browser_tabs_do_not_disturb_each_other(browser, file):
 def test_the_models_page_lists_files_and_the_folder(page):
     page.evaluate("switch_to_realishuman_models()")
 
+    page.wait_for_selector(".rh-next", timeout=WAIT)
+    page.click("#realishuman_files_box > .label-wrap")
     page.wait_for_selector(".rh-models", timeout=WAIT)
     text = page.inner_text("#realishuman_models >> nth=0")
     for part in ("palm_detection_full.onnx", "Apache-2.0", "Models folder", "Detector runs on"):
@@ -151,10 +154,7 @@ def test_extras_refine_a_picture_that_is_there_already(page, file):
     page.wait_for_timeout(1500)
     page.locator("#extras_realishuman_enabled > .label-wrap").click()  # opens it and ticks its box
     choose_pack(page, "extras_realishuman")
-    page.locator("#extras_realishuman_sampling .label-wrap").click()
-    number = page.locator("#extras_realishuman_steps input[type=number]")
-    number.fill("2")
-    number.blur()
+    two_steps(page, "extras_realishuman")
 
     page.click("#extras_generate")
     page.wait_for_selector("#extras_gallery img", timeout=WAIT)
@@ -181,6 +181,10 @@ def test_pasted_parameters_come_back_into_the_accordion(page):
     )
     ticked = page.locator("#script_txt2img_realishuman_enabled-checkbox input")
     assert ticked.evaluate("one => one.checked")
+    steps, margin = (page.locator(f"#script_txt2img_realishuman_{n}_number") for n in NUMBERS)
+    assert "rh-own" in steps.get_attribute("class")
+    assert "rh-own" not in margin.get_attribute("class")
+    assert margin.locator("input[type=number]").input_value() == "2"
 
 
 def test_no_page_is_wider_than_a_window_of_1280_pixels(page):
