@@ -71,6 +71,9 @@ class PaintingEngine:
     def pack_files(self):
         return ["mine.safetensors"]
 
+    def control_files(self):
+        return ["sd15_depth"]
+
     def outlook(self, choices):
         settings, packs = choices.settings, choices.packs
         said = f"{' '.join(settings.parts)}: {packs['hand']}, {packs['face']} by {settings.engine}."

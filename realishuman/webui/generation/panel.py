@@ -15,7 +15,7 @@ from pathlib import Path
 from realishuman.errors import RealisHumanError
 from realishuman.settings import AUTO, PART_KINDS
 from realishuman.webui.choices import choices_from
-from realishuman.webui.fields import FIELDS
+from realishuman.webui.fields import FIELDS, NO_CONTROL
 from realishuman.webui.foreign import Component, Event
 from realishuman.webui.generation.groups import lay_out, may_be_checkpoint
 from realishuman.webui.generation.infotext import component_value
@@ -24,6 +24,7 @@ from realishuman.webui.options import start_value
 
 LABEL = "RealisHuman refine"
 PACKS = tuple(f"{kind}_pack" for kind in PART_KINDS)
+FILES = (*PACKS, "controlnet")  # names of fields whose choices are files
 MODELS_WORDS = "Models page"  # in sentences about packs; they become the way to it
 MODELS_PAGE = "switch_to_realishuman_models"  # in javascript/realishuman.js
 # what the outlook and the numbers in effect depend on
@@ -68,12 +69,12 @@ def build(elem_id: Callable[[str], str], hidden: Collection[str] = ()) -> Panel:
     laid.saved.connect(made, saved_folder)
     for event in (again[0].click, enabled.change):
         laid.saved.list_on(event, saved_folder)
-    packs = [made[name] for name in PACKS]
+    files = [made[name] for name in FILES]
     looked = [made[name] for name in LOOKED]
     told = [said, laid.numbers.effects, laid.checkpoint]
     for event in (again[0].click, enabled.change):
         event(
-            _look_again, inputs=[enabled, *looked], outputs=[*told, *packs], show_progress="hidden"
+            _look_again, inputs=[enabled, *looked], outputs=[*told, *files], show_progress="hidden"
         )
     for event in changes_of(made):
         event(_tell, inputs=[enabled, *looked], outputs=told, show_progress="hidden")
@@ -102,16 +103,21 @@ def changes_of(made: Mapping[str, Component]) -> list[Event]:
 
 
 def _look_again(enabled: bool, *looked: object) -> list[object]:
-    """What a run will do, and the pack files there are now."""
+    """What a run will do, and the files there are now."""
     import gradio
 
+    return [*_tell(enabled, *looked), *(gradio.update(choices=each) for each in list_files())]
+
+
+def list_files() -> list[list[str]]:
+    """The files there are now, in the order of FILES."""
     from realishuman.webui.host.engine import engine
 
     try:
-        files = [AUTO, *engine().pack_files()]
+        packs = engine().pack_files()
     except RealisHumanError:  # the outlook says it
-        files = [AUTO]
-    return [*_tell(enabled, *looked), *(gradio.update(choices=files) for _ in PACKS)]
+        packs = []
+    return [*([AUTO, *packs] for _ in PACKS), [NO_CONTROL, *engine().control_files()]]
 
 
 def _tell(enabled: bool, *looked: object) -> list[object]:

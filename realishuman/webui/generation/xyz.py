@@ -13,7 +13,7 @@ from types import ModuleType
 from realishuman.settings import AUTO
 from realishuman.webui.choices import choices_from
 from realishuman.webui.field import Field, FieldError
-from realishuman.webui.fields import FIELDS
+from realishuman.webui.fields import FIELDS, NO_CONTROL
 from realishuman.webui.foreign import Axis, Processing
 from realishuman.webui.generation.script import AXES, TITLE
 from realishuman.webui.host.engine import engine
@@ -59,6 +59,8 @@ def _choices(one: Field) -> Callable[[], list[str]] | None:
         return lambda: ([AUTO] if one.automatic else []) + ["True", "False"]
     if one.name.endswith("_pack"):
         return lambda: [AUTO, *engine().pack_files()]
+    if one.name == "controlnet":
+        return lambda: [NO_CONTROL, *engine().control_files()]
     if one.kind == "names":
         return lambda: [*one.choices, " ".join(one.choices)]
     return lambda: ([AUTO] if one.automatic else []) + list(one.choices)

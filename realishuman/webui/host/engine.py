@@ -127,6 +127,12 @@ class Engine:
         sets = (set_of(pack) for pack in find_installed(folder).packs)
         return list(dict.fromkeys([*(path.name for path in files(folder)), *sets]))
 
+    def control_files(self) -> list[str]:
+        """Names that may be chosen as ControlNets."""
+        from realishuman.webui.host.control import list_controls
+
+        return list(list_controls())
+
     def saved_folder(self) -> Path:
         """Where saved settings lie; it need not exist."""
         return self._host().models_folder() / "settings"

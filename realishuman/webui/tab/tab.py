@@ -11,7 +11,7 @@ from PIL import Image
 
 from realishuman.webui.foreign import Component, Event, Values
 from realishuman.webui.generation.groups import may_be_checkpoint
-from realishuman.webui.generation.panel import LOOKED, PACKS, changes_of, saved_folder
+from realishuman.webui.generation.panel import FILES, LOOKED, PACKS, changes_of, saved_folder
 from realishuman.webui.models_tab.tab import ModelsTab
 from realishuman.webui.numbers import js
 from realishuman.webui.ready import only_with
@@ -130,7 +130,8 @@ class Page:
         received = {"inputs": [token, image, made["search"], *values], "outputs": outputs}
         image.change(receive, **received, **quiet)
         packs = [self.settings[name] for name in PACKS]
-        image.change(self._packs, inputs=[], outputs=packs, **quiet)
+        files = [self.settings[name] for name in FILES]
+        image.change(self._files, inputs=[], outputs=files, **quiet)
         inputs = [self.host.task(), token, image, parts, *values]
         made["refine"].click(
             self.wrapped(refine, extra_outputs=updates(PageUpdate())[:-1]),
@@ -167,12 +168,11 @@ class Page:
         values = dict(zip(LOOKED, looked, strict=True))
         return [*self.host.outlook(values), gradio.update(visible=may_be_checkpoint(values))]
 
-    def _packs(self) -> list[object]:
-        """The packs there are now, which nothing has looked for while the page was built."""
+    def _files(self) -> list[object]:
+        """The files there are now, which nothing has looked for while the page was built."""
         import gradio
 
-        files = self.host.packs()
-        return [gradio.update(choices=files) for _ in PACKS]
+        return [gradio.update(choices=each) for each in self.host.files()]
 
     def _connect_folder(
         self, values: list[Component], named: Callable[[Sequence[object]], Values]

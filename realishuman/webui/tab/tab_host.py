@@ -135,12 +135,11 @@ class TabHost:
         steps = next_steps(found.files, engine().outlook(choices_from({})).sentence)
         return steps, page(found), [AUTO, *engine().pack_files()]
 
-    def packs(self) -> list[str]:
-        """The packs one may choose."""
-        try:
-            return [AUTO, *engine().pack_files()]
-        except RealisHumanError:  # what keeps them from being read is said where they are used
-            return [AUTO]
+    def files(self) -> list[list[str]]:
+        """The files one may choose, in the order of panel.FILES."""
+        from realishuman.webui.generation.panel import list_files
+
+        return list_files()
 
     def models_folder(self) -> Path:
         """Where model files lie."""

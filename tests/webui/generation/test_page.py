@@ -138,13 +138,14 @@ def test_making_components_opens_no_pack_and_asks_no_host(loaded, monkeypatch):
 def test_ticking_the_box_says_what_will_happen_with_a_link_and_offers_the_packs(ours):
     _, (look, named) = ours.components[0].events  # the first lists saved settings
     chosen = looked(parts=["hand"], hand_pack="mine")
-    said, effects, _, hand, face = look(True, *chosen)
+    said, effects, _, hand, face, control = look(True, *chosen)
 
     assert "hand: mine, auto by auto." in said
     assert panel.MODELS_PAGE in said
     assert json.loads(effects)["hand_dilate"] == [100, ""]
     assert hand["choices"] == face["choices"] == ["auto", "mine.safetensors"]
-    assert len(named["outputs"]) == 5
+    assert control["choices"] == ["none", "sd15_depth"]
+    assert len(named["outputs"]) == 6
     assert look(False, *chosen)[:2] == ["", {}]
 
 
