@@ -28,6 +28,7 @@ from realishuman.parts.origin import origin_of
 from realishuman.pipeline.look import prepare_parts
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import PART_KINDS, Settings
+from realishuman.webui.fields import WEBUI
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.tab.boxes import MOST_BOXES, check_box
 
@@ -49,7 +50,9 @@ BODY = {  # keys of a request, and what they are
         "the trained one, or none, if there is none"
         for kind in PART_KINDS
     },
+    **{name: WEBUI[name].help for name in ("controlnet", "controlnet_weight")},
 }
+MODELS = tuple(name for name in BODY if name in WEBUI)  # what the engine is bound to
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class RefusedError(Exception):
 class Request:
     """A request that was understood.
 
-    packs   per part kind the name of a pack; those not named are left to the engine.
+    models  packs and a ControlNet, by the names of the script's arguments; not checked yet.
     """
 
     pictures: tuple[LoadedPicture, ...]
@@ -91,7 +94,7 @@ class Request:
     boxes: tuple[GivenBox, ...]
     only: tuple[int, ...] | None
     draw: bool
-    packs: Mapping[str, str]
+    models: Mapping[str, object]
 
 
 def read_request(body: Mapping[str, object], limits: Limits) -> Request:
@@ -111,7 +114,7 @@ def read_request(body: Mapping[str, object], limits: Limits) -> Request:
         _boxes(body.get("boxes"), limits),
         None if only is None else tuple(only),
         draw,
-        _packs(body),
+        {name: body[name] for name in MODELS if body.get(name) is not None},
     )
 
 
@@ -134,18 +137,6 @@ def with_saved(
 
 def _are_numbers(given: object) -> TypeGuard[list[int]]:
     return isinstance(given, list) and all(type(n) is int and n > 0 for n in given)
-
-
-def _packs(body: Mapping[str, object]) -> dict[str, str]:
-    """The packs that are named, by kind of part."""
-    packs = {}
-    for kind in PART_KINDS:
-        name = body.get(f"{kind}_pack")
-        if name is not None and not isinstance(name, str):
-            raise RefusedError(422, f"{kind}_pack", f"must be the name of a pack, not {name!r}")
-        if name is not None:
-            packs[kind] = name
-    return packs
 
 
 def settings_from(given: object) -> Settings:

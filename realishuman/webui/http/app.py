@@ -22,14 +22,13 @@ def app_started(_demo: object, app: FastAPI) -> None:
     from realishuman.webui.http.routes import Service, add_routes
     from realishuman.webui.models_tab.health import doctor, inventory
 
-    def with_packs(packs: Mapping[str, str]) -> BoundEngine:
-        named = {f"{kind}_pack": name for kind, name in packs.items()}
+    def with_models(named: Mapping[str, object]) -> BoundEngine:
         return engine().bind(choices_from(named, engine().pack_files()))
 
     add_routes(
         app,
         Service(
-            engine=with_packs,
+            engine=with_models,
             exclusive=turn,
             progress=shown_progress,
             schema=lambda: schema(tuple(SETTINGS.values())),

@@ -38,8 +38,8 @@ class Exclusive(Protocol):
 class Service:
     """What the routes need of the host.
 
-    engine       the engine with these packs, per part kind their names; made when it is first
-                 asked for. Raises FieldError if there is no such pack.
+    engine       the engine with these packs and this ControlNet, as api.Request.models; made when
+                 it is first asked for. Raises FieldError if one cannot be used.
     exclusive    around all work: the host's queue lock, with its state begun and ended.
     progress     reports to the host's progress bar and hears of Interrupt.
     schema       of the settings.
@@ -50,7 +50,7 @@ class Service:
     credentials  user -> password of the host's --api-auth; empty asks for none.
     """
 
-    engine: Callable[[Mapping[str, str]], BoundEngine]
+    engine: Callable[[Mapping[str, object]], BoundEngine]
     exclusive: Exclusive
     progress: Callable[[], AbstractContextManager[Progress]]
     schema: Answer
@@ -103,7 +103,7 @@ def _post(name: str, service: Service) -> Callable[[Request], dict[str, object]]
             body = api.with_saved(request.state.realishuman, service.saved)
             understood = api.read_request(body, service.limits)  # before waiting for the turn
             with service.exclusive():
-                engine = service.engine(understood.packs)
+                engine = service.engine(understood.models)
                 if name == "detect":
                     return api.detect(understood, engine)
                 with service.progress() as progress:

@@ -9,7 +9,7 @@ import pytest
 
 from realishuman.progress import Silent
 from realishuman.webui import saved
-from realishuman.webui.field import FieldError
+from realishuman.webui.choices import Control, choices_from
 from realishuman.webui.http.api import Limits
 from tests.webui.http.test_api import QUICK, as_base64
 
@@ -146,8 +146,7 @@ def test_a_pack_may_be_named_and_one_that_is_not_there_is_refused(service, pictu
 
     def named(packs):
         asked.append(packs)
-        if packs.get("hand") == "missing":
-            raise FieldError("hand_pack must be one of auto, demo", "hand_pack", "auto, demo")
+        choices_from(packs, ["demo"])
         return engine
 
     client = client_of(replace(service, engine=named))
@@ -155,12 +154,29 @@ def test_a_pack_may_be_named_and_one_that_is_not_there_is_refused(service, pictu
 
     assert client.post(f"{PREFIX}/refine", json={**body, "hand_pack": "demo"}).status_code == 200
     assert client.post(f"{PREFIX}/detect", json=body).status_code == 200
-    assert asked == [{"hand": "demo"}, {}]
-    for name, sentence in (("missing", "must be one of auto"), (7, "must be the name of a pack")):
+    assert asked == [{"hand_pack": "demo"}, {}]
+    for name, sentence in (("missing", "must be one of auto, demo"), (7, "must be text")):
         answer = client.post(f"{PREFIX}/refine", json={**body, "hand_pack": name})
         assert answer.status_code == 422
         assert answer.json()["detail"]["field"] == "hand_pack"
         assert sentence in answer.json()["detail"]["message"]
+
+
+def test_a_controlnet_may_be_named_and_its_weight_is_checked(service, picture):
+    engine, asked = service.engine({}), []
+
+    def named(models):
+        asked.append(choices_from(models).control)
+        return engine
+
+    client = client_of(replace(service, engine=named))
+    body = {"image": as_base64(picture), "settings": QUICK, "controlnet": "sd15_depth"}
+
+    assert client.post(f"{PREFIX}/detect", json={**body, "controlnet_weight": 1}).status_code == 200
+    assert asked == [Control("sd15_depth", 1.0)]
+    answer = client.post(f"{PREFIX}/detect", json={**body, "controlnet_weight": 9})
+    assert answer.status_code == 422
+    assert answer.json()["detail"]["field"] == "controlnet_weight"
 
 
 def test_saved_settings_may_be_named_and_ones_that_are_not_there_are_refused(service, picture):
