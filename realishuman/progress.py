@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +31,14 @@ class Viewer(Protocol):
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """All crops of a finished stage side by side, (R, N R, 3) uint8 RGB."""
+
+
+@runtime_checkable
+class PartProgress(Protocol):
+    """A Progress that also wants to know which parts the stages that follow are about."""
+
+    def work_on(self, names: Sequence[str], done: int, total: int) -> None:
+        """These parts are painted now, `done` of `total` parts before them."""
 
 
 class Silent:

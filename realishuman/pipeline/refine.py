@@ -24,12 +24,13 @@ from realishuman.pipeline.look import look
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.painters import choose_painter
 from realishuman.pipeline.repaint import ChoosePainter, repaint
-from realishuman.pipeline.result import Result
+from realishuman.pipeline.result import Result, Stopped
 from realishuman.pipeline.run import Run, choose_parts
-from realishuman.progress import Clock, Progress, Silent
+from realishuman.progress import Clock, Interrupted, Progress, Silent
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]
+STOPPED = "This part was not painted before the run was stopped."
 
 
 def refine(
@@ -58,7 +59,8 @@ def refine(
                 file's generation parameters.
     Returns     the picture with the refined parts pasted in and a report; the input itself, bit
                 for bit, if there was nothing to do. Of 16 bits per channel all are kept.
-    Raises      RealisHumanError with a sentence for the user; Interrupted from progress.
+    Raises      RealisHumanError with a sentence for the user; Interrupted from progress, and
+                Stopped with what was done so far if some parts were refined before.
     """
     _check_arguments(image, models, settings, boxes, only)
     if isinstance(image, (str, os.PathLike)):
@@ -66,9 +68,14 @@ def refine(
     else:
         loaded = picture_of(pixels_of(image) if isinstance(image, Image.Image) else image)
     run = _begin(loaded, models, settings, boxes, found, only, progress, keep_steps, made)
-    repaint([run], choose_painter)
-    result = run.result()
-    return result if loaded.deep is None else replace(result, image=_deepen(loaded.deep, run))
+    try:
+        repaint([run], choose_painter)
+    except Interrupted as stop:
+        if run.patches:
+            run.leave_rest(STOPPED)
+            raise Stopped(_result_of(run)) from stop
+        raise
+    return _result_of(run)
 
 
 def refine_all(
@@ -119,6 +126,12 @@ def _begin(
         found = look(source.rgb, models, settings, boxes, progress, clock)
     found, missed = choose_parts(found, only, boxes)
     return Run(source, models, settings, progress, keep_steps, clock, found, missed, made)
+
+
+def _result_of(run: Run) -> Result:
+    """What the run has made; of 16 bits per channel all are kept."""
+    result, deep = run.result(), run.source.deep
+    return result if deep is None else replace(result, image=_deepen(deep, run))
 
 
 def _check_arguments(image: Any, models: Any, settings: Any, boxes: Any, only: Any) -> None:

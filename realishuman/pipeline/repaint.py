@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from realishuman.imaging.paste import Patch, PixelPatch, compose
 from realishuman.judge.verdict import Verdict, compare
-from realishuman.paint.base import Painted, Painter
+from realishuman.paint.base import NO_WEIGHTS, Painted, Painter
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.engines import why_left_alone
 from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.result import Malformed
 from realishuman.pipeline.run import Run
-from realishuman.progress import Clock
+from realishuman.progress import Clock, PartProgress
 from realishuman.settings import Settings
 
 Pixels = NDArray[np.uint8]
@@ -45,16 +45,37 @@ def repaint(runs: Sequence[Run], choose: ChoosePainter, ask_detector: bool = Tru
     if not runs:
         return
     models, settings = runs[0].models, runs[0].settings
-    for kind in settings.parts:
-        if not any(run.of_kind(kind) for run in runs):
-            continue
+    waiting = {kind: sum(len(run.of_kind(kind)) for run in runs) for kind in settings.parts}
+    done = 0
+    for kind in (kind for kind in settings.parts if waiting[kind]):
         painter = choose(models, kind, settings)
         todo = [(run, one) for run in runs for one in _prepare(kind, run, painter)]
+        waiting[kind] = len(todo)
         if painter is None or not todo:
             continue
         models.make_room()
-        for each, tries in zip(todo, _paint(todo, painter), strict=True):
-            _paste_best(*each, tries, painter, ask_detector)
+        for group in _groups(todo, painter, alone=len(runs) == 1):
+            _announce(group, done, sum(waiting.values()))
+            for each, tries in zip(group, _paint(group, painter), strict=True):
+                _paste_best(*each, tries, painter, ask_detector)
+            done += len(group)
+
+
+def _groups(todo: Todo, painter: Painter, *, alone: bool) -> list[Todo]:
+    """The parts that are painted together, and lost together if the run is stopped meanwhile.
+
+    Of many pictures all parts are: nobody waits for one of them, and each group moves weights.
+    """
+    together = 1 if painter.weights == NO_WEIGHTS else todo[0][0].settings.max_batch
+    size = together if alone else len(todo)
+    return [todo[at : at + size] for at in range(0, len(todo), size)]
+
+
+def _announce(group: Todo, done: int, total: int) -> None:
+    progress = group[0][0].progress
+    if isinstance(progress, PartProgress):
+        names = [run.reports[number].name for run, one in group for number in one.numbers]
+        progress.work_on(names, done, total)
 
 
 def _prepare(kind: str, run: Run, painter: Painter | None) -> list[PreparedPart]:

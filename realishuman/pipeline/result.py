@@ -15,6 +15,18 @@ from realishuman.imaging.boxes import Box
 from realishuman.imaging.loaded import LoadedPicture, picture_of
 from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.imaging.picture import save_picture
+from realishuman.progress import Interrupted
+
+
+class Stopped(Interrupted):
+    """The user asked to stop when some parts were done already.
+
+    result  the picture with those, as `refine` would return it.
+    """
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("stopped after some parts were refined")
+        self.result = result
 
 
 @dataclass(frozen=True)

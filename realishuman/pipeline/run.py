@@ -78,6 +78,12 @@ class Run:
         """Leave a part as it is."""
         self.reports[number] = replace(self.reports[number], reason=reason)
 
+    def leave_rest(self, reason: str) -> None:
+        """Leave the parts as they are of which nothing else is known."""
+        for number, report in self.reports.items():
+            if report.outcome != "refined" and not report.reason:
+                self.leave(number, reason)
+
     def keep(self, name: str, image: Tensor, one: PreparedPart) -> None:
         """Remember an intermediate picture (3, R, R) in [0, 1] of a part, if asked to."""
         if self.keep_steps:

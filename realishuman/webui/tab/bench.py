@@ -23,13 +23,14 @@ from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
 from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.pipeline.look import prepare_parts
-from realishuman.pipeline.result import Result
+from realishuman.pipeline.result import Result, Stopped
 from realishuman.progress import Progress
 from realishuman.settings import Settings
 from realishuman.webui.generation.infotext import settings_of
 from realishuman.webui.host.engine import BoundEngine
 
 Pixels = NDArray[np.uint8]
+INTERRUPTED = "Interrupted: what was done before is kept."
 RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
 
 
@@ -121,15 +122,17 @@ def refine_parts(
     chosen: Collection[int],
     progress: Progress | None = None,
 ) -> Bench:
-    """Repaint the ticked parts, also those that would have been left alone; others keep theirs."""
+    """Repaint the ticked parts, also those that would have been left alone; others keep theirs.
+
+    What was done before the user stopped it is kept. Interrupted if that is nothing.
+    """
     kinds = bench.found.kinds or settings.parts
-    result = engine.refine(
-        bench.rgb,
-        replace(settings, parts=kinds),
-        found=bench.found.give_reasons(dict.fromkeys(chosen, "")),
-        only=chosen,
-        progress=progress,
-    )
+    found = bench.found.give_reasons(dict.fromkeys(chosen, ""))
+    wanted = replace(settings, parts=kinds)
+    try:
+        result = engine.refine(bench.rgb, wanted, found=found, only=chosen, progress=progress)
+    except Stopped as stop:
+        result = replace(stop.result, notes=(INTERRUPTED, *stop.result.notes))
     new = {number for patch in result.patches for number in patch.numbers}
     older = tuple(patch for patch in bench.patches if new.isdisjoint(patch.numbers))
     return replace(

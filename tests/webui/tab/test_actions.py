@@ -391,3 +391,25 @@ def test_a_part_that_moved_loses_its_repair_on_the_page_too(actions, image):
     np.testing.assert_array_equal(np.asarray(fewer.result)[:, :190], np.asarray(image)[:, :190])
     assert first
     assert none.after == ""
+
+
+def test_an_interrupt_keeps_the_parts_that_are_done_and_says_so(actions, image):
+    class StopAtTheSecond:
+        def work_on(self, names, done, total):
+            if done:
+                raise Interrupted
+
+        def begin(self, stage, total):
+            pass
+
+        def step(self, count=1):
+            pass
+
+    found = actions.find(None, image, {})
+
+    done = actions.refine(found.token, image, found.ticks[1], {"max_batch": 1}, StopAtTheSecond())
+
+    assert kept(done) == {1: True, 2: None}
+    assert "1 of 2 parts refined" in done.note
+    assert "what was done before is kept" in done.note
+    assert "not painted before the run was stopped" in fates(done)[1]
