@@ -37,9 +37,14 @@ window.realishuman = window.realishuman || {};
     window.realishuman_submit = function(all, count, outcome) {
         const id = randomId();
         const tab = byName("tabs");
-        const place = byName(outcome);
+        const {work} = outcome === "outcome" ? window.realishuman.viewer : {};
+        const place = work ? work.place : byName(outcome);
+        const end = () => {
+            tab.classList.remove("rh-busy");
+            if (work) work.end();
+        };
         tab.classList.add("rh-busy");
-        requestProgress(id, place, place, () => tab.classList.remove("rh-busy"));
+        requestProgress(id, place, work ? work.previews : place, end, work && ((answer) => work.tell(answer.textinfo || "")));
         const inputs = all.slice(0, count);
         inputs[0] = id;
         return inputs;

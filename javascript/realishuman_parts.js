@@ -32,7 +32,8 @@ window.realishuman = window.realishuman || {};
             }, part.name);
             const choices = [this._box("tick", part, "Refine", part.ticked, () => viewer.tick(part))];
             if (part.kept !== null) choices.push(this._box("keep", part, "Keep the repair", part.kept, () => viewer.keep(part)));
-            const more = chosen ? [this._more(part)] : [];
+            const more = part.tries.length ? [this._tries(part)] : [];
+            if (chosen) more.push(this._more(part));
             return make(
                 "li", {"class": chosen ? "rh-part rh-chosen" : "rh-part", "data-number": part.number},
                 make("canvas", {"class": "rh-thumb", "width": THUMB, "height": THUMB, "aria-hidden": "true", "click": () => viewer.select(part.number, true)}),
@@ -45,6 +46,16 @@ window.realishuman = window.realishuman || {};
             const box = make("input", {"type": "checkbox", "data-at": `${what}-${part.number}`, "aria-label": `${text}: ${part.name}`, change});
             box.checked = checked;
             return make("label", {}, box, text);
+        }
+
+        // All that was painted of the part, side by side; a click takes one.
+        _tries(part) {
+            const {make} = ours;
+            return make("div", {"class": "rh-tries", "role": "group", "aria-label": `Tries at part ${part.name}`}, ...part.tries.map((one, at) => make("button", {
+                "type": "button", "data-at": `try-${part.number}-${at}`, "aria-pressed": String(one.chosen),
+                "title": one.reason ? `The original was kept: ${one.reason}` : one.name,
+                "click": () => ours.order({pick: [part.number, at]}),
+            }, make("img", {"src": one.thumb, "alt": ""}), make("span", {}, one.name))));
         }
 
         _more(part) {

@@ -39,6 +39,8 @@ window.realishuman = window.realishuman || {};
             this.frame = new ours.Frame(this.canvas, () => this._place());
             this.list = new ours.PartList(this);
             this.editor = new ours.BoxEditor(this);
+            this.work = new ours.Work(this, this.desk);
+            this.world.insertBefore(this.work.shown, this.drawing);
             ours.listenToPointers(this);
             ours.listenToKeys(this);
             const read = () => {
@@ -206,6 +208,7 @@ window.realishuman = window.realishuman || {};
             this.labels.replaceChildren(...(this.overlays.boxes ? this.parts.map((one) => this._label(one)) : []));
             this.tools.render();
             this.list.render();
+            this.work.render();
             const part = this.part;
             const state = {before: "before", after: "after", swipe: "before on the left, after on the right"}[this.picture];
             const about = part ? `; part ${part.name} selected` : "";
@@ -285,9 +288,10 @@ window.realishuman = window.realishuman || {};
             this.zoomed = make("span", {"class": "rh-zoom"}, "100 %");
             this.tools = new ours.Tools(this);
             this.rows = make("ol", {"class": "rh-parts", "aria-label": "Parts"});
+            this.desk = make("div", {"class": "rh-desk"}, make("div", {"class": "rh-front"}, this.canvas, ...hint), this.rows);
             mount.replaceChildren(
                 this.tools.root,
-                make("div", {"class": "rh-desk"}, make("div", {"class": "rh-front"}, this.canvas, ...hint), this.rows),
+                this.desk,
                 make("details", {"class": "rh-keys"}, make("summary", {}, "Keys"), ours.keysHelp()),
                 this.live,
             );

@@ -16,7 +16,7 @@ from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.engines import why_left_alone
 from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.models import Models
-from realishuman.pipeline.result import Malformed
+from realishuman.pipeline.result import Malformed, Try
 from realishuman.pipeline.run import Run
 from realishuman.progress import Clock, PartProgress
 from realishuman.settings import Settings
@@ -133,7 +133,9 @@ def _paste_best(
         run.keep(name, image, one)
     verdict = best.verdict
     refused = verdict.reason if judged and verdict else ""
+    all_tries = tuple(_try(each, judged) for each in pasted)
     for number in one.numbers:
+        run.tries[number] = all_tries
         report = replace(
             run.reports[number],
             seed=best.painted.seed,
@@ -148,6 +150,11 @@ def _paste_best(
     run.output = best.output
     run.patches.append(best.patch)
     run.painters[one.part.kind] = painter
+
+
+def _try(pasted: _Pasted, judged: bool) -> Try:
+    reason = pasted.verdict.reason if judged and pasted.verdict else ""
+    return Try(pasted.patch, pasted.painted.seed, reason)
 
 
 def _paste(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ class Malformed:
 
     before: float
     after: float
+
+
+@dataclass(frozen=True)
+class Try:
+    """One way in which a part was painted.
+
+    patch   to be pasted.
+    seed    of the noise it was painted with; None if there was none.
+    reason  why the judge would rather keep the original, as a sentence; empty if it would not.
+    """
+
+    patch: Patch | PixelPatch
+    seed: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,7 @@ class Result:
     steps     pictures of the intermediate steps by name, only when asked for.
     patches   what was pasted: imaging.paste.compose makes the picture anew from any
               choice of them, without sampling.
+    tries     by number of a part all that was painted, also what was not pasted.
     source    the picture it was made from, with what its file said; None if that is not known.
     """
 
@@ -107,6 +123,7 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     steps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     patches: tuple[Patch | PixelPatch, ...] = ()
+    tries: Mapping[int, tuple[Try, ...]] = field(default_factory=dict, repr=False)
     source: LoadedPicture | None = field(default=None, repr=False)
 
     def save(self, path: str | Path) -> tuple[str, ...]:

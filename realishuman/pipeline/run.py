@@ -18,7 +18,7 @@ from realishuman.parts.origin import Origin, origin_of
 from realishuman.parts.prepare import PreparedPart
 from realishuman.pipeline.look import describe_missed
 from realishuman.pipeline.models import Models
-from realishuman.pipeline.result import PartReport, Result
+from realishuman.pipeline.result import PartReport, Result, Try
 from realishuman.progress import Clock, Progress
 from realishuman.settings import CHECKPOINT, Settings
 
@@ -38,6 +38,7 @@ class Run:
     output    (H, W, 3) uint8, the picture with what was refined so far.
     reports   what came of each part so far, by its number.
     patches   what was pasted.
+    tries     all that was painted, by number of the part.
     painters  what painted, by kind of part.
     """
 
@@ -53,6 +54,7 @@ class Run:
     reports: dict[int, PartReport] = field(default_factory=dict)
     steps: dict[str, Pixels] = field(default_factory=dict)
     patches: list[Patch | PixelPatch] = field(default_factory=list)
+    tries: dict[int, tuple[Try, ...]] = field(default_factory=dict)
     painters: dict[str, Painter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,7 @@ class Run:
             seconds=self.clock.seconds,
             steps=self.steps,
             patches=tuple(self.patches),
+            tries=self.tries,
             source=self.source,
         )
 

@@ -26,13 +26,14 @@ from realishuman.webui.tab.bench import (
     digest_of,
     keep_parts,
     open_picture,
+    pick_try,
     redraw_ring,
     refine_parts,
 )
 from realishuman.webui.tab.benches import Benches, Current
 from realishuman.webui.tab.boxes import parse_lines
 from realishuman.webui.tab.editing import apply_lines, carry_ticks
-from realishuman.webui.tab.orders import Move, parse_order
+from realishuman.webui.tab.orders import Move, Pick, parse_order
 from realishuman.webui.tab.page_update import (
     PageUpdate,
     add_outcome,
@@ -174,6 +175,8 @@ class Actions:
         while (bench := self.benches.get(token)) is not None:
             if isinstance(order, Move):
                 now = self._move(token, order, values)
+            elif isinstance(order, Pick):
+                now = self.benches.add_after(token, bench, pick_try(bench, order.number, order.at))
             else:
                 now = self.benches.add_after(token, bench, keep_parts(bench, order.numbers))
             if now is not None:

@@ -13,25 +13,43 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
+from realishuman.errors import SettingsError
+from realishuman.imaging.crop import gather
 from realishuman.imaging.loaded import as_rgb
 from realishuman.imaging.paste import Patch, PixelPatch, compose
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
 from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.pipeline.look import prepare_parts
-from realishuman.pipeline.result import Result, Stopped
+from realishuman.pipeline.result import Result, Stopped, Try
 from realishuman.progress import Progress
 from realishuman.settings import Settings
 from realishuman.webui.generation.infotext import settings_of
 from realishuman.webui.host.engine import BoundEngine
 
 Pixels = NDArray[np.uint8]
+MOST_TRIES = 12  # of a part, that are remembered
+THUMB = 128  # pixels of the side of a small picture
 INTERRUPTED = "Interrupted: what was done before is kept."
 RESULT, FOUND = f"{PREFIX}result", f"{PREFIX}found"
+
+
+@dataclass(frozen=True)
+class SeenTry:
+    """A try at a part, and how it looks.
+
+    thumb  (N, N, 3) uint8, the crop with it pasted, small.
+    """
+
+    patch: Patch | PixelPatch
+    seed: int | None
+    reason: str
+    thumb: Pixels
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class Bench:
     prepared  every part, ticked or not, in the order of their numbers.
     patches   refined parts, oldest first, at most one per number.
     kept      numbers of those that are kept.
+    tries     by number of a part all that was painted, the latest last.
     result    of the latest run, None before it.
     facts     infotext keys and values of that run.
     """
@@ -58,6 +77,7 @@ class Bench:
     left_alone: Mapping[str, str]
     patches: tuple[Patch | PixelPatch, ...] = ()
     kept: tuple[int, ...] = ()
+    tries: Mapping[int, tuple[SeenTry, ...]] = field(default_factory=dict)
     result: Result | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -141,6 +161,7 @@ def refine_parts(
         left_alone=engine.left_alone(settings),
         patches=older + result.patches,
         kept=tuple(sorted({*bench.kept, *new})),
+        tries=_add_tries(bench, result, settings),
         result=result,
         facts=_state_facts(result, engine, settings),
     )
@@ -149,6 +170,20 @@ def refine_parts(
 def keep_parts(bench: Bench, numbers: Collection[int]) -> Bench:
     """The bench with these of the refined parts kept, the others discarded; nothing is sampled."""
     return replace(bench, kept=tuple(one for one in bench.refined if one in numbers))
+
+
+def pick_try(bench: Bench, number: int, at: int) -> Bench:
+    """The bench with another of the tries at a part, also one that the judge refused.
+
+    Raises SettingsError if there is no such try.
+    """
+    tries = bench.tries.get(number, ())
+    if not 0 <= at < len(tries):
+        raise SettingsError(f"part {number} has {len(tries)} tries; reload the page.")
+    patch = tries[at].patch
+    others = tuple(one for one in bench.patches if set(one.numbers).isdisjoint(patch.numbers))
+    kept = tuple(sorted({*bench.kept, *patch.numbers}))
+    return replace(bench, patches=(*others, patch), kept=kept)
 
 
 def paste_kept(bench: Bench, kept: Collection[int]) -> Pixels:
@@ -170,6 +205,7 @@ def replace_parts(bench: Bench, found: Found, engine: BoundEngine, settings: Set
         left_alone=engine.left_alone(settings),
         patches=(),
         kept=(),
+        tries={},
         result=None,
     )
 
@@ -187,6 +223,28 @@ def describe_kept(bench: Bench, kept: Collection[int]) -> dict[str, str]:
     count = f"{len(kept)} of {len(fates)} parts refined."
     result = re.sub(r"^\d+ of \d+ parts refined\.", count, bench.facts.get(RESULT, ""))
     return {**bench.facts, RESULT: result, FOUND: "; ".join(fates)}
+
+
+def _add_tries(bench: Bench, result: Result, settings: Settings) -> dict[int, tuple[SeenTry, ...]]:
+    """All tries by part, with those of a run; of each part only so many, the latest."""
+    old, new = bench.tries, result.tries
+    return {
+        number: (
+            *old.get(number, ()),
+            *(_see_try(bench.rgb, one, settings) for one in new.get(number, ())),
+        )[-MOST_TRIES:]
+        for number in {**old, **new}
+    }
+
+
+def _see_try(rgb: Pixels, one: Try, settings: Settings) -> SeenTry:
+    ways, box = settings.ways, one.patch.box
+    pasted = compose(rgb, [one.patch], feather=ways.paste, colour_match=ways.colour_match)
+    rows = np.arange(round(box.y0), round(box.y1), dtype=np.intp)
+    columns = np.arange(round(box.x0), round(box.x1), dtype=np.intp)
+    crop = gather(pasted, rows, columns, "reflect")
+    small = cv2.resize(crop, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    return SeenTry(one.patch, one.seed, one.reason, np.asarray(small, np.uint8))
 
 
 def _state_facts(result: Result, engine: BoundEngine, settings: Settings) -> dict[str, str]:

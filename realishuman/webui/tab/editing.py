@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from realishuman.detect.base import Part
 from realishuman.detect.parts import select
 from realishuman.imaging.boxes import Box, around, intersection, iou
+from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
 from realishuman.settings import PART_KINDS, Settings
@@ -103,13 +104,19 @@ def _rebuild(
     found = number_parts(chosen, [place.mesh for place in places]).with_gate(gates)
     found = found.keep_largest(settings.max_parts)
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
-    patches = tuple(
-        replace(patch, index=now[patch.index], joined=tuple(now[one] for one in patch.joined))
-        for patch in bench.patches
-        if now.keys() >= set(patch.numbers)
-    )
-    moved = replace(replace_parts(bench, found, engine, settings), patches=patches)
+    patches = tuple(_renumber(one, now) for one in bench.patches if now.keys() >= set(one.numbers))
+    tries = {
+        now[number]: tuple(replace(one, patch=_renumber(one.patch, now)) for one in some)
+        for number, some in bench.tries.items()
+        if now.keys() >= {number, *(n for one in some for n in one.patch.numbers)}
+    }
+    moved = replace(replace_parts(bench, found, engine, settings), patches=patches, tries=tries)
     return keep_parts(moved, [now[one] for one in bench.kept if one in now])
+
+
+def _renumber(patch: Patch | PixelPatch, now: Mapping[int, int]) -> Patch | PixelPatch:
+    """The patch for the same parts under other numbers."""
+    return replace(patch, index=now[patch.index], joined=tuple(now[one] for one in patch.joined))
 
 
 def _keep(bench: Bench, number: int) -> _Place:

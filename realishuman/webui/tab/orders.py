@@ -1,4 +1,4 @@
-"""What the viewer on the page asks for, as JSON: {"keep": [1, 3]}, {"undo": true}."""
+"""What the viewer on the page asks for, as JSON: {"keep": [1, 3]}, {"pick": [1, 0]} and so on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,21 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Pick:
+    """Take another try at a part: the one at this place of its tries."""
+
+    number: int
+    at: int
+
+
+@dataclass(frozen=True)
 class Move:
     """Take one step back, or forth again."""
 
     forth: bool
 
 
-def parse_order(text: str) -> Keep | Move:
+def parse_order(text: str) -> Keep | Pick | Move:
     """Read one order. Raises SettingsError if it is none."""
     try:
         order = json.loads(text)
@@ -31,6 +39,8 @@ def parse_order(text: str) -> Keep | Move:
     match order:
         case {"keep": [*numbers]} if all(type(one) is int for one in numbers):
             return Keep(tuple(numbers))
+        case {"pick": [int(number), int(at)]} if bool not in (type(number), type(at)):
+            return Pick(number, at)
         case {"undo": True}:
             return Move(forth=False)
         case {"redo": True}:

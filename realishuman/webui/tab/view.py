@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from html import escape
 
 import cv2
@@ -22,7 +22,6 @@ from realishuman.drawing.sheet import MANY
 from realishuman.kinds import KINDS
 from realishuman.parts.found import FoundPart
 from realishuman.parts.prepare import PreparedPart
-from realishuman.pipeline.result import PartReport
 from realishuman.settings import PART_KINDS
 from realishuman.webui.tab.bench import Bench
 from realishuman.webui.tab.markup import data_url
@@ -40,7 +39,6 @@ def describe(bench: Bench, ticked: Collection[int], undo: int, redo: int) -> str
     undo, redo  how many steps can be taken back and forth.
     """
     height, width = bench.rgb.shape[:2]
-    reports = {one.index: one for one in (bench.result.parts if bench.result else ())}
     prepared = {one.number: one for one in bench.prepared}
     view = {
         "width": width,
@@ -52,10 +50,11 @@ def describe(bench: Bench, ticked: Collection[int], undo: int, redo: int) -> str
         "redo": redo,
         "parts": [
             {
-                **_part(one, reports.get(one.number), bench.left_alone),
+                **_part(one, _fate(one, bench)),
                 **_ring(prepared[one.number]),
                 "ticked": one.number in ticked,
                 "kept": one.number in bench.kept if one.number in bench.refined else None,
+                "tries": _tries(bench, one.number),
             }
             for one in bench.found.parts
         ],
@@ -75,9 +74,7 @@ def _choices() -> list[str]:
     return [side + kind for kind in PART_KINDS for side in sides[kind]]
 
 
-def _part(
-    one: FoundPart, report: PartReport | None, left_alone: Mapping[str, str]
-) -> dict[str, object]:
+def _part(one: FoundPart, fate: str) -> dict[str, object]:
     part, box = one.part, one.part.box
     return {
         "number": one.number,
@@ -86,26 +83,42 @@ def _part(
         "side": part.side,
         "box": [round(value) for value in (box.x0, box.y0, box.x1, box.y1)],
         "about": f"score {part.score:.2f}, {box.width:.0f} x {box.height:.0f} pixels",
-        "fate": tell_fate(one, report, left_alone),
+        "fate": fate,
         "colour": "#{:02x}{:02x}{:02x}".format(*KINDS[part.kind].colour),
         "lines": _keypoints(part),
     }
 
 
-def tell_fate(one: FoundPart, report: PartReport | None, left_alone: Mapping[str, str]) -> str:
-    """What was or will be done with a part, and why.
-
-    report      of the latest run, if there was one.
-    left_alone  kinds of part that nothing repaints, and why, as a sentence.
-    """
-    part, why = one.part, one.reason
-    if report is not None:
+def _fate(one: FoundPart, bench: Bench) -> str:
+    """What was or will be done with a part, and why."""
+    reports = {each.index: each for each in (bench.result.parts if bench.result else ())}
+    if report := reports.get(one.number):
         return report.outcome + (f": {report.reason}" if report.reason else "")
-    if never := left_alone.get(part.kind):
+    if one.number in bench.refined:
+        return "refined"  # before the parts were edited
+    if never := bench.left_alone.get(one.part.kind):
         fate = never.removesuffix(".")
+    elif one.reason:
+        fate = f"left alone unless ticked: {one.reason}"
     else:
-        fate = f"left alone unless ticked: {why}" if why else "will be refined if ticked"
-    return f"{fate}. {part.note}" if part.note else fate
+        fate = "will be refined if ticked"
+    return f"{fate}. {one.part.note}" if one.part.note else fate
+
+
+def _tries(bench: Bench, number: int) -> list[dict[str, object]]:
+    """All that was painted of a part; nothing where there is no choice."""
+    tries = bench.tries.get(number, ())
+    if len(tries) == 1 and number in bench.refined:
+        return []
+    return [
+        {
+            "name": f"seed {one.seed}" if one.seed is not None else f"try {at}",
+            "reason": one.reason,
+            "chosen": any(one.patch is patch for patch in bench.patches),
+            "thumb": data_url(one.thumb, ".jpg"),
+        }
+        for at, one in enumerate(tries, start=1)
+    ]
 
 
 def _ring(one: PreparedPart) -> dict[str, object]:

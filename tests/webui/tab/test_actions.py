@@ -387,6 +387,7 @@ def test_a_part_that_moved_loses_its_repair_on_the_page_too(actions, image):
     none = actions.apply_boxes(done.token, "", [], image, {})
 
     assert kept(fewer) == {1: True}
+    assert fates(fewer) == ["refined"]
     assert (np.asarray(fewer.result) != np.asarray(image)).any()
     np.testing.assert_array_equal(np.asarray(fewer.result)[:, :190], np.asarray(image)[:, :190])
     assert first
@@ -413,3 +414,72 @@ def test_an_interrupt_keeps_the_parts_that_are_done_and_says_so(actions, image):
     assert "1 of 2 parts refined" in done.note
     assert "what was done before is kept" in done.note
     assert "not painted before the run was stopped" in fates(done)[1]
+
+
+@pytest.fixture
+def tried(engine_of, flat_hand, trained_pack, says, image):
+    """Actions with a trained pack on one hand, and what Refine answers for two tries."""
+    engine, network = engine_of([flat_hand(210, 160, 100)], packs=(trained_pack,)), says(0.9, 0.1)
+    engine.models().judge = lambda *_: network
+    actions = Actions(bind_to(engine), nullcontext, written)
+    found = actions.find(None, image, {"gate": False})
+    values = {"gate": False, "judge": False, "tries": 2}
+    return actions, actions.refine(found.token, image, found.ticks[1], values)
+
+
+def test_all_tries_are_shown_and_another_one_can_be_picked(tried, image):
+    actions, done = tried
+    tries = seen(done)["parts"][0]["tries"]
+    assert [one["name"] for one in tries] == ["seed 3", "seed 4"]
+    assert sum(one["chosen"] for one in tries) == 1
+    other = next(at for at, one in enumerate(tries) if not one["chosen"])
+
+    picked = actions.change(
+        done.token, f'{{"pick": [1, {other}]}}', done.ticks[1], image, {"gate": False}
+    )
+
+    assert [one["chosen"] for one in seen(picked)["parts"][0]["tries"]] == [
+        at == other for at in (0, 1)
+    ]
+    assert (np.asarray(picked.result) != np.asarray(done.result)).any()
+    back = actions.change(done.token, '{"undo": true}', done.ticks[1], image, {"gate": False})
+    np.testing.assert_array_equal(back.result, done.result)
+
+
+def test_a_later_run_with_another_seed_adds_its_try(tried, image):
+    actions, done = tried
+
+    again = actions.refine(
+        done.token, image, done.ticks[1], {"gate": False, "judge": False, "seed": 9}
+    )
+
+    tries = seen(again)["parts"][0]["tries"]
+    assert [one["name"] for one in tries] == ["seed 3", "seed 4", "seed 9"]
+    assert [one["chosen"] for one in tries] == [False, False, True]
+
+
+def test_what_the_judge_refused_is_shown_with_its_reason_and_can_be_taken(
+    engine_of, flat_hand, trained_pack, says, image
+):
+    engine = engine_of([flat_hand(210, 160, 100)], packs=(trained_pack,))
+    engine.models().judge = lambda *_: says(0.2, 0.9)
+    actions = Actions(bind_to(engine), nullcontext, written)
+    found = actions.find(None, image, {"gate": False})
+
+    done = actions.refine(found.token, image, found.ticks[1], {"gate": False})
+
+    (one,) = seen(done)["parts"][0]["tries"]
+    assert kept(done) == {1: None}
+    assert one["reason"]
+    assert one["reason"] in fates(done)[0]
+    taken = actions.change(done.token, '{"pick": [1, 0]}', done.ticks[1], image, {"gate": False})
+    assert kept(taken) == {1: True}
+    assert (np.asarray(taken.result) != np.asarray(image)).any()
+
+
+def test_a_try_that_is_not_there_is_refused(tried, image):
+    actions, done = tried
+
+    for order in ('{"pick": [1, 7]}', '{"pick": [2, 0]}', '{"pick": [1, -1]}'):
+        answer = actions.change(done.token, order, done.ticks[1], image, {})
+        assert "tries; reload the page" in answer.note

@@ -266,3 +266,52 @@ def test_two_orders_at_once_are_both_heard(refined):
     page.wait_for_function("realishuman.viewer.data.undo === 3")
     assert refined.asked == ["find", "refine", "obey", "obey"]
     assert [part["kept"] for part in page.evaluate("realishuman.viewer.parts")] == [False, False]
+
+
+def test_while_parts_are_refined_their_stage_stands_in_the_list_and_previews_in_their_place(
+    viewer,
+):
+    page = viewer.page
+    page.evaluate(
+        """() => {
+            const {work} = realishuman.viewer;
+            work.tell("RealisHuman: 2 right hand: part 2 of 2, stage one 3/20, about 14 s left");
+            const paper = Object.assign(document.createElement("canvas"), {width: 8, height: 8});
+            const image = new Image();
+            image.src = paper.toDataURL();
+            work.previews.append(image);
+        }"""
+    )
+    page.wait_for_selector(".rh-previews > div", state="attached")
+
+    fates = page.locator(".rh-fate").all_inner_texts()
+    assert fates == [
+        "will be refined if ticked",
+        "part 2 of 2, stage one 3/20, about 14 s left",
+    ]
+    place = page.locator(".rh-previews > div").bounding_box()
+    crop = page.evaluate("realishuman.viewer.parts[1].crop")
+    assert place["width"] == pytest.approx((crop[2] - crop[0]) * scale(viewer), abs=1)
+    assert place["x"] == pytest.approx(on_screen(viewer, crop[0], 0)[0], abs=1)
+    page.evaluate("realishuman.viewer.work.end()")
+    assert page.locator(".rh-previews > div").count() == 0
+    assert page.locator(".rh-fate").all_inner_texts() == ["will be refined if ticked"] * 2
+
+
+def test_tries_stand_side_by_side_and_a_click_takes_one(refined):
+    page = refined.page
+    refined.values = {"seed": 8}
+    refined.press("refine")
+    page.wait_for_selector(".rh-tries button >> nth=1")
+    after = page.get_attribute(".rh-after", "src")
+    first = page.locator("[data-at=try-1-0]")
+    assert first.get_attribute("aria-pressed") == "false"
+
+    first.click()
+
+    page.wait_for_function("s => document.querySelector('.rh-after').src !== s", arg=after)
+    assert page.get_attribute("[data-at=try-1-0]", "aria-pressed") == "true"
+    assert page.locator(".rh-tries >> nth=0").locator("button").all_inner_texts() == [
+        "seed 3",
+        "seed 8",
+    ]
