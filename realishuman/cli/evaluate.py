@@ -1,4 +1,4 @@
-"""realishuman evaluate pairs | ablations | folders | judge -o DIR: JSON, Markdown, HTML."""
+"""realishuman evaluate pairs | ablations | folders | ubc | judge -o DIR: JSON, Markdown, HTML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realishuman.cli import evaluate_folders, evaluate_judges
+from realishuman.cli import evaluate_folders, evaluate_judges, evaluate_ubc
 from realishuman.cli.checkpoint_options import add_checkpoint
 from realishuman.cli.evaluate_report import open_packs, poses_of, report_pairs
 from realishuman.cli.options import add_settings, settings_from
@@ -69,6 +69,7 @@ def add_parser(commands: Any) -> None:
         "given several times",
     )
     evaluate_folders.add_task(tasks)
+    evaluate_ubc.add_task(tasks)
     evaluate_judges.add_task(tasks)
 
 

@@ -42,27 +42,44 @@ def add_task(tasks: Any) -> None:
     command.add_argument(
         "--every", type=int, default=1, help="use every Nth frame of a video (default: 1)"
     )
-    command.add_argument("-o", "--output", required=True, type=Path, help="folder for the report")
-    command.add_argument("--pack", help="pack whose image encoder distances are measured with")
-    command.add_argument(
-        "--inception", type=Path, help="file of Inception's weights, for FID and KID"
-    )
+    add_measures(command)
     command.add_argument(
         "--identity",
         type=Path,
         help="ONNX face recognition network (ArcFace's inputs), to tell "
         "whether faces stay the same person's",
     )
-    kinds = ",".join(PART_KINDS)
-    command.add_argument("--parts", default=kinds, help=f"kinds of part (default: {kinds})")
     command.add_argument("--save-crops", action="store_true", help="write the crops too, as PNG")
     command.add_argument(
         "--shown", type=int, default=24, help="parts of each kind on sheet.jpg (default: 24)"
     )
+    command.set_defaults(run=_folders)
+
+
+def add_measures(command: argparse.ArgumentParser) -> None:
+    """What is measured with what, and where the report goes."""
+    command.add_argument("-o", "--output", required=True, type=Path, help="folder for the report")
+    command.add_argument("--pack", help="pack whose image encoder distances are measured with")
+    command.add_argument(
+        "--inception", type=Path, help="file of Inception's weights, for FID and KID"
+    )
+    kinds = ",".join(PART_KINDS)
+    command.add_argument("--parts", default=kinds, help=f"kinds of part (default: {kinds})")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     command.add_argument("--precision", default="auto", help="as for refine (default: auto)")
     command.add_argument("--quiet", action="store_true", help="show no progress bars")
-    command.set_defaults(run=_folders)
+
+
+def kinds_from(options: argparse.Namespace) -> list[str]:
+    """The kinds of part that --parts names. Raises SettingsError, also for a bad --every."""
+    kinds = list(dict.fromkeys(name.strip() for name in options.parts.split(",")))
+    if not set(kinds) <= set(PART_KINDS):
+        raise SettingsError(
+            f"--parts must name some of {', '.join(PART_KINDS)}, not {options.parts!r}"
+        )
+    if options.every < 1:
+        raise SettingsError(f"--every must be at least 1, not {options.every}")
+    return kinds
 
 
 def _folders(options: argparse.Namespace) -> int:
@@ -75,13 +92,7 @@ def _folders(options: argparse.Namespace) -> int:
     from realishuman.evaluate.report import write
     from realishuman.terminal import Bar
 
-    kinds = list(dict.fromkeys(name.strip() for name in options.parts.split(",")))
-    if not set(kinds) <= set(PART_KINDS):
-        raise SettingsError(
-            f"--parts must name some of {', '.join(PART_KINDS)}, not {options.parts!r}"
-        )
-    if options.every < 1:
-        raise SettingsError(f"--every must be at least 1, not {options.every}")
+    kinds = kinds_from(options)
     if options.real is None and (options.inception or options.pack):
         named = "--inception" if options.inception else "--pack"
         raise SettingsError(
@@ -91,7 +102,7 @@ def _folders(options: argparse.Namespace) -> int:
     pairs = partners(options.before, options.after, options.every)
     real = list(clips(options.real, options.every).values()) if options.real else []
     try_folder(options.output)
-    extractors, remarks = _extractors(options)
+    extractors, remarks = extractors_from(options)
     run, detector = (
         FolderRun(
             extractors,
@@ -125,7 +136,7 @@ def _folders(options: argparse.Namespace) -> int:
     return SOME_FAILED if run.left else OK
 
 
-def _extractors(options: argparse.Namespace) -> tuple[list[Extractor], tuple[str, ...]]:
+def extractors_from(options: argparse.Namespace) -> tuple[list[Extractor], tuple[str, ...]]:
     """Inception where its weights are named, and the named pack's image encoder; or why not."""
     from realishuman.evaluate.distances import PackEncoder
     from realishuman.evaluate.inception import Inception
