@@ -23,7 +23,7 @@ BASE, CONTROL = "official", "official again"
 
 def measure(ways: Mapping[str, Work], rounds: int) -> list[dict[str, float]]:
     """CPU seconds per part by variant, one dict per round; a first round is not counted."""
-    order = random.Random(0)  # noqa: S311 - only shuffles
+    order = random.Random(0)
     measured = []
     for _ in range(rounds + 1):
         seconds = {}

@@ -130,6 +130,8 @@ def _fold_case(name: str) -> str:
 @lru_cache(maxsize=256)
 def _ignores_case(folder: Path) -> bool:
     """Whether a.png and A.png are one file there, asked of the folder or one above it."""
+    if not folder.is_absolute():  # an address in a store: resolved folders of a disk are absolute
+        return False
     for place in (folder, *folder.parents):
         other = place.with_name(place.name.swapcase()) if place.name else place
         if place.exists() and other.name != place.name:

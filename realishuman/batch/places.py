@@ -36,7 +36,7 @@ class Arranged:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """A picture's file, and its path below the folder that was named, or its file's own name."""
 
     path: Path
@@ -48,7 +48,7 @@ class _Search:
     """What was found so far: pictures by their absolute path, and how much was passed over."""
 
     apart_from: frozenset[Path]
-    sources: dict[str, _Source] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
     passed_over: Counter[Reason] = field(default_factory=Counter)
 
     def look_at(self, path: Path, name: Path) -> None:
@@ -65,7 +65,7 @@ class _Search:
         if is_drawn(path):
             self.passed_over[DRAWN] += 1
         else:
-            self.sources.setdefault(_absolute(path), _Source(path, name))
+            self.sources.setdefault(_absolute(path), Source(path, name))
 
 
 def arrange(
@@ -161,7 +161,7 @@ def _match(pattern: str, search: _Search) -> None:
             search.look_at(path, Path(path.name))
 
 
-def _tell_apart(sources: Sequence[_Source]) -> list[_Source]:
+def _tell_apart(sources: Sequence[Source]) -> list[Source]:
     """The pictures; where two have one name, all are named from the folder that they share.
 
     Raises SettingsError where they share none.
@@ -176,7 +176,7 @@ def _tell_apart(sources: Sequence[_Source]) -> list[_Source]:
             "pictures with the same name are on different drives; refine one drive at a time."
         ) from error
     named = [path.relative_to(shared) for path in paths]
-    return [_Source(source.path, name) for source, name in zip(sources, named, strict=True)]
+    return [Source(source.path, name) for source, name in zip(sources, named, strict=True)]
 
 
 def _names_file(pictures: int, output: str) -> bool:
@@ -206,13 +206,13 @@ def _only(pictures: int, path: Path, ending: str | None, suffix: str) -> Path:
 
 
 def _into(
-    folder: Path, sources: Sequence[_Source], ending: str | None, suffix: str, search: _Search
+    folder: Path, sources: Sequence[Source], ending: str | None, suffix: str, search: _Search
 ) -> list[tuple[Path, Path]]:
     """Each picture and its result in a folder.
 
     Raises SettingsError if a result would be one of the pictures.
     """
-    results = _results(folder, sources, ending, suffix)
+    results = name_results(folder, sources, ending, suffix)
     paths = {source.path.resolve() for source in sources}
     clashing = {result.resolve(): result for result in results if result.resolve() in paths}
     if clashing and not suffix:
@@ -228,8 +228,8 @@ def _into(
     ]
 
 
-def _results(
-    folder: Path, sources: Sequence[_Source], ending: str | None, suffix: str
+def name_results(
+    folder: Path, sources: Sequence[Source], ending: str | None, suffix: str
 ) -> list[Path]:
     """The results' paths; where only extensions tell pictures apart, these stay in the names."""
 

@@ -60,7 +60,7 @@ def _inspect(options: argparse.Namespace) -> int:
     boxes = boxes_from(options, settings)
     arranged = arrange(options.pictures, options.output, form="png")
 
-    from realishuman.batch.run import inspect_files
+    from realishuman.batch.sheets import inspect_files
     from realishuman.pipeline.models import Models
     from realishuman.pipeline.standalone import find_named_packs
 

@@ -1,4 +1,8 @@
-"""Write files whole or not at all, under names that the file system can hold."""
+"""Write files whole or not at all, under names that the file system can hold.
+
+A process that is killed leaves its temporary file behind. It held that file, so the next run can
+tell it from one that is still being written, and removes it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from realishuman.files.held import hold
+
 LONGEST_NAME = 255  # bytes, on every common file system
+OURS = ".realishuman-"  # how the names of files begin that are there during a run only
+PART = ".part"
 
 
 @contextmanager
@@ -22,10 +30,9 @@ def whole_file(path: Path, check: Callable[[Path], object] | None = None) -> Ite
     check   called with the finished temporary file; what it raises keeps `path` as it was.
     Raises OSError as opening, writing and renaming do.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    temporary = Path(name)
+    file, temporary = _open_beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -36,6 +43,35 @@ def whole_file(path: Path, check: Callable[[Path], object] | None = None) -> Ite
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder whose processes were killed before they were done."""
+    try:
+        names = [one.name for one in os.scandir(folder) if one.name.startswith(OURS)]
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(PART):
+            try:
+                with (folder / name).open("r+b") as file:
+                    if not hold(file):
+                        continue
+                    if os.name == "posix":  # while it is held, so that nobody begins to write it
+                        (folder / name).unlink()
+                (folder / name).unlink(missing_ok=True)
+            except OSError:  # another run removed it, or it belongs to somebody else
+                continue
+
+
+def _open_beside(path: Path) -> tuple[BinaryIO, Path]:
+    """A new temporary file beside `path` that this process holds."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=OURS, suffix=PART)
+        file = os.fdopen(handle, "wb")
+        if hold(file) and Path(name).exists():  # a run that cleans up may have been faster
+            return file, Path(name)
+        file.close()
 
 
 def fitting_name(stem: str, ending: str) -> str:

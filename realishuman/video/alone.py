@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realishuman.batch.run import say_error
+from realishuman.batch.picture import say_error
 from realishuman.errors import PackError, SettingsError
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine

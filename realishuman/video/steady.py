@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from realishuman.batch.run import say_error
+from realishuman.batch.picture import say_error
 from realishuman.errors import PackError, SettingsError
 from realishuman.judge.trust import distrust
 from realishuman.pipeline.models import Models

@@ -84,7 +84,7 @@ def bent(tmp_path, models_of, monkeypatch):
     pair = sample(1_000_000_019, 256, "bent finger")
     hand = Part("hand", pair.part, around(pair.joints), 1.0, pair.joints)
     models = models_of([hand], packs=())
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
     monkeypatch.setattr("realishuman.paint.own_skin.pick_wrong", lambda mesh: EVERY_FINGER)
     Image.fromarray(pair.malformed).save(tmp_path / "in.png")
     return models
@@ -254,7 +254,7 @@ def test_a_folder_is_refined_with_all_below_it_and_only_once(
     assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
     first = sorted(path.relative_to(tmp_path / "in/out") for path in tmp_path.rglob("out/**/*.png"))
     assert "Skipped: 1 file of another kind." in capsys.readouterr().err
-    monkeypatch.setattr("realishuman.batch.run.refine", None)  # would be a TypeError
+    monkeypatch.setattr("realishuman.batch.picture.refine", None)  # would be a TypeError
     assert run("refine", tmp_path / "in", "-o", tmp_path / "in/out", *options) == cli.OK
 
     assert [path.as_posix() for path in first] == [
@@ -307,7 +307,7 @@ def test_ctrl_c_leaves_no_half_written_file(picture, tmp_path, hand_pack, monkey
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("realishuman.batch.run.refine", stop)
+    monkeypatch.setattr("realishuman.batch.picture.refine", stop)
 
     code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
 
@@ -330,7 +330,7 @@ def test_the_doctor_says_what_works(capsys):
 def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(
     place, picture, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("realishuman.batch.run.refine", None)  # would be a TypeError
+    monkeypatch.setattr("realishuman.batch.picture.refine", None)  # would be a TypeError
 
     code = run("refine", picture, "-o", tmp_path / place, "--pack", "random")
 
@@ -342,7 +342,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(
 def test_what_the_new_file_cannot_hold_is_said_before_anything_runs(
     tmp_path, hand_pack, monkeypatch, capsys
 ):
-    monkeypatch.setattr("realishuman.batch.run.refine", None)
+    monkeypatch.setattr("realishuman.batch.picture.refine", None)
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save(tmp_path / "in.png")
 
     code = run("refine", tmp_path / "in.png", "-o", tmp_path / "new/out.jpg", "--pack", hand_pack)
@@ -387,7 +387,7 @@ def test_a_named_place_is_searched_instead_of_the_whole_picture(
     given = np.full((240, 240, 3), 90, np.uint8)
     Image.fromarray(given).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
     monkeypatch.setattr("realishuman.pipeline.models.Models", lambda *_: models)
     report = ("--json", tmp_path / "report.json") if command == "refine" else ()
 
@@ -412,7 +412,7 @@ def test_only_the_parts_that_are_named_are_refined(
 ):
     Image.fromarray(np.full((240, 480, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100), flat_hand(360, 120, 80)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
     report = tmp_path / "report.json"
     command = ("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack)
     options = ("--steps", "1", "--json", report)
@@ -527,7 +527,7 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path, capsys):
 
 
 def test_stopping_saves_the_report_of_what_is_finished(picture, tmp_path, hand_pack, monkeypatch):
-    from realishuman.batch import run as batch
+    from realishuman.batch import picture as batch
 
     (tmp_path / "more.png").write_bytes(picture.read_bytes())
     whole = batch.refine
@@ -550,7 +550,9 @@ def test_stopping_saves_the_report_of_what_is_finished(picture, tmp_path, hand_p
     assert code == cli.STOPPED
     assert signal.getsignal(signal.SIGTERM) is before
     assert len(json.loads((tmp_path / "report.json").read_text())) == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["in.png"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names[1:] == ["in.png"]
+    assert names[0].endswith(".jsonl")  # the journal, with which the same command goes on
 
 
 def test_a_models_folder_that_is_a_file_is_said_so(picture, monkeypatch, capsys):
@@ -573,7 +575,7 @@ def test_a_full_memory_is_said_with_what_helps(
     def too_much(*_args, **_kwargs):
         fill()
 
-    monkeypatch.setattr("realishuman.batch.run.refine", too_much)
+    monkeypatch.setattr("realishuman.batch.picture.refine", too_much)
 
     code = run("refine", picture, "-o", tmp_path / "out.png", "--pack", hand_pack)
 
@@ -601,7 +603,7 @@ def broken_save(*_arguments, **_options):
 def test_no_failure_of_one_picture_ends_the_run(
     stage, breaks, picture, tmp_path, hand_pack, monkeypatch, capsys
 ):
-    from realishuman.batch import run as batch
+    from realishuman.batch import picture as batch
 
     (tmp_path / "more.png").write_bytes(picture.read_bytes())
     whole, called = getattr(batch, stage), []
@@ -632,7 +634,7 @@ def test_a_number_of_steps_that_the_weights_refuse_is_a_bad_option(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png"),
@@ -653,7 +655,7 @@ def test_a_refined_picture_carries_what_was_done_to_it(
     grey = Image.fromarray(np.full((240, 240, 3), 90, np.uint8))
     grey.save(tmp_path / "in.png", pnginfo=chunks)
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / f"out{suffix}", "--pack", hand_pack),
@@ -684,7 +686,7 @@ def test_what_was_done_replaces_what_was_done_before(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "0.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
 
     for number, seed in ((0, 11), (1, 12)):
         names = [tmp_path / f"{number}.png", "-o", tmp_path / f"{number + 1}.png"]
@@ -702,7 +704,7 @@ def test_intermediate_pictures_are_saved_in_a_folder_of_the_pictures_name(
 ):
     Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / "in.png")
     models = models_of([flat_hand(120, 120, 100)])
-    monkeypatch.setattr("realishuman.pipeline.standalone.open_models", lambda *_, **__: models)
+    monkeypatch.setattr("realishuman.batch.job.open_models", lambda *_, **__: models)
 
     code = run(
         *("refine", tmp_path / "in.png", "-o", tmp_path / "out.png", "--pack", hand_pack),
