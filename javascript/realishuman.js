@@ -10,7 +10,8 @@ window.realishuman = window.realishuman || {};
     const app = () => (typeof gradioApp === "function" ? gradioApp() : document);
     const byName = (name) => app().querySelector(`#${NAME}_${name}`);
 
-    // Switching tabs, by the buttons' text because their order differs from host to host.
+    // Switching tabs: the host's by its text, as their order differs; ours by their order, as
+    // their texts may be translated.
 
     function press(root, text) {
         const all = root ? Array.from(root.querySelectorAll("button")) : [];
@@ -18,15 +19,21 @@ window.realishuman = window.realishuman || {};
         if (button) button.click();
     }
 
+    function turnTo(place) {
+        const nav = byName("tabs").querySelector(".tab-nav");
+        const buttons = nav ? Array.from(nav.querySelectorAll("button")) : [];
+        if (buttons.length) buttons.at(place).click();
+    }
+
     window.switch_to_realishuman = function() {
         press(app().querySelector("#tabs"), "RealisHuman");
-        press(byName("tabs"), "Picture");
+        turnTo(0);
         return Array.from(arguments);
     };
 
     window.switch_to_realishuman_models = function() {
         press(app().querySelector("#tabs"), "RealisHuman");
-        press(byName("tabs"), "Models");
+        turnTo(-1);
         const refresh = byName("refresh");
         if (refresh) refresh.click();
         return Array.from(arguments);

@@ -58,7 +58,7 @@ class Numbers:
         left = value == AUTO
         classes = ["rh-number"] if left else ["rh-number", "rh-own"]
         with gradio.Column(
-            elem_id=self.elem_id(f"{one.name}_number"), elem_classes=classes, min_width=160
+            elem_id=self.elem_id(f"{one.name}_number"), elem_classes=classes, min_width=220
         ):
             slider = gradio.Slider(
                 value=self._start(one.name) if left else float(str(value)),

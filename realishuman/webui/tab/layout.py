@@ -7,6 +7,7 @@ that are hidden here.
 
 from __future__ import annotations
 
+from realishuman.webui.components import info_of
 from realishuman.webui.fields import FIELDS, SETTINGS
 from realishuman.webui.foreign import Component
 from realishuman.webui.generation.groups import IMG2IMG_ONLY, Laid, lay_out
@@ -100,7 +101,7 @@ class Layout:
             self.settings["seed"] = gradio.Number(
                 value=seed.default,
                 label=seed.label,
-                info=f"{seed.help}; the same seed makes the same pixels",
+                info=f"{info_of(seed)}; the same seed makes the same pixels",
                 precision=0,
                 elem_id=name_of("seed"),
             )
