@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -14,6 +16,7 @@ from realishuman.imaging.boxes import Box
 from realishuman.video.clip import Frame
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 APART = 9  # pixels: changes nearer to each other are kept as one
 
 
@@ -42,6 +45,17 @@ def find_changes(before: Pixels, after: Pixels) -> list[Change]:
     return made
 
 
+def change_pixels(before: Pixels, changes: list[Change]) -> Pixels:
+    """A picture (H, W, 3) with its changes."""
+    after = before.copy()
+    for one in changes:
+        height, width = one.pixels.shape[:2]
+        window = slice(one.top, one.top + height), slice(one.left, one.left + width)
+        own = (one.pixels != before[window]).any(axis=2)
+        after[window][own] = one.pixels[own]
+    return after
+
+
 def apply_changes(frame: Frame, changes: list[Change]) -> Frame:
     """The frame with its changes."""
     if not changes:
@@ -56,9 +70,21 @@ def apply_changes(frame: Frame, changes: list[Change]) -> Frame:
     return replace(frame, planes=planes)
 
 
-def pack_changes(changes: list[Change], fault: str = "") -> bytes:
-    """Changes as a record, or why there are none."""
-    arrays: dict[str, NDArray[Any]] = {"fault": np.array(fault)}
+def pack_changes(
+    changes: list[Change],
+    *,
+    fault: str = "",
+    left: str = "",
+    tones: Mapping[int, Floats] = MappingProxyType({}),
+) -> bytes:
+    """Changes as a record.
+
+    fault  why the frame could not be refined; left: why a part was not that should have been.
+    tones  of repainted tracks.
+    """
+    words = {"fault": np.array(fault), "left": np.array(left)}
+    arrays: dict[str, NDArray[Any]] = {**words, "count": np.array(len(changes))}
+    arrays |= {f"tones{number}": values.astype(np.float16) for number, values in tones.items()}
     for number, one in enumerate(changes):
         arrays[f"place{number}"] = np.array([one.left, one.top], np.int32)
         arrays[f"png{number}"] = cv2.imencode(".png", one.pixels)[1]
@@ -70,7 +96,7 @@ def pack_changes(changes: list[Change], fault: str = "") -> bytes:
 def unpack_changes(record: bytes) -> list[Change]:
     """The changes of a record."""
     with np.load(BytesIO(record), allow_pickle=False) as arrays:
-        count = len(arrays.files) // 2
+        count = int(arrays["count"])
         places = [arrays[f"place{number}"].tolist() for number in range(count)]
         files = [arrays[f"png{number}"] for number in range(count)]
     return [
@@ -79,7 +105,17 @@ def unpack_changes(record: bytes) -> list[Change]:
     ]
 
 
-def read_fault(record: bytes) -> str:
-    """Why a record holds no changes; empty if there were none to make."""
+def unpack_tones(record: bytes) -> dict[int, Floats]:
+    """The tones of a record's tracks."""
     with np.load(BytesIO(record), allow_pickle=False) as arrays:
-        return str(arrays["fault"])
+        return {
+            int(name.removeprefix("tones")): arrays[name].astype(np.float32)
+            for name in arrays.files
+            if name.startswith("tones")
+        }
+
+
+def read_faults(record: bytes) -> tuple[str, str]:
+    """A record's `fault` and `left`."""
+    with np.load(BytesIO(record), allow_pickle=False) as arrays:
+        return str(arrays["fault"]), str(arrays["left"])

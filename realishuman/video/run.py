@@ -13,7 +13,7 @@ from realishuman.files.fingerprint import digest
 from realishuman.pipeline.models import Models
 from realishuman.settings import Settings
 from realishuman.video.alone import paint_alone
-from realishuman.video.changes import read_fault, unpack_changes
+from realishuman.video.changes import read_faults, unpack_changes
 from realishuman.video.clip import Clip
 from realishuman.video.decisions import Decision
 from realishuman.video.journal import Log, Work, opened_work
@@ -56,7 +56,10 @@ def refine_clip(
             steady.look(seen)
             decisions = steady.try_out(steady.decide(seen), seen, tried)
             steady.paint(decisions, seen, painted)
-        frames = _with_changes(clip, painted, watch)
+        pairs = _with_changes(clip, painted)
+        if steady is not None:
+            pairs = steady.settle(decisions, seen, painted)
+        frames = _count(pairs, painted.count, watch)
         draft = _start_draft(work, ending)
         write_clip(draft, clip, frames, wanted.encoding, ending)
         _deliver(draft, target)
@@ -81,11 +84,15 @@ def _describe_job(
     }
 
 
-def _with_changes(clip: Clip, log: Log, watch: Watch) -> Pairs:
-    records = log.read()
-    for number, frame in enumerate(clip.frames(), start=1):
-        watch.frame("writing", number, log.count)
-        yield frame, unpack_changes(next(records))
+def _count(pairs: Pairs, total: int, watch: Watch) -> Pairs:
+    for number, pair in enumerate(pairs, start=1):
+        watch.frame("writing", number, total)
+        yield pair
+
+
+def _with_changes(clip: Clip, log: Log) -> Pairs:
+    for frame, record in zip(clip.frames(), log.read(), strict=True):
+        yield frame, unpack_changes(record)
 
 
 def _start_draft(work: Work, ending: str) -> Path:
@@ -107,21 +114,26 @@ def _deliver(draft: Path, target: Path) -> None:
 
 
 def _report(painted: Log, decisions: Sequence[Decision]) -> dict[str, Any]:
-    """What was done, from its records."""
-    refined, failed = 0, {}
+    """What was done, from its records; frames count from 1."""
+    changed = 0
+    failed: dict[int, str] = {}
+    left: dict[int, str] = {}
     for number, record in enumerate(painted.read(), start=1):
-        refined += bool(unpack_changes(record))
-        if fault := read_fault(record):
-            failed[number] = fault
-    message = f"{refined} of {painted.count} frames changed."
-    if failed:
-        number, why = next(iter(failed.items()))
-        message += f" {len(failed)} could not be refined, frame {number} first: {why}"
+        changed += bool(unpack_changes(record))
+        fault, why = read_faults(record)
+        failed |= {number: fault} if fault else {}
+        left |= {number: why} if why else {}
+    message = f"{changed} of {painted.count} frames changed."
+    for frames, what in ((failed, "could not be refined"), (left, "have a part left as it was")):
+        if frames:
+            number, why = next(iter(frames.items()))
+            message += f" {len(frames)} {what}, frame {number} first: {why}"
     return {
         "message": message,
         "frames": painted.count,
-        "changed": refined,
+        "changed": changed,
         "failed": failed,
+        "left": left,
         "tracks": [_describe(one) for one in decisions],
     }
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+import numpy as np
 
 from realishuman.batch.picture import say_error
 from realishuman.errors import PackError, SettingsError
@@ -16,12 +19,24 @@ from realishuman.pipeline.result import PartReport
 from realishuman.progress import Silent
 from realishuman.settings import TRANSPLANT, Settings
 from realishuman.video.assembly import Assembled, Assembly
-from realishuman.video.changes import Pixels, find_changes, pack_changes
-from realishuman.video.clip import Clip
+from realishuman.video.changes import (
+    Change,
+    Floats,
+    Pixels,
+    change_pixels,
+    find_changes,
+    pack_changes,
+    unpack_changes,
+    unpack_tones,
+)
+from realishuman.video.clip import Clip, Frame
 from realishuman.video.decisions import Decision, decide, sample
 from realishuman.video.journal import Log, rest
+from realishuman.video.opening import Pairs
 from realishuman.video.sights import pack_seen, see, unpack_seen
 from realishuman.video.smoothing import REACH
+from realishuman.video.tones import REACH as TONES
+from realishuman.video.tones import read_tones, settle, steady_tones
 from realishuman.video.tracks import follow
 from realishuman.video.wanted import Wanted, Watch
 
@@ -84,13 +99,41 @@ class Steady:
         for frame, rgb, parts in self._frames(decisions, seen, todo):
             self.watch.frame("painting", frame + 1, seen.count)
             try:
-                image, _ = self._refine(rgb, parts, settings, None)
+                image, reports = self._refine(rgb, parts, settings, None)
+                tones = {
+                    one.number: read_tones(rgb, image, one.mesh)
+                    for one in parts.found.chosen
+                    if not reports[one.number].reason
+                }
             except (PackError, SettingsError):
                 raise  # the next frame would fail in the same way
             except Exception as error:  # noqa: BLE001 - the other frames are to be refined
                 log.append(pack_changes([], fault=say_error(error)))
             else:
-                log.append(pack_changes(find_changes(rgb, image)))
+                why = " ".join(
+                    f"Track {one.number}: {reports[one.number].reason}"
+                    for one in parts.found.chosen
+                    if reports[one.number].reason
+                )
+                log.append(pack_changes(find_changes(rgb, image), left=why, tones=tones))
+
+    def settle(self, decisions: Sequence[Decision], seen: Log, painted: Log) -> Pairs:
+        """All frames with their changes, in tones that are steady over time."""
+        half = max(round(TONES * float(self.clip.rate)), 2)
+        ends: list[dict[int, Floats]] = [{}] * half
+        known = chain(map(unpack_tones, painted.read()), ends)
+        window = deque([{}, *ends, *islice(known, half)], maxlen=2 * half + 1)
+        records = painted.read()
+        assembled = self._assemble(decisions, seen)
+        for frame, parts in zip(self.clip.frames(), assembled, strict=True):
+            window.append(next(known))
+            changes = unpack_changes(next(records))
+            yield frame, _settle(frame, parts, changes, window) if window[half] else changes
+
+    def _assemble(self, decisions: Sequence[Decision], seen: Log) -> Iterator[Assembled]:
+        reach = max(round(REACH * float(self.clip.rate)), 2)
+        assembly = Assembly(decisions, reach, self.settings.max_parts)
+        return assembly.frames(unpack_seen(record) for record in seen.read())
 
     def _frames(
         self, decisions: Sequence[Decision], seen: Log, todo: Collection[int]
@@ -98,10 +141,7 @@ class Steady:
         """These frames, their pictures and parts."""
         if not todo:
             return
-        reach = max(round(REACH * float(self.clip.rate)), 2)
-        assembly = Assembly(decisions, reach, self.settings.max_parts)
-        assembled = assembly.frames(unpack_seen(record) for record in seen.read())
-        pairs = zip(self.clip.frames(), assembled, strict=True)
+        pairs = zip(self.clip.frames(), self._assemble(decisions, seen), strict=True)
         for frame, (shown, parts) in enumerate(pairs):
             if frame in todo:
                 yield frame, shown.planes.rgb(), parts
@@ -135,3 +175,19 @@ def _drop_refused(decision: Decision, answers: dict[int, dict[str, str]]) -> Dec
             kept.append(span)
     why = reasons.most_common(1)[0][0] if reasons and not kept else decision.reason
     return replace(decision, spans=tuple(kept), reason=why)
+
+
+def _settle(
+    frame: Frame, parts: Assembled, changes: list[Change], window: Sequence[dict[int, Floats]]
+) -> list[Change]:
+    """The frame's changes in steady tones; the window's middle holds its own tones by track."""
+    half = len(window) // 2
+    before = frame.planes.rgb()
+    after = change_pixels(before, changes)
+    for one in parts.found.parts:
+        if one.number in window[half]:
+            shown = [at for at, each in enumerate(window) if one.number in each]
+            tones = [window[at][one.number] for at in shown]
+            steady = steady_tones(tones, np.array(shown) - half, half)
+            after = settle(before, after, one.mesh, window[half][one.number], steady)
+    return find_changes(before, after)

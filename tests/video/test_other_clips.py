@@ -13,7 +13,7 @@ from realishuman.video.changes import (
     apply_changes,
     find_changes,
     pack_changes,
-    read_fault,
+    read_faults,
     unpack_changes,
 )
 from realishuman.video.clip import Frame
@@ -138,7 +138,7 @@ def test_changes_survive_as_records():
     frame = apply_changes(Frame(planes_of(before), 0), changes)
     assert np.array_equal(frame.planes.rgb(), after)
     assert unpack_changes(pack_changes([], fault="why")) == []
-    assert read_fault(pack_changes([], fault="why")) == "why"
+    assert read_faults(pack_changes([], fault="why")) == ("why", "")
 
 
 def test_changes_whose_boxes_overlap_are_added_once():

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,6 +135,37 @@ def test_without_a_judge_nothing_is_tried(tmp_path, stand):
     refine(tmp_path / "in.mp4", "-o", tmp_path / "out.mp4", "--no-judge")
 
     assert "try" not in made.calls
+
+
+def test_shades_that_come_and_go_are_settled(tmp_path, monkeypatch):
+    shades = [0, 20, -20, 10, -15, 25, -5, 15, -20, 5, 20, -10]
+
+    def see(rgb, *_):
+        return frame(hand(100 + 2 * (int(rgb[0, 0, 2]) // 9), 100))
+
+    def refine_in_shades(rgb, models, settings, *, found, only, progress):
+        image = rgb.copy()
+        (one,) = found.chosen
+        shown = cv2.convexHull(np.round(one.mesh.vertices[:, :2]).astype(np.int32))
+        cv2.fillConvexPoly(image, shown, (150 + shades[int(rgb[0, 0, 2]) // 9], 110, 90))
+        report = type("Report", (), {"index": 1, "reason": ""})()
+        return type("Result", (), {"image": image, "parts": [report]})()
+
+    monkeypatch.setattr(steady, "see", see)
+    monkeypatch.setattr(steady, "refine", refine_in_shades)
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        Image.fromarray(np.full((200, 240, 3), 9 * number, np.uint8)).save(
+            tmp_path / "in" / f"{number:02}.png"
+        )
+
+    assert refine("--clip", tmp_path / "in", "-o", tmp_path / "out", "--fps", 12) == cli.OK
+
+    reds = []
+    for number in range(12):
+        rgb = load_picture(tmp_path / "out" / f"{number:02}.png").rgb
+        reds.append(float(np.median(rgb[..., 0][rgb[..., 0] > 120])))
+    assert np.std(reds[2:10]) < 0.4 * np.std(shades[2:10])
 
 
 def test_several_tries_need_single_frames(tmp_path, stand, capsys):
