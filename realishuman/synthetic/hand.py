@@ -37,7 +37,7 @@ WRIST_FREE = 0.02  # metres around the wrist that ripples leave alone
 
 
 @dataclass(frozen=True)
-class _Hand:
+class Hand:
     """A clean hand before its camera."""
 
     anatomy: Anatomy
@@ -46,6 +46,20 @@ class _Hand:
     camera: Camera
     family: str
     mesh: Mesh
+
+    @property
+    def side(self) -> str:
+        """ "left" or "right"."""
+        return "left" if self.scene.left else "right"
+
+    def posed(self, anatomy: Anatomy, rotation: Floats, scene: Scene, camera: Camera) -> Hand:
+        """The same hand in another pose, before another camera."""
+        return _build(anatomy, rotation, scene, camera, self.family)
+
+    def mask_of(self, painting: Painting) -> NDArray[np.bool_]:
+        """The pixels that show the hand without the forearm."""
+        near = np.nan_to_num(painting.rest[..., 1], nan=1.0) < HAND_END
+        return np.asarray((painting.number >= 0) & near, bool)
 
     def surfaces(self, anatomy: Anatomy) -> list[Surface]:
         """Pose an anatomy as this hand is posed."""
@@ -72,43 +86,51 @@ class _Hand:
 
 def draw_hand(rng: np.random.Generator, side: int, kind: str) -> Subject:
     """Draw a hand in a pose in which a defect of this kind, one of malform.KINDS, shows."""
-    hand = _draw(rng, side, kind)
+    hand = draw_hand_for(rng, side, kind)
     good = hand.paint(hand.surfaces(hand.anatomy))
-    # The pixels of the hand without the forearm.
-    mask = (good.number >= 0) & (np.nan_to_num(good.rest[..., 1], nan=1.0) < HAND_END)
     return Subject(
         good.picture,
-        mask,
+        hand.mask_of(good),
         hand.mesh,
-        "left" if hand.scene.left else "right",
+        hand.side,
         hand.scene.skin.tone,
         hand.family,
         lambda again: _twin(again, hand, good, kind),
     )
 
 
-def _draw(rng: np.random.Generator, side: int, kind: str) -> _Hand:
-    template = hand_template()
+def draw_hand_for(rng: np.random.Generator, side: int, kind: str) -> Hand:
+    """Draw a hand in a pose in which a defect of this kind shows, and all around it."""
     family = str(rng.choice(malform.FAMILIES_OF.get(kind, FAMILIES)))
-    angles = draw_angles(rng, template, family)
+    angles = draw_angles(rng, hand_template(), family)
     wrist = np.clip(rng.normal(0, (0.25, 0.12)), -0.6, 0.6)
     anatomy = Anatomy(angles, draw_lengths(rng), wrist)
     rotation = draw_rotation(rng)
     scene = draw_scene(rng, side)
-    flip = MIRROR if scene.left else np.ones(3)
-    vertices, joints = (p * flip for p in template_surface(template, anatomy, rotation))
-    camera = draw_camera(rng, vertices, side)
-    faces = template.faces[:, ::-1] if scene.left else template.faces
+    vertices, _ = _stand(anatomy, rotation, scene)
+    return _build(anatomy, rotation, scene, draw_camera(rng, vertices, side), family)
+
+
+def _build(anatomy: Anatomy, rotation: Floats, scene: Scene, camera: Camera, family: str) -> Hand:
+    vertices, joints = _stand(anatomy, rotation, scene)
+    faces = hand_template().faces
     mesh = Mesh(
         camera.project(vertices).astype(np.float32),
-        np.ascontiguousarray(faces, np.int32),
+        np.ascontiguousarray(faces[:, ::-1] if scene.left else faces, np.int32),
         camera.project(joints).astype(np.float32),
     )
-    return _Hand(anatomy, rotation, scene, camera, family, mesh)
+    return Hand(anatomy, rotation, scene, camera, family, mesh)
+
+
+def _stand(anatomy: Anatomy, rotation: Floats, scene: Scene) -> tuple[Floats, Floats]:
+    """Vertices and landmarks of the bare hand, in metres."""
+    flip = MIRROR if scene.left else np.ones(3)
+    vertices, joints = template_surface(hand_template(), anatomy, rotation)
+    return vertices * flip, joints * flip
 
 
 def _twin(
-    rng: np.random.Generator, hand: _Hand, good: Painting, kind: str
+    rng: np.random.Generator, hand: Hand, good: Painting, kind: str
 ) -> tuple[NDArray[np.uint8], int]:
     """Paint a malformed twin; also return its number of fingers."""
     if kind == "melted":

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from realishuman.mesh.hand_template import hand_template
-from realishuman.synthetic.hand import _draw
+from realishuman.synthetic.hand import draw_hand_for
 from realishuman.synthetic.malform import BONES
 from realishuman.synthetic.paint import NOTHING, paint
 from realishuman.synthetic.sample import sample
@@ -29,7 +29,7 @@ def hand(seed, defect="", look=None, change=None):
     look    one of skins, of the skin; None for bare skin.
     change  _Hand -> _Hand, before it is painted.
     """
-    one = _draw(np.random.default_rng((seed, 0)), SIDE, defect or "bent finger")
+    one = draw_hand_for(np.random.default_rng((seed, 0)), SIDE, defect or "bent finger")
     one = change(one) if change else one
     anatomy = one.anatomy
     if defect:
