@@ -1,4 +1,4 @@
-"""How much memory this machine has left."""
+"""How much memory this machine has left, and whether an error says that there is none."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def memory_left() -> Memory | None:
     if limit is not None:
         free = min(free, limit)
     return Memory(free, free + swap)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether memory ran out; on a CPU torch says so by a plain RuntimeError only."""
+    import torch  # whoever meets such an error has it already
+
+    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    return known or "DefaultCPUAllocator" in str(error)
 
 
 def _container() -> int | None:

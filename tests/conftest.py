@@ -109,26 +109,27 @@ def spoil():
     return damage
 
 
+def open_hand(x, y, size):
+    """An open right hand `size` pixels tall with its middle knuckle at (x, y)."""
+    fingers = np.array([[-0.45, -0.2, 0.05, 0.28], [0.0, 0.0, 0.0, 0.0]])  # MCP: x and y
+    metres = np.zeros((21, 3), np.float32)
+    metres[0] = (0.0, 0.95, 0.0)
+    metres[1:5, 0] = (-0.3, -0.5, -0.62, -0.7)
+    metres[1:5, 1] = (0.75, 0.5, 0.28, 0.08)
+    for finger in range(4):
+        for joint in range(4):
+            length = (0.0, 0.42, 0.68, 0.88)[joint] * (0.95, 1.05, 0.98, 0.78)[finger]
+            metres[5 + 4 * finger + joint] = (fingers[0, finger], -length, 0.0)
+    metres *= 0.09
+    pixels = metres * size / 0.18 + np.array([x, y, 0], np.float32)
+    keypoints = pixels.astype(np.float32)
+    return Part("hand", "right", around(keypoints), 0.9, keypoints, metres)
+
+
 @pytest.fixture
 def flat_hand():
-    """A function: an open right hand `size` pixels tall with its middle knuckle at (x, y)."""
-
-    def make(x, y, size):
-        fingers = np.array([[-0.45, -0.2, 0.05, 0.28], [0.0, 0.0, 0.0, 0.0]])  # MCP: x and y
-        metres = np.zeros((21, 3), np.float32)
-        metres[0] = (0.0, 0.95, 0.0)
-        metres[1:5, 0] = (-0.3, -0.5, -0.62, -0.7)
-        metres[1:5, 1] = (0.75, 0.5, 0.28, 0.08)
-        for finger in range(4):
-            for joint in range(4):
-                length = (0.0, 0.42, 0.68, 0.88)[joint] * (0.95, 1.05, 0.98, 0.78)[finger]
-                metres[5 + 4 * finger + joint] = (fingers[0, finger], -length, 0.0)
-        metres *= 0.09
-        pixels = metres * size / 0.18 + np.array([x, y, 0], np.float32)
-        keypoints = pixels.astype(np.float32)
-        return Part("hand", "right", around(keypoints), 0.9, keypoints, metres)
-
-    return make
+    """open_hand."""
+    return open_hand
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from realishuman.batch.job import Job
 from realishuman.batch.journal import Entry
@@ -25,6 +24,7 @@ from realishuman.imaging.drawn import make_drawn_png
 from realishuman.imaging.loaded import LoadedPicture
 from realishuman.imaging.modes import eight_bit
 from realishuman.imaging.picture import check_target, holds_parameters, load_picture, save_picture
+from realishuman.memory import is_full
 from realishuman.parts.origin import origin_of
 from realishuman.pipeline.infotext import add_run
 from realishuman.pipeline.look import Pixels
@@ -79,7 +79,7 @@ def _refine(
             made=origin_of(loaded.metadata.parameters),
         )
     except (MemoryError, RuntimeError) as error:
-        if not _is_full_memory(error):
+        if not is_full(error):
             raise
         raise BackboneError(
             "there is not enough memory "
@@ -120,12 +120,6 @@ def _list_repainted(result: Result) -> list[tuple[str, Box]]:
         for part in result.parts
         if part.outcome == "refined" and part.crop is not None
     ]
-
-
-def _is_full_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU torch says so by a plain RuntimeError only."""
-    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
-    return known or "DefaultCPUAllocator" in str(error)
 
 
 def say_error(error: Exception) -> str:

@@ -120,9 +120,9 @@ def read_manifest(path: Path) -> Manifest:
         for name, count in Counter(file.name for file in files).items():
             if count > 1:
                 raise ValueError(f"{name} is listed {count} times")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"the list of model files {path} cannot be used ({error!r}); "
+            f"the list of model files {path} cannot be used ({type(error).__name__}: {error}); "
             "install the package or extension again"
         ) from error
     return Manifest({file.name: file for file in files}, features)

@@ -3,7 +3,8 @@
 EXIF is a TIFF file without a picture (TIFF 6.0, section 2; Exif 2.32, section 4.5). Entries are
 kept as bytes, whatever they mean, so that one that nobody understands is no obstacle. What cannot
 be followed, as an entry that points outside, is left out and counted. The second directory, which
-holds the preview of the picture as it was, is left out too.
+holds the preview of the picture as it was, is left out too. A file whose entries share bytes, so
+that reading it takes far more time or memory than it has bytes, is no EXIF.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED = 1, 3, 4, 5, 7
 ORIENTATION, EXIF_DIRECTORY, USER_COMMENT = 0x0112, 0x8769, 0x9286
 DIRECTORIES = frozenset({EXIF_DIRECTORY, 0x8825, 0xA005})  # with GPS and interoperability
-MOST_ENTRIES = 4096
+MOST_ENTRIES = 4096  # of all directories together
 CODES = {  # the first 8 bytes of a user comment, and what follows them
     b"UNICODE\0": "utf-16-be", b"ASCII\0\0\0": "ascii", b"\0" * 8: "utf-8",
     b"JIS\0\0\0\0\0": "iso2022_jp",
@@ -79,12 +80,33 @@ def read(content: bytes) -> tuple[Directory, int]:
     if order is None or len(content) < 8:
         raise ExifError("it has no TIFF header")
     try:
-        return _directory(content, order, struct.unpack_from(f"{order}I", content, 4)[0], 0)
+        start = struct.unpack_from(f"{order}I", content, 4)[0]
+        return _directory(content, order, start, 0, _Room(MOST_ENTRIES, len(content)))
     except struct.error as error:
         raise ExifError("it is cut off") from error
 
 
-def _directory(content: bytes, order: str, offset: int, depth: int) -> tuple[Directory, int]:
+@dataclass
+class _Room:
+    """How many entries, and bytes of values, may still come."""
+
+    entries: int
+    bytes: int
+
+    def take(self, size: int) -> None:
+        self.entries -= 1
+        self.bytes -= size
+        if min(self.entries, self.bytes) < 0:
+            raise _FullError("its entries hold more than the file")
+
+
+class _FullError(ExifError):
+    """There is no more room; unlike another damage it ends the whole reading."""
+
+
+def _directory(
+    content: bytes, order: str, offset: int, depth: int, room: _Room
+) -> tuple[Directory, int]:
     made, lost = Directory(order), 0
     (count,) = struct.unpack_from(f"{order}H", content, offset)
     for place in range(offset + 2, offset + 2 + 12 * min(count, MOST_ENTRIES), 12):
@@ -95,23 +117,30 @@ def _directory(content: bytes, order: str, offset: int, depth: int) -> tuple[Dir
         start = place + 8
         if size > 4:
             (start,) = struct.unpack_from(f"{order}I", content, start)
-        value = content[start : start + size]
-        if not size or len(value) != size:
+        if not 0 < size <= len(content) - start:
+            room.take(0)
             lost += kind != 0
-        elif tag in DIRECTORIES:
-            lost += _add_directory(made, tag, content, value, depth)
+            continue
+        room.take(size)
+        value = content[start : start + size]
+        if tag in DIRECTORIES:
+            lost += _add_directory(made, tag, content, value, depth, room)
         else:
             made.entries[tag] = Entry(kind, value)
     return made, lost
 
 
-def _add_directory(made: Directory, tag: int, content: bytes, value: bytes, depth: int) -> int:
+def _add_directory(
+    made: Directory, tag: int, content: bytes, value: bytes, depth: int, room: _Room
+) -> int:
     """Read the directory that an entry points to; returns how many entries were left out."""
     if len(value) < 4 or depth > 1:
         return 1
     try:
         offset = struct.unpack_from(f"{made.order}I", value)[0]
-        below, lost = _directory(content, made.order, offset, depth + 1)
+        below, lost = _directory(content, made.order, offset, depth + 1, room)
+    except _FullError:
+        raise
     except (ExifError, struct.error):
         return 1
     made.entries[tag] = Entry(LONG, below)

@@ -37,13 +37,17 @@ from realishuman.imaging.png_chunks import SIGNATURE, Chunks, take_out_chunks
 from realishuman.imaging.sixteen_bits import has_sixteen_bits, read_sixteen_bits
 
 MOST_PIXELS = 300_000_000
+RUN_PROGRAMS = ("EPS", "WMF")  # Ghostscript, whatever the file's name says; Windows' own
 TURNS = {  # EXIF orientation -> the transposition that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 # What Pillow raises on damaged files, besides OSError.
-DAMAGED = (SyntaxError, ValueError, EOFError, TypeError, struct.error)
+DAMAGED = (
+    *(SyntaxError, ValueError, EOFError, TypeError, struct.error, LookupError, ArithmeticError),
+    *(AttributeError, NotImplementedError, Image.DecompressionBombError),
+)
 _PILLOW_LIMIT = threading.Lock()
 
 
@@ -65,7 +69,7 @@ def picture_from(
 ) -> LoadedPicture:
     """Read a picture from a file's bytes, as load_picture does; errors call it by `name`.
 
-    formats  Pillow's names of those that are tried; None tries all that Pillow knows.
+    formats  Pillow's names of those that are tried; None tries all but those that run programs.
     """
     return _decode(content, name, most_pixels, formats)
 
@@ -177,6 +181,9 @@ def _decode(
 
 def _open(content: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Open without Pillow's own limit on pixels, which warns from 89 megapixels; it is put back."""
+    if formats is None:
+        Image.init()
+        formats = tuple(form for form in Image.ID if form not in RUN_PROGRAMS)
     with _PILLOW_LIMIT:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None

@@ -16,6 +16,7 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # how colours are meant
 TAKEN = frozenset({*TEXTS, *COLOURS, b"eXIf", b"iCCP", b"pHYs", b"tIME", b"caBX"})
 NEEDED = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})  # ancillary, and yet pixels
+MOST_UNREADABLE = 16  # that are named one by one
 MOST_TEXT = 64 * 2**20  # bytes of all texts together once they are unpacked
 NAMES = {b"eXIf": "EXIF", b"iCCP": "ICC profile", b"pHYs": "resolution", b"caBX": "C2PA"}
 INCHES = 39.3701  # in a metre
@@ -126,7 +127,10 @@ def _note(found: Chunks, name: bytes, whole: bytes, room: int) -> int:
         elif name == b"caBX":
             raise ValueError("it vouches for the picture as it was")
     except (ValueError, struct.error, zlib.error) as error:
-        found.unreadable.append(f"{what} ({error})")
+        if len(found.unreadable) < MOST_UNREADABLE:
+            found.unreadable.append(f"{what} ({error})")
+        elif len(found.unreadable) == MOST_UNREADABLE:
+            found.unreadable.append("more that cannot be read")
     return room
 
 

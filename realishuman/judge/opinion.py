@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realishuman.errors import ModelError
+
 GOOD = 0.6  # a part that is malformed with less than this probability looks right; docs/real.md
 REFUSED = 0.5  # from here on a repair is not kept where the judge is asked alone
 # Where fingers are asked, a repair is kept that is less likely malformed by this, in log odds.
@@ -41,7 +43,13 @@ def mix_opinions(judged: float, wrong: NDArray[np.floating] | None) -> Opinion:
 
     judged  what the judge network says, 0 to 1.
     wrong   (5,) what the corrector says of each finger; None where it was not asked.
+    Raises  ModelError if one of them is not a number, which would pass for a good opinion.
     """
+    if not (math.isfinite(judged) and (wrong is None or np.isfinite(wrong).all())):
+        raise ModelError(
+            "the judge or the corrector of fingers returned a value that is not a number: install "
+            "the package again, or turn gate and judge off"
+        )
     if wrong is None:
         return Opinion(judged, fingers=False)
     mean = (_log_odds(judged) + _log_odds(float(wrong.max()))) / 2

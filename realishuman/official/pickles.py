@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,18 @@ from numpy.lib import format as npy
 
 from realishuman.errors import ModelError
 from realishuman.official.stand_ins import RENAMED, STAND_INS, Inert
-from realishuman.packs.torch_zip import PickleRefusedError
+from realishuman.packs.torch_zip import PickleRefusedError, TameUnpickler
 
+MOST_VALUES = 1_000_000  # beside the numbers of arrays; official files hold some hundred
 _DAMAGED = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),
     *(AttributeError, ImportError, OverflowError, RecursionError, MemoryError, OSError),
+    *(SyntaxError, tokenize.TokenError),  # numpy, about the head of an .npy file
+    *(struct.error, AssertionError),  # the unpickler, about what is cut off or no sense
 )
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(TameUnpickler):
     """Unpickler that knows the stand-ins and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -85,7 +90,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
 def unpickle(content: bytes, path: Path, expected: str) -> Any:
     """As read_pickle, of bytes; `path` is named in messages."""
     try:
-        return plain(_Reader(io.BytesIO(content), encoding="latin1").load())
+        return _Plain()(_Reader(io.BytesIO(content), encoding="latin1").load())
     except PickleRefusedError as error:
         raise ModelError(
             f"{path} was refused: it asks for {error}, and to read that could run code from the "
@@ -95,17 +100,29 @@ def unpickle(content: bytes, path: Path, expected: str) -> Any:
         raise ModelError(_describe_damage(path, content, error, expected, "a pickle")) from error
 
 
-def plain(value: Any) -> Any:
-    """Replace all stand-ins in a value by the arrays they stand for."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value)
-    if isinstance(value, Inert):
-        if not hasattr(value, "value"):
-            raise ValueError(f"an object of class {type(value).__name__} where an array belongs")
-        return value.value(plain)
-    return value
+class _Plain:
+    """Replaces all stand-ins in a value by the arrays they stand for.
+
+    Lists may hold each other, so that a few bytes stand for more values than there is memory.
+    """
+
+    def __init__(self) -> None:
+        self.left = MOST_VALUES
+
+    def __call__(self, value: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values")
+        if isinstance(value, dict):
+            return {key: self(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self(item) for item in value)
+        if isinstance(value, Inert):
+            if not hasattr(value, "value"):
+                name = type(value).__name__
+                raise ValueError(f"an object of class {name} where an array belongs")
+            return value.value(self)
+        return value
 
 
 def _describe_damage(path: Path, content: bytes, error: Exception, expected: str, kind: str) -> str:

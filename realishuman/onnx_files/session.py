@@ -174,9 +174,12 @@ class OnnxSession:
         }
         if weights:
             options.add_external_initializers(list(weights), list(weights.values()))
-        session = self._session_on(ort, options, self._wish.providers(ort))
+        try:
+            session = self._session_on(ort, options, self._wish.providers(ort))
+            self._contents = read(self._path, session, self._expected)
+        except UnicodeDecodeError as error:  # a name in it, or in onnxruntime's own message
+            raise ModelError(_describe_damage(self._path, error)) from error
         self._written, self._weights = written, list(weights.values())
-        self._contents = read(self._path, session, self._expected)
         self._session, self._provider = session, session.get_providers()[0]
         self._note = self._wish.missed(ort, self._provider, self._path.name)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -50,7 +50,8 @@ def external_weights(path: Path) -> dict[str, NDArray[Any]]:
     """The weights by name; empty where the file keeps its weights itself, or makes no sense.
 
     What makes no sense is left to onnxruntime to refuse.
-    Raises  ModelError when the second file is missing, too short, or changes while it is read.
+    Raises  ModelError when the second file is missing, too short, changes while it is read, or lies
+            in another folder, which onnxruntime may or may not allow.
     """
     try:
         with path.open("rb") as file:
@@ -58,6 +59,12 @@ def external_weights(path: Path) -> dict[str, NDArray[Any]]:
         wanted = [(one, *_where(one)) for one in found]
     except (OSError, ValueError, KeyError, IndexError, EOFError):
         return {}
+    for one, location, _, _ in wanted:
+        if _leaves(location):
+            raise ModelError(
+                f"{path.name} wants the weights {one.name} from {location!r}, which lies outside "
+                "its own folder: do not use this file, or fetch it again."
+            )
     weights: dict[str, NDArray[Any]] = {}
     for location in {place for _, place, _, _ in wanted}:
         try:
@@ -77,12 +84,16 @@ def external_weights(path: Path) -> dict[str, NDArray[Any]]:
 def _where(one: _Tensor) -> tuple[str, int, int]:
     """Its file, and the first byte and number of bytes there. Raises ValueError or KeyError."""
     location = one.place["location"]
-    if Path(location).is_absolute() or ".." in Path(location).parts:
-        raise ValueError(f"{one.name} lies outside the folder")
     count = math.prod(one.shape) * np.dtype(_DTYPES[one.dtype]).itemsize
     if int(one.place.get("length", count)) != count:
         raise ValueError(f"{one.name} has another size than its shape")
     return location, int(one.place.get("offset", 0)), count
+
+
+def _leaves(location: str) -> bool:
+    """Whether a file's name leads out of the folder, on whatever system."""
+    path = PureWindowsPath(location)  # knows both slashes
+    return bool(path.anchor) or ".." in path.parts
 
 
 def _initializers(file: BinaryIO, size: int) -> Iterator[_Tensor]:

@@ -17,6 +17,7 @@ from realishuman.tables import build
 
 AGAIN = "Convert the checkpoints or copy it again."
 MOST = 10**12
+LEVELS, WIDEST = 8, 2**20  # of a network: more takes all memory before a tensor is missed
 ALLOWED = {
     "weights": Allowed(str, choices=("trained", "demo", "random")),
     "pose": Allowed(str, choices=("shaded", "depth")),
@@ -28,9 +29,11 @@ ALLOWED = {
     "training_step": Allowed(int, 0, MOST),
     "resolution": Allowed(int, 1, 4096),
     "train_steps": Allowed(int, 1, 100_000),
+    "layers": Allowed(int, 1, 64),
+    "depth": Allowed(int, 1, 256),
 }
 OTHERS = {
-    int: Allowed(int, 1, MOST),
+    int: Allowed(int, 1, WIDEST),
     float: Allowed(float, 0, 1_000_000, above=True),
     str: Allowed(str),
     bool: Allowed(bool),
@@ -75,6 +78,8 @@ def _check(described: Any, inside: str = "") -> None:
         if is_dataclass(value):
             _check(value, f"{inside}{name}: ")
         elif value is not None:
+            if isinstance(value, tuple) and len(value) > LEVELS:
+                raise SettingsError(f"{inside}{name} has {len(value)} entries, at most {LEVELS}")
             for one in value if isinstance(value, tuple) else (value,):
                 ALLOWED.get(name, OTHERS[type(one)]).check(f"{inside}{name}", one)
 

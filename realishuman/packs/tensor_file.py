@@ -33,6 +33,7 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 _LENGTH = 8  # bytes that say how long the header is
+_AXES = 16  # of a tensor
 _LONGEST = 100_000_000  # bytes of a header, as in the safetensors library
 
 
@@ -166,8 +167,8 @@ def _read_entry(entry: Mapping[str, object], offset: int) -> Stored:
         raise ValueError(f"numbers of type {kind} cannot be read")
     if not (isinstance(sizes, list) and isinstance(ends, list)):
         raise TypeError("shape and offsets must be lists")
-    if not all(type(n) is int and n >= 0 for n in (*sizes, *ends)):
-        raise ValueError("sizes and offsets must be whole numbers from 0 on")
+    if len(sizes) > _AXES or not all(type(n) is int and 0 <= n < 2**63 for n in (*sizes, *ends)):
+        raise ValueError("sizes and offsets must be whole numbers from 0 on, and few")
     dtype, (start, end) = DTYPES[str(kind)], ends
     if end - start != math.prod(sizes) * dtype.itemsize:
         raise ValueError(f"{end - start} bytes cannot hold {sizes} of {kind}")

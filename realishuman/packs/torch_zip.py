@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 import pickle
 import struct
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+_MOST = 256 * 2**20  # bytes of a pickle without its numbers
 _LOCAL_HEADER = struct.Struct("<4s22x2H")  # before each file in a zip: mark, ..., two lengths
 _DAMAGED = (
     *(zipfile.BadZipFile, pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError),
@@ -112,10 +114,29 @@ KNOWN: Mapping[str, Any] = {
 }
 
 
-class _Reader(pickle.Unpickler):
+class TameUnpickler(pickle._Unpickler):
+    """Python's own unpickler, in Python: a few bytes of a file cannot make it take all memory.
+
+    That in C reserves room for the highest number that a pickle gives to a value, whatever it is.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def load_bytearray8(self: Any) -> None:
+        """Read an array of bytes; Python's own reserves what it says before it reads."""
+        (count,) = struct.unpack("<Q", self.read(8))
+        content = self.read(min(count, sys.maxsize))
+        if len(content) != count:
+            raise EOFError("an array that is cut off")
+        self.append(bytearray(content))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+
+class _Reader(TameUnpickler):
     """Unpickler that knows a table of names and nothing else."""
 
-    def __init__(self, file: BinaryIO, known: Mapping[str, Any]) -> None:
+    def __init__(self, file: IO[bytes], known: Mapping[str, Any]) -> None:
         super().__init__(file)
         self._known = known
 
@@ -191,12 +212,15 @@ def _unpickle(path: Path, known: Mapping[str, Any]) -> tuple[Any, dict[str, zipf
     """What the pickle holds, and the zip's entries by the key of the storage they hold."""
     with zipfile.ZipFile(path) as archive:
         [index] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        if archive.getinfo(index).file_size > _MOST:
+            raise ValueError(f"its pickle unpacks to more than {_MOST >> 20} MB")
         folder = index.removesuffix("data.pkl")
         order = f"{folder}byteorder"
-        if order in archive.namelist() and archive.read(order) != b"little":
+        named = order in archive.namelist()
+        if named and (archive.getinfo(order).file_size > 9 or archive.read(order) != b"little"):
             raise ValueError("its numbers are stored in an order that cannot be read")
         with archive.open(index) as file:
-            contents = _Reader(file, known).load()  # type: ignore[arg-type]  # it is read only
+            contents = _Reader(file, known).load()
         data = f"{folder}data/"
         return contents, {
             one.filename.removeprefix(data): one

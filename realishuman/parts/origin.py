@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 PICTURE, PART = "[PROMPT]", "[PART]"  # what stands in a setting for the picture's words, the part's
+MOST_GUIDANCE = 100.0
 _NEGATIVE = "Negative prompt:"
 _NETWORKS = re.compile(r"<[^<>:]+:[^<>]*>")  # <lora:name:1>: what a WebUI takes out of a prompt
 
@@ -37,7 +38,7 @@ def origin_of(parameters: str) -> Origin:
     return Origin(
         prompt.strip(),
         negative.strip(),
-        steps=int(found) if (found := values.get("Steps", "").strip()).isdecimal() else None,
+        steps=_steps(values.get("Steps", "").strip()),
         guidance=_number(values.get("CFG scale", "")),
         sampler=values.get("Sampler", "").strip(),
         scheduler=values.get("Schedule type", "").strip(),
@@ -55,8 +56,14 @@ def fill(text: str, words: str, part: str) -> str:
     return ", ".join(piece for piece in pieces if piece)
 
 
+def _steps(text: str) -> int | None:
+    """A number of steps that a user may ask for, too; a stranger's picture may say anything."""
+    return int(text) if text.isdecimal() and len(text) <= 3 and int(text) else None
+
+
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return None
+    return found if 0 <= found <= MOST_GUIDANCE else None

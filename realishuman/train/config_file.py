@@ -31,7 +31,7 @@ def read_config(path: str | Path) -> TrainConfig:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"the configuration {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, and what is no UTF-8
         raise SettingsError(f"{path} is not TOML: {error}") from error
     return parse_config(raw, str(path))
 

@@ -125,7 +125,7 @@ class Field:
             return given
         try:
             value = float(given)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return given
         if self.kind == "float":
             return value

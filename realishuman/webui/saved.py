@@ -37,8 +37,8 @@ def names(folder: Path) -> list[str]:
 
 def load(folder: Path, name: object) -> dict[str, object]:
     """The settings of this name that are not the default. Raises FieldError."""
-    if name in SHIPPED:
-        return dict(SHIPPED[str(name)])
+    if isinstance(name, str) and name in SHIPPED:
+        return dict(SHIPPED[name])
     known = names(folder)
     if name not in known:
         listed = ", ".join(known)
@@ -58,7 +58,7 @@ def read(text: str) -> dict[str, object]:
         raise _refuse(f"{len(text)} characters are too many for saved settings")
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refuse(f"saved settings must be JSON: {error}") from error
     settings = found.get("settings") if isinstance(found, dict) else None
     if not isinstance(settings, dict):

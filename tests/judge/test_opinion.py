@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from realishuman.errors import ModelError
 from realishuman.judge.gate import doubt
 from realishuman.judge.opinion import DROP, REFUSED, Opinion, mix_opinions
 from realishuman.mesh.base import Mesh
@@ -51,3 +52,11 @@ def test_the_gate_asks_both(says, finger, passes):
 
     assert (sentence == "") is passes
     assert passes or "looks right already (malformed 25%, suspect from 60%)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("judged", "wrong"), [(float("nan"), None), (0.5, np.array([0.1, np.nan])), (np.inf, None)]
+)
+def test_what_is_not_a_number_is_no_opinion(judged, wrong):
+    with pytest.raises(ModelError, match="not a number"):
+        mix_opinions(judged, wrong)

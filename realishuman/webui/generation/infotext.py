@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from realishuman import __version__
 from realishuman.pipeline.infotext import FACTS, PREFIX, VERSION, Facts, as_text
 from realishuman.webui.choices import Choices
-from realishuman.webui.field import Field, Shown
+from realishuman.webui.field import Field, FieldError, Shown
 from realishuman.webui.fields import FIELDS
 from realishuman.webui.foreign import Processing
 
@@ -32,13 +32,17 @@ def component_value(one: Field) -> Callable[[Mapping[str, str]], Shown]:
     """What the host calls with pasted parameters to get the value of a field's component.
 
     A picture made without us switches us off and leaves the other components as they are; in one
-    made with us, what is not written had its default.
+    made with us, what is not written had its default. What cannot be read leaves its component as
+    it is: hosts do not catch what this raises, and would paste nothing at all.
     """
 
     def value(parameters: Mapping[str, str]) -> Shown:
         if ENABLED not in parameters:
             return False if one.key == ENABLED else None
-        return one.show(one.read(parameters.get(one.key, one.default)))
+        try:
+            return one.show(one.read(parameters.get(one.key, one.default)))
+        except FieldError:
+            return None
 
     return value
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from realishuman.files.whole import fitting_name
+from realishuman.files.whole import fitting_name, whole_file
 from realishuman.imaging.formats import HOLDS
 from realishuman.imaging.handed import pixels_of
 from realishuman.packs.store import DEMO, RANDOM
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from realishuman.pipeline.result import Result
 
 FOLDER = "realishuman"
+log = logging.getLogger("realishuman")
 BEFORE = "before"
 STEPS = {  # what the user may choose -> the name of the step in Result.steps
     "crop": "1-crop",
@@ -60,12 +62,13 @@ def pictures(before: Image.Image, result: Result, names: Collection[str]) -> dic
 
 
 def save_beside(file: str | Path, steps: Mapping[str, Image.Image]) -> None:
-    """Write each as PNG into a folder beside `file`, named after it."""
-    file = Path(file)
+    """Write each as PNG into a folder beside `file`, named after it. Raises OSError."""
+    folder = Path(file).parent / FOLDER
     if steps:
-        (file.parent / FOLDER).mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     for name, picture in steps.items():
-        picture.save(file.parent / FOLDER / fitting_name(file.stem, f"-{name}.png"))
+        with whole_file(folder / fitting_name(Path(file).stem, f"-{name}.png")) as to:
+            picture.save(to, "PNG")
 
 
 def on_image_saved(parameters: SavedImage) -> None:
@@ -73,4 +76,7 @@ def on_image_saved(parameters: SavedImage) -> None:
     job = getattr(parameters.p, JOB, None)
     if job is not None and job.steps:
         steps, job.steps = job.steps, {}
-        save_beside(parameters.filename, steps)
+        try:
+            save_beside(parameters.filename, steps)
+        except Exception as error:
+            log.error("RealisHuman: intermediate pictures were not saved.", exc_info=error)

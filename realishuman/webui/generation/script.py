@@ -15,6 +15,7 @@ from PIL import Image
 
 from realishuman.errors import RealisHumanError
 from realishuman.imaging.handed import pixels_of, with_pixels
+from realishuman.memory import is_full
 from realishuman.parts.origin import Origin
 from realishuman.pipeline.infotext import facts_of
 from realishuman.progress import Interrupted
@@ -38,6 +39,7 @@ NOT_TICKED = (
     "Tick it, or add the axis [RealisHuman] Enabled."
 )
 STOPPED = "Not refined: Interrupt or Skip was pressed."
+MAKE_ROOM = "Set max_batch to 1, load a smaller model, or close other programs."
 # of a path with a root: all up to its last name; addresses of the web do not begin like this
 FOLDERS = re.compile(r"""(?<![^\s"'(])(?:[A-Za-z]:)?[\\/](?:[^\\/:*?"<>|\n]+[\\/])+""")
 log = logging.getLogger("realishuman")
@@ -89,6 +91,8 @@ class AlwaysOn:
                 raise refused
 
             p.setup_prompts = setup_prompts
+        except Exception:  # noqa: BLE001 - process meets it again, and says it
+            return
 
     def process(self, p: Processing, *arguments: object) -> None:
         """Read the arguments, and write them into the infotext. May be called again for a job."""
@@ -105,8 +109,9 @@ class AlwaysOn:
             return
         try:
             job = Job(_choices(p, arguments), p.all_seeds)
-        except RealisHumanError as error:
-            job = Job(choices_from({"enabled": True}), p.all_seeds, error=str(error))
+        except Exception as error:  # noqa: BLE001 - each picture says why it was not refined
+            why = str(error) if isinstance(error, RealisHumanError) else _log_error(error)
+            job = Job(choices_from({"enabled": True}), p.all_seeds, error=why)
         setattr(p, JOB, job)
         infotext.write(p.extra_generation_params, job.choices, job.facts)
 
@@ -219,6 +224,8 @@ def _log_error(error: Exception) -> str:
         return str(error)
     line = next(iter(str(error).splitlines()), "")
     sentence = f"{type(error).__name__}{': ' if line else ''}{line}"
+    if is_full(error):
+        sentence = f"There is not enough memory ({line}). {MAKE_ROOM}"
     log.error("RealisHuman: the picture stays as it was. %s", sentence, exc_info=error)
     return sentence
 
@@ -270,7 +277,7 @@ def _is_on(p: Processing, arguments: Sequence[object]) -> bool:
         return False
     try:
         return _choices(p, arguments).enabled
-    except RealisHumanError:
+    except Exception:  # noqa: BLE001 - process meets it again, and says it
         return True
 
 

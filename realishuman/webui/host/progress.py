@@ -114,11 +114,13 @@ class HostProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._finish_stage()
-        self._state.job_count -= self._reserved
-        self._reserved = 0
-        for name, value in self._before.items():
-            setattr(self._state, name, value)
+        try:
+            self._finish_stage()
+        finally:
+            self._state.job_count -= self._reserved
+            self._reserved = 0
+            for name, value in self._before.items():
+                setattr(self._state, name, value)
 
     def work_on(self, names: Sequence[str], done: int, total: int) -> None:
         """As a PartProgress."""

@@ -17,9 +17,9 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPBasic
 
 from realishuman import __version__
-from realishuman.errors import RealisHumanError
 from realishuman.progress import Progress
 from realishuman.webui.field import FieldError
+from realishuman.webui.generation.script import explain
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.http import api
 
@@ -112,8 +112,8 @@ def _post(name: str, service: Service) -> Callable[[Request], dict[str, object]]
             raise HTTPException(error.status, error.detail()) from error
         except FieldError as error:
             raise HTTPException(422, {"field": error.name, "message": str(error)}) from error
-        except RealisHumanError as error:
-            raise HTTPException(500, {"field": "", "message": str(error)}) from error
+        except Exception as error:  # of ours or not: the host would answer without a word
+            raise HTTPException(500, {"field": "", "message": explain(error)}) from error
 
     endpoint.__name__ = f"realishuman_{name}"
     return endpoint
@@ -124,7 +124,7 @@ def _reader(most: int) -> Callable[[Request], Awaitable[None]]:
 
     async def read(request: Request) -> None:
         length = request.headers.get("content-length", "0")
-        chunks, total = [], int(length) if length.isdigit() else 0
+        chunks, total = [], int(length) if length.isdecimal() and len(length) < 20 else 0
         if total <= most:
             total = 0
             async for chunk in request.stream():
@@ -136,7 +136,7 @@ def _reader(most: int) -> Callable[[Request], Awaitable[None]]:
             raise HTTPException(413, {"field": "", "message": f"more than {most} bytes"})
         try:
             body = json.loads(b"".join(chunks))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HTTPException(422, {"field": "", "message": f"no JSON: {error}"}) from error
         if not isinstance(body, dict):
             raise HTTPException(422, {"field": "", "message": "must be a JSON object"})

@@ -19,6 +19,7 @@ from realishuman.errors import RealisHumanError
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import Settings
 from realishuman.webui.foreign import Values
+from realishuman.webui.generation.script import explain
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.notes import note
 from realishuman.webui.tab.bench import (
@@ -61,6 +62,8 @@ def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpd
             return PageUpdate(note=note(STOPPED))
         except RealisHumanError as error:
             return PageUpdate(note=note(str(error), "error"))
+        except Exception as error:  # noqa: BLE001 - gradio would show "Error" and no more
+            return PageUpdate(note=note(explain(error), "error"))
 
     return answer
 

@@ -74,8 +74,8 @@ def _line(raw: str, number: int) -> Line:
     values = [float(v) for v in _NUMBER.findall(words)]
     if len(kinds) != 1 or len(sides) > 1 or len(values) != 4:
         raise SettingsError(
-            f'line {number} of the boxes, "{raw.strip()}", is not a kind and four numbers; write '
-            "for example: right hand 120,80,260,240"
+            f'line {number} of the boxes, "{raw.strip():.80}", is not a kind and four numbers; '
+            "write for example: right hand 120,80,260,240"
         )
     box = check_box(values, f"line {number}")
     return Line(kinds[0], sides[0] if sides else None, box, int(before[1]) if before else None)

@@ -69,9 +69,8 @@ def unet(pack):
     return UNetModel(pack.header.unet).eval()
 
 
-@pytest.fixture
-def installed(monkeypatch):
-    """A function that puts modules into the process, and leaves no adapter bound to them."""
+def installing(monkeypatch):
+    """A function that puts modules into the process, for as long as monkeypatch lasts."""
 
     def install(*modules):
         for each in modules:
@@ -81,7 +80,13 @@ def installed(monkeypatch):
                 setattr(sys.modules[parent], name, each)
         forget_adapters()
 
-    yield install
+    return install
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """A function that puts modules into the process, and leaves no adapter bound to them."""
+    yield installing(monkeypatch)
     forget_adapters()
 
 
@@ -95,6 +100,23 @@ def forget_adapters():
 @pytest.fixture
 def a1111(installed, unet):
     """AUTOMATIC1111 with a model; its modules by their names."""
+    parts = a1111_modules(unet)
+    installed(*parts.values())
+    adapter = importlib.import_module("realishuman.webui.host.a1111")
+    around = adapter.A1111()
+    return types.SimpleNamespace(
+        host=Host(around),
+        around=around,
+        adapter=adapter,
+        log=parts["devices"].log,
+        unet=unet,
+        data=parts["sd_models"].model_data,
+        **parts,
+    )
+
+
+def a1111_modules(unet):
+    """The modules of AUTOMATIC1111 that its adapter asks, with this UNet loaded."""
     log = []
 
     @contextlib.contextmanager
@@ -102,10 +124,11 @@ def a1111(installed, unet):
         log.append("autocast")
         yield
 
-    parts = {
+    return {
         "modules": module("modules", __path__=[]),
         "devices": module(
             "modules.devices",
+            log=log,
             cpu=CPU,
             device=CPU,
             dtype=torch.float32,
@@ -132,18 +155,6 @@ def a1111(installed, unet):
             loaded_hypernetworks=["one", "two"],
         ),
     }
-    installed(*parts.values())
-    adapter = importlib.import_module("realishuman.webui.host.a1111")
-    around = adapter.A1111()
-    return types.SimpleNamespace(
-        host=Host(around),
-        around=around,
-        adapter=adapter,
-        log=log,
-        unet=unet,
-        data=parts["sd_models"].model_data,
-        **parts,
-    )
 
 
 class Patcher:
