@@ -5,6 +5,7 @@ What the host makes without us before and after our runs tells whether they left
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,9 +36,9 @@ def refine(client, photo):
     """A function: refine with the loaded model, with more settings; the route's result."""
     inpainted(client, photo)  # Forge loads its model with the first picture
 
-    def ask(**more):
+    def ask(controls=None, **more):
         settings = {**REPAINT, "seed": 3, **more}
-        body = {"image": as_base64(photo), "settings": settings}
+        body = {"image": as_base64(photo), "settings": settings, **(controls or {})}
         status, answer = client.post("/realishuman/v1/refine", body)
         assert status == 200, answer
         return answer["results"][0]
@@ -102,6 +103,24 @@ def test_a_lora_changes_what_it_repaints_and_nothing_afterwards(client, refine, 
 
     assert (with_lora != before).any()
     assert_same(repainted("a hand"), before)
+
+
+def test_a_controlnet_changes_what_is_repainted_and_nothing_afterwards(refine, refined):
+    """With one for the loaded model: REALISHUMAN_WEBUI_CONTROLNET names it."""
+    name = os.environ.get("REALISHUMAN_WEBUI_CONTROLNET")
+    if not name:
+        pytest.skip("REALISHUMAN_WEBUI_CONTROLNET names no depth ControlNet of the WebUI's")
+
+    steered = refine(controls={"controlnet": name, "controlnet_weight": 1})
+    without = refine(controls={"controlnet": name, "controlnet_weight": 0})
+    missing = refine(controls={"controlnet": "missing_depth"})
+
+    assert name in " ".join(steered["report"]["unets"].values())
+    assert steered["image"] != refined["image"]
+    assert without["image"] == refine()["image"] == refined["image"]
+    for part in missing["report"]["parts"]:
+        assert "There is no ControlNet missing_depth" in part["reason"]
+        assert name in part["reason"]
 
 
 @pytest.mark.parametrize("button", ["interrupt", "skip"])
