@@ -77,7 +77,7 @@ def refine_files(
     noted: set[str] = set()
     _clean(outputs, report)
     try:
-        for place, entry in way(todo, watch):
+        for place, entry in way(todo, watch) if todo else ():
             for line in _told(todo[place], entry, noted, advice):
                 watch.say(line)
             journal.add(todo[place], entry)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realishuman.advice import extra
-from realishuman.errors import SettingsError
+from realishuman.errors import RealisHumanError, SettingsError
 from realishuman.packs.store import models_folder
 
 HERE = "local"  # what Ray calls a cluster of its own on this machine
@@ -39,7 +39,8 @@ def connected(address: str) -> Iterator[Any]:
 
     address  "host:port", "ray://host:port" or "auto"; "" for the cluster in RAY_ADDRESS, as a
              submitted job has it, or else one that Ray starts here and that ends with the block.
-    Raises   SettingsError if ray is not installed, or the cluster cannot be reached.
+    Raises   SettingsError if ray is not installed, or the cluster cannot be reached;
+             RealisHumanError in place of what Ray raises within the block.
     """
     ray = _import_ray()
     address = HERE if is_own(address) else address or "auto"
@@ -61,6 +62,11 @@ def connected(address: str) -> Iterator[Any]:
         raise SettingsError(_unreachable(address, _first_line(error))) from error
     try:
         yield ray
+    except ray.exceptions.RayError as error:
+        raise RealisHumanError(
+            f"the Ray cluster failed ({_first_line(error)}): see `ray status` there, then run the "
+            "same command again; it goes on where it stopped."
+        ) from error
     finally:
         ray.shutdown()
 

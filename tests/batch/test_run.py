@@ -176,6 +176,25 @@ def test_a_full_disk_is_a_sentence_and_the_run_can_go_on(outputs, monkeypatch):
     assert again == ["e", "d", "c", "b", "a"]
 
 
+def test_where_all_is_done_no_way_is_begun(outputs, tmp_path):
+    def never(*_):
+        raise AssertionError
+
+    with pytest.raises(KeyboardInterrupt):
+        go(outputs, interrupted_at_the_end, tmp_path / "report.json")
+
+    failed, _ = go(outputs, never, tmp_path / "report.json")
+
+    assert failed == 0
+    assert len(json.loads((tmp_path / "report.json").read_text())) == 5
+    assert hidden(outputs) == []
+
+
+def interrupted_at_the_end(todo, watch):
+    yield from copying([])(todo, watch)
+    raise KeyboardInterrupt
+
+
 def test_skipped_pictures_stand_in_the_report(outputs, tmp_path):
     seen = []
     go(outputs, copying(seen), tmp_path / "report.json", skipped=set(outputs[:2]))

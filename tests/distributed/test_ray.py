@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import sys
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,7 @@ from realishuman.batch.run import one_by_one, refine_files
 from realishuman.cli import main as cli
 from realishuman.distributed.cluster import Workers, connected
 from realishuman.distributed.run import on_ray, share_out
-from realishuman.errors import SettingsError
+from realishuman.errors import RealisHumanError, SettingsError
 from realishuman.settings import Settings
 from tests.poison import POISON, PoisonedJob
 
@@ -157,15 +156,13 @@ def test_a_node_that_dies_and_a_picture_that_kills_lose_nothing_and_double_nothi
         ("127.0.0.1:{free}", "no Ray cluster answers at 127.0.0.1"),
         ("ray://127.0.0.1:{free}", "no Ray cluster answers at ray://127.0.0.1"),
         ("pictures", "Name pictures before it"),
-        ("auto", "no Ray cluster answers at auto"),
     ],
 )
-def test_where_no_cluster_is_a_sentence_says_so(address, said, monkeypatch):
-    monkeypatch.setattr("ray._private.utils.read_ray_address", lambda *_: None)
+def test_where_no_cluster_is_a_sentence_says_so(address, said):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         free = unused.getsockname()[1]
-    with warnings.catch_warnings(), pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=said):
         with connected(address.format(free=free)):
             pass
 
@@ -212,6 +209,28 @@ def test_cores_without_ray_are_refused(tmp_path, capsys):
 
     assert run("refine", tmp_path / "in", "-o", tmp_path / "out", "--cores", 2) == cli.BAD_OPTION
     assert "--cores is for --ray" in capsys.readouterr().err
+
+
+def test_where_ray_finds_no_cluster_a_sentence_says_so(monkeypatch):
+    def refuse(**_):
+        raise ConnectionError("Could not find any running Ray instance.\nAnd more.")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(SettingsError, match=r"at auto \(Could not find any running Ray"):
+        with connected("auto"):
+            pass
+    with pytest.raises(SettingsError, match="cannot start on this machine"):
+        with connected(""):
+            pass
+
+
+def test_what_a_cluster_raises_becomes_a_sentence(monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    with pytest.raises(RealisHumanError, match=r"Ray cluster failed .*lost.*goes on"):
+        with connected(""):
+            raise ray.exceptions.RaySystemError("lost\nand more")
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):
