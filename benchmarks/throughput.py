@@ -4,11 +4,13 @@
 
 WAYS is a list such as loop,commands,workers,ray (default: the first three). Without a folder,
 48 small pictures are made, 12 of which show a hand that is repainted. Ways take turns, as a busy
-machine would favour one. The start of Python and of the networks counts, as it does for users.
+machine would favour one; there, look at the CPU time. The start of Python and of the networks
+counts, as it does for users.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -44,14 +46,24 @@ def main(folder: str = "", workers: str = "", rounds: str = "3", ways: str = "")
         seconds: dict[str, list[float]] = {way: [] for way in chosen}
         for number in range(int(rounds)):
             for way in chosen:
-                start = time.perf_counter()
+                start, start_cpu = time.perf_counter(), children_cpu()
                 runs[way](place / f"{way}{number}")
                 seconds[way].append(time.perf_counter() - start)
-                print(f"round {number + 1}, {way}: {seconds[way][-1]:.1f} s", flush=True)
+                cpu = children_cpu() - start_cpu
+                print(
+                    f"round {number + 1}, {way}: {seconds[way][-1]:.1f} s, CPU {cpu:.1f} s",
+                    flush=True,
+                )
         for way, found in seconds.items():
             median, least = statistics.median(found), min(found)
             rates = f"{len(pictures) / median:.2f} (at best {len(pictures) / least:.2f})"
             print(f"{way:10} {rates} pictures per second")
+
+
+def children_cpu() -> float:
+    """CPU seconds of all processes that were started from here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def command(sources: list[str], out: Path, *options: str) -> list[str]:
