@@ -91,20 +91,21 @@ def _journal(options: argparse.Namespace, job: Job, outputs: Sequence[Outputs]) 
 
 
 def _find_addresses(options: argparse.Namespace) -> list[str]:
-    """What is named that lies in a store."""
-    from realishuman.distributed.address import is_address
+    """What is named that lies in a store, or in a tar."""
+    from realishuman.distributed.address import is_address, is_tar
 
-    return [name for name in (*options.pictures, options.output) if is_address(name)]
+    tars = [name for name in options.pictures if is_tar(name)]
+    return [*tars, *(name for name in (*options.pictures, options.output) if is_address(name))]
 
 
 def _check_stored(options: argparse.Namespace, addresses: Sequence[str]) -> None:
     """Raise SettingsError where addresses cannot be used."""
     if options.ray is None:
-        raise SettingsError(f"{addresses[0]} is an address: add --ray, which opens those.")
+        raise SettingsError(f"{addresses[0]} can be opened with --ray only: add it.")
     for name in ("compare", "save_steps", "only"):
         if getattr(options, name):
             flag = "--" + name.replace("_", "-")
-            raise SettingsError(f"{flag} is for files on a disk, but {addresses[0]} is an address.")
+            raise SettingsError(f"{flag} is for files on a disk, not for {addresses[0]}.")
 
 
 def _run(

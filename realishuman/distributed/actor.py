@@ -14,7 +14,7 @@ from realishuman.batch.job import Job
 from realishuman.batch.journal import Entry
 from realishuman.batch.outputs import Outputs
 from realishuman.batch.picture import refine_file
-from realishuman.distributed.address import is_address
+from realishuman.distributed.address import Member, is_address
 from realishuman.distributed.stored import place_of, refine_stored
 from realishuman.errors import ModelError, PackError, RealisHumanError, SettingsError
 from realishuman.pipeline.models import Models
@@ -60,7 +60,11 @@ def make_row(place: int, one: Outputs) -> Row:
         "comparison": one.comparison,
         "steps": one.steps,
     }
-    return {"place": place} | {
+    member = {
+        name: getattr(one.source, name, usual)
+        for name, usual in (("tar", ""), ("begin", 0), ("size", 0))
+    }
+    return {"place": place, **member} | {
         name: "" if path is None else str(path.absolute()) for name, path in paths.items()
     }
 
@@ -78,7 +82,10 @@ def _give_up(row: Row, error: RealisHumanError) -> Row:
 
 def _outputs(row: Row) -> Outputs:
     comparison, steps = (Path(row[name]) if row[name] else None for name in ("comparison", "steps"))
-    return Outputs(place_of(row["source"]), place_of(row["target"]), comparison, steps)
+    source = place_of(row["source"])
+    if row["tar"]:
+        source = Member.of(row["source"], row["tar"], int(row["begin"]), int(row["size"]))
+    return Outputs(source, place_of(row["target"]), comparison, steps)
 
 
 def _refine(to: Outputs, models: Models, job: Job) -> Entry:

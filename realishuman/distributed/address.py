@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tarfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from realishuman.files.whole import OURS, PART
 WHOLE = ("s3", "gcs", "abfs")  # stores in which a file is there only when all of it is
 PATIENCE = "retry_limit_seconds=30"  # of Google's, which else tries for a quarter of an hour
 MARK = "://"
+TAR = ".tar"
 
 
 class Address(type(Path())):  # type: ignore[misc]  # pathlib's own class for this system
@@ -68,6 +70,26 @@ class Facts:
     st_mtime_ns: int
 
 
+class Member(Address):
+    """A file in a tar that lies in a store: its address is the tar's, and its name within.
+
+    tar    the tar's address.
+    begin  byte of the tar at which its content begins.
+    size   of its content in bytes.
+    """
+
+    tar: str = ""
+    begin: int = 0
+    size: int = 0
+
+    @classmethod
+    def of(cls, address: str, tar: str, begin: int, size: int) -> Member:
+        """The member of this address."""
+        made: Member = cls(address)
+        made.tar, made.begin, made.size = tar, begin, size
+        return made
+
+
 _listed: dict[str, Facts] = {}
 
 
@@ -79,6 +101,11 @@ def forget(address: Path) -> None:
 def is_address(name: str | Path) -> bool:
     """Whether this names something in a store, not on a disk."""
     return MARK in str(name)
+
+
+def is_tar(name: str | Path) -> bool:
+    """Whether this names a tar, by its ending."""
+    return str(name).endswith(TAR)
 
 
 @lru_cache(maxsize=16)
@@ -130,10 +157,33 @@ def remove_folder(folder: Address) -> None:
         fs.delete_dir(path)
 
 
+def list_members(tar: Address) -> list[Member]:
+    """The files in an uncompressed tar, in its order. Raises SettingsError if it cannot be read."""
+    fs, path = open_store(str(tar))
+    facts = tar.stat()
+    found = []
+    try:
+        with fs.open_input_file(path) as file, tarfile.open(fileobj=file, mode="r:") as opened:
+            for one in opened:
+                if one.isfile():
+                    found.append(
+                        Member.of(f"{tar}/{one.name}", str(tar), one.offset_data, one.size)
+                    )
+    except (OSError, ValueError, tarfile.TarError) as error:
+        _refuse(str(tar), error)
+    _listed.update((str(one), Facts(one.size, facts.st_mtime_ns)) for one in found)
+    return found
+
+
 def fetch(source: Path, target: Path) -> None:
     """Copy a file from a store. Raises PictureError with what the store said."""
-    fs, path = open_store(str(source))
     try:
+        if isinstance(source, Member):
+            fs, path = open_store(source.tar)
+            with fs.open_input_file(path) as given:
+                target.write_bytes(given.read_at(source.size, source.begin))
+            return
+        fs, path = open_store(str(source))
         with fs.open_input_stream(path) as given, target.open("wb") as file:
             while block := given.read(1 << 20):
                 file.write(block)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from realishuman.batch.job import Job
@@ -13,11 +13,14 @@ from realishuman.batch.outputs import Outputs
 from realishuman.batch.picture import refine_file
 from realishuman.batch.places import Arranged, Source, arrange, name_results, try_folder
 from realishuman.distributed.address import (
+    TAR,
     Address,
     fetch,
     forget,
     is_address,
+    is_tar,
     list_files,
+    list_members,
     publish,
     remove_folder,
 )
@@ -32,6 +35,8 @@ OFTEN = 30.0  # seconds after which new lines of a journal are sent to the store
 
 def place_of(name: str) -> Path:
     """What a name on the command line stands for."""
+    if is_tar(name) and not is_address(name):
+        return Address(f"file://{Path(name).absolute()}")
     return Address(name) if is_address(name) else Path(name)
 
 
@@ -48,8 +53,7 @@ def arrange_stored(
         )
     top, target = place_of(names[0]), place_of(output)
     if isinstance(top, Address):
-        found = [name for name in list_files(top) if _is_wanted(top / name, name, target)]
-        sources = [Source(top / name, Path(name)) for name in found]
+        sources = [one for one in _find(top) if _is_wanted(one, target)]
         passed_over = ""
     else:
         with TemporaryDirectory() as nowhere:  # arrange() makes and tries its output
@@ -73,10 +77,22 @@ def arrange_stored(
     return Arranged(tuple(pairs), passed_over)
 
 
-def _is_wanted(path: Path, name: str, output: Path) -> bool:
+def _find(top: Address) -> Iterator[Source]:
+    """All files below an address, also those in tars, with their names below it."""
+    if top.suffix == TAR:
+        yield from (Source(one, one.relative_to(top.parent)) for one in list_members(top))
+        return
+    for name in list_files(top):
+        if name.endswith(TAR):
+            yield from (Source(one, one.relative_to(top)) for one in list_members(top / name))
+        else:
+            yield Source(top / name, Path(name))
+
+
+def _is_wanted(one: Source, output: Path) -> bool:
     """Whether it is a picture, not hidden, and no result of this run."""
-    hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-    return not hidden and path.suffix.lower() in readable() and output not in path.parents
+    hidden = any(part.startswith(".") for part in one.name.parts)
+    return not hidden and one.path.suffix.lower() in readable() and output not in one.path.parents
 
 
 class StoreJournal(Journal):

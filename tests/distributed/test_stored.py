@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
+import tarfile
 
 import pytest
 from PIL import Image
@@ -12,6 +14,7 @@ from realishuman.batch.job import Job
 from realishuman.batch.outputs import Outputs, plan
 from realishuman.cli import main as cli
 from realishuman.distributed import stored
+from realishuman.distributed.actor import Refiner, make_row
 from realishuman.distributed.address import Address, forget, is_address, list_files, publish
 from realishuman.distributed.stored import StoreJournal, arrange_stored, refine_stored
 from realishuman.errors import PictureError, SettingsError
@@ -55,6 +58,28 @@ def test_a_folder_in_a_store_is_mirrored(store, tmp_path):
     assert [target for _, target in onto_disk.pairs] == [tmp_path / "new/1.png"]
     from_disk = arrange_stored([str(tmp_path / "in/a")], f"{store}/new")
     assert [str(target) for _, target in from_disk.pairs] == [f"{store}/new/1.png"]
+
+
+def test_pictures_in_a_tar_are_refined_one_by_one(store, tmp_path, monkeypatch):
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars/my.target.tar", "w") as tar:
+        for name in ("a/1.png", "2.jpg"):
+            tar.add(tmp_path / "in" / name, f"{name}")
+        tar.add(tmp_path / "in/notes.txt", "notes.json")
+    monkeypatch.chdir(tmp_path)
+
+    folder = arrange_stored([f"{store}/tars"], f"{store}/out")
+    alone = arrange_stored(["tars/my.target.tar"], "out")
+
+    assert [str(target) for _, target in folder.pairs] == [
+        f"{store}/out/my.target.tar/{name}" for name in ("a/1.png", "2.jpg")
+    ]
+    assert str(alone.pairs[0][1]) == "out/my.target.tar/a/1.png"
+    row = make_row(0, plan(folder.pairs)[0])
+    made = json.loads(Refiner(Job(Settings()), 1)(json.loads(json.dumps(row)))["entry"])
+    assert "error" not in made
+    result = tmp_path / "out/my.target.tar/a/1.png"
+    assert result.read_bytes() == (tmp_path / "in/a/1.png").read_bytes()
 
 
 def test_a_journal_in_a_store_goes_on_and_is_removed(store, monkeypatch):
@@ -113,11 +138,16 @@ def test_what_cannot_be_read_or_written_is_said_with_its_address(store, source, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["{store}/in", "-o", "out"], "add --ray"),
-        (["{store}/in", "-o", "out", "--ray", "--compare"], "--compare is for files on a disk"),
+        (["{store}/in", "-o", "out"], "can be opened with --ray only"),
+        (
+            ["{store}/in", "-o", "out", "--ray", "--compare"],
+            "--compare is for files on a disk",
+        ),
         (["{store}/in", "{store}/b", "-o", "out", "--ray"], "one address at a time"),
         (["{store}/none", "-o", "out", "--ray"], "cannot be opened"),
         (["{store}/in/.hidden/", "-o", "{store}/in/.hidden", "--ray"], "picture"),
+        (["{store}/in/broken.tar", "-o", "out", "--ray"], "broken.tar cannot be opened"),
+        (["in/broken.tar", "-o", "out"], "in/broken.tar can be opened with --ray only"),
         (["nix://bucket/in", "-o", "out", "--ray"], "nix://bucket/in cannot be opened"),
     ],
 )
@@ -125,6 +155,7 @@ def test_an_address_that_cannot_be_used_is_a_bad_option(
     store, options, said, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "in/broken.tar").write_bytes(b"no tar" * 200)
 
     assert cli.main(["refine", *(one.format(store=store) for one in options)]) == cli.BAD_OPTION
     assert said in capsys.readouterr().err
