@@ -12,15 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from realishuman.errors import PictureError, SettingsError
 from realishuman.video.clip import Clip, Frame
 from realishuman.video.encoding import Encoding, choose_layout
-from realishuman.video.planes import BT709, Planes, guess_matrix, planes_of
+from realishuman.video.layouts import FULL, LIMITED, frame_from, name_layout, planes_from
+from realishuman.video.planes import BT709, Planes
 
 COPIED = ("audio", "subtitle")
-FULL, LIMITED = 2, 1  # of AVColorRange
 LOSSLESS_RGB = ("gbrp", "bgr0", "rgb24")
 SHORT = Fraction(1, 2)  # seconds by which a clip may end before it says it does
 RATE = Fraction(25)  # where a file does not tell
@@ -59,7 +57,7 @@ class VideoFile:
             for made in self._decode(container, stream):
                 told = made.pts if made.pts is not None else (start or 0) + usual
                 start = int(told) if start is None else max(int(told), start + 1)
-                yield Frame(_planes_of(made), start, made.duration or 0)
+                yield Frame(planes_from(made), start, made.duration or 0)
                 number += 1
         end = ((start or 0) + usual) * self.base
         if number and self._ends and end + SHORT < self._ends:
@@ -115,7 +113,7 @@ class VideoWriter:
     def add(self, frame: Frame) -> None:
         """Encode the next frame."""
         planes = self._convert_colours(frame.planes)
-        made = _frame_of(planes, self._layout)
+        made = frame_from(planes, self._layout, _av().VideoFrame)
         made.pts, made.time_base, made.duration = frame.start, self._base, frame.duration
         if self._others is not None:
             self._file.mux(self._others.until(frame.start * self._base))
@@ -184,7 +182,7 @@ def _choose_layout(encoder: str, first: Planes, codec: str, lossless: bool) -> t
         ) from error
     height, width = first.size
     is_rgb = first.matrix is None
-    own = "rgb" if is_rgb else _name_layout(first)
+    own = "rgb" if is_rgb else name_layout(first)
     if is_rgb and lossless:
         return next(one for one in LOSSLESS_RGB if one in layouts), False
     chosen = choose_layout(own, first.bits, bool((height | width) % 2), layouts, codec)
@@ -225,76 +223,6 @@ def _list_lost(container: Any, stream: Any) -> Iterator[str]:
 def _describe(stream: Any) -> str:
     context = getattr(stream, "codec_context", None)
     return f"{stream.type} {context.name if context else ''}".strip()
-
-
-def _planes_of(made: Any) -> Planes:
-    """A decoder's frame, upright."""
-    layout = _plain_layout(made.format)
-    if layout != made.format.name:
-        made = made.reformat(format=layout)
-    form = made.format
-    if form.name == "rgb24":
-        planes = planes_of(made.to_ndarray())
-    else:
-        bits = form.components[0].bits
-        values = tuple(
-            _plane(made, one.plane, bits)[: one.height, : one.width].copy()
-            for one in form.components
-        )
-        full = made.color_range == FULL
-        matrix = None if form.is_rgb else guess_matrix(made.colorspace, made.height)
-        planes = Planes(values, bits, matrix, full or form.is_rgb)
-    return planes.turn(made.rotation // 90 % 4) if made.rotation % 90 == 0 else planes
-
-
-def _plain_layout(form: Any) -> str:
-    """The planar layout without transparency that holds the same."""
-    name = form.name
-    if name.startswith("yuvj"):
-        return str(name)
-    if name.startswith(("yuv4", "gray", "gbrp")) and not name.endswith("be"):
-        return str(name)
-    if name.startswith("yuva4"):
-        return str(name.replace("yuva", "yuv").removesuffix("be"))
-    packed = {
-        "nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "yuyv422": "yuv422p",
-        "uyvy422": "yuv422p", "nv16": "yuv422p", "p210le": "yuv422p10le",
-    }  # fmt: skip
-    colours = form.is_rgb or name in ("pal8", "monow", "monob")
-    return packed.get(name, "rgb24" if colours else "yuv444p")
-
-
-def _name_layout(planes: Planes) -> str:
-    """FFmpeg's name of the layout of brightness and colour differences."""
-    end = "" if planes.bits == 8 else f"{planes.bits}le"
-    if len(planes.values) == 1:
-        return f"gray{end}"
-    (height, width), (rows, columns) = planes.size, planes.values[1].shape
-    factors = -(-width // columns), -(-height // rows)
-    ratio = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411"}
-    return f"yuv{ratio.get(factors, '410')}p{end}"
-
-
-def _frame_of(planes: Planes, layout: str) -> Any:
-    """A frame for the encoder, in its layout."""
-    frame_class = _av().VideoFrame
-    if planes.matrix is None:
-        return frame_class.from_ndarray(planes.rgb(), format="rgb24").reformat(format=layout)
-    height, width = planes.size
-    own = _name_layout(planes)
-    made = frame_class(width, height, own)
-    for values, one in zip(planes.values, made.format.components, strict=True):
-        _plane(made, one.plane, planes.bits)[: one.height, : one.width] = values
-    made.color_range = FULL if planes.full else LIMITED
-    return made if own == layout else made.reformat(format=layout)
-
-
-def _plane(made: Any, number: int, bits: int) -> Any:
-    """A view of a frame's plane: (rows, values per line)."""
-    plane = made.planes[number]
-    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    rows = plane.buffer_size // plane.line_size
-    return np.frombuffer(plane, kind).reshape(rows, plane.line_size // kind.itemsize)
 
 
 def _end_of(stream: Any) -> Fraction | None:

@@ -7,15 +7,18 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
 from realishuman.batch.picture import say_error
 from realishuman.errors import PackError, SettingsError
 from realishuman.judge.trust import distrust
+from realishuman.paint.own_skin import TORN
 from realishuman.pipeline.models import Models
 from realishuman.pipeline.refine import refine
 from realishuman.pipeline.result import PartReport
+from realishuman.presets import PRESETS
 from realishuman.progress import Silent
 from realishuman.settings import TRANSPLANT, Settings
 from realishuman.video.assembly import Assembled, Assembly
@@ -40,6 +43,9 @@ from realishuman.video.tones import read_tones, settle, steady_tones
 from realishuman.video.tracks import follow
 from realishuman.video.wanted import Wanted, Watch
 
+WIDER = (1.6, 2.4)  # times as far outwards as usual a ring may reach where a hand would be torn
+MOST = 256  # pixels that the setting dilate allows
+RELEASED = "released"  # the preset whose masks hold where nothing else is said
 TRIALS = 5  # frames of a span that are painted to hear what the judge says
 
 
@@ -99,7 +105,7 @@ class Steady:
         for frame, rgb, parts in self._frames(decisions, seen, todo):
             self.watch.frame("painting", frame + 1, seen.count)
             try:
-                image, reports = self._refine(rgb, parts, settings, None)
+                image, reports = self._paint_whole(rgb, parts, settings)
                 tones = {
                     one.number: read_tones(rgb, image, one.mesh)
                     for one in parts.found.chosen
@@ -116,6 +122,24 @@ class Steady:
                     if reports[one.number].reason
                 )
                 log.append(pack_changes(find_changes(rgb, image), left=why, tones=tones))
+
+    def _paint_whole(
+        self, rgb: Pixels, parts: Assembled, settings: Settings
+    ) -> tuple[Pixels, dict[int, PartReport]]:
+        """As _refine; a hand that would be torn is tried again with more room around it.
+
+        A single picture is better left alone then. In a clip, one frame in which the malformed hand
+        is back is worse than a wider ring.
+        """
+        best = self._refine(rgb, parts, settings, None)
+        for factor in WIDER:
+            torn = sum(one.reason == TORN for one in best[1].values())
+            if not torn:
+                break
+            again = self._refine(rgb, parts, _widen(settings, factor), None)
+            if sum(one.reason == TORN for one in again[1].values()) < torn:
+                best = again
+        return best
 
     def settle(self, decisions: Sequence[Decision], seen: Log, painted: Log) -> Pairs:
         """All frames with their changes, in tones that are steady over time."""
@@ -175,6 +199,17 @@ def _drop_refused(decision: Decision, answers: dict[int, dict[str, str]]) -> Dec
             kept.append(span)
     why = reasons.most_common(1)[0][0] if reasons and not kept else decision.reason
     return replace(decision, spans=tuple(kept), reason=why)
+
+
+def _widen(settings: Settings, factor: float) -> Settings:
+    """The settings with a ring that reaches farther outwards."""
+    rules = PRESETS[settings.preset or RELEASED].masks
+    widths: dict[str, Any] = {}
+    for kind in settings.parts:
+        own = settings.of(kind).dilate
+        width = rules[kind].dilate if own is None else own
+        widths[f"{kind}_dilate"] = min(round(factor * width), MOST)
+    return replace(settings, **widths)
 
 
 def _settle(

@@ -14,6 +14,7 @@ from PIL import Image
 from realishuman.cli import main as cli
 from realishuman.imaging.picture import load_picture
 from realishuman.packs import store
+from realishuman.paint.own_skin import TORN
 from realishuman.video import steady
 from tests.video.clips import make_video
 from tests.video.test_steady import frame, hand
@@ -166,6 +167,51 @@ def test_shades_that_come_and_go_are_settled(tmp_path, monkeypatch):
         rgb = load_picture(tmp_path / "out" / f"{number:02}.png").rgb
         reds.append(float(np.median(rgb[..., 0][rgb[..., 0] > 120])))
     assert np.std(reds[2:10]) < 0.4 * np.std(shades[2:10])
+
+
+def test_a_hand_that_would_be_torn_gets_more_room(tmp_path, monkeypatch):
+    made = Stand()
+    widths = []
+
+    def tear(rgb, models, settings, **options):
+        result = made.refine(rgb, models, settings, **options)
+        if settings.ways.judge or (settings.hand_dilate or 100) > 200:
+            return result
+        widths.append(settings.hand_dilate)
+        result.image = rgb
+        for report in result.parts:
+            report.reason = TORN
+        return result
+
+    monkeypatch.setattr(steady, "see", made.see)
+    monkeypatch.setattr(steady, "refine", tear)
+    make_video(tmp_path / "in.mp4", 4)
+
+    refine(tmp_path / "in.mp4", "-o", tmp_path / "out.mp4", "--json", tmp_path / "r.json")
+
+    (report,) = json.loads((tmp_path / "r.json").read_text())
+    assert widths == [None, 160] * 4
+    assert (report["changed"], report["left"]) == (4, {})
+
+
+def test_what_stays_torn_stays_as_it_was_and_is_reported(tmp_path, monkeypatch):
+    made = Stand()
+
+    def tear(rgb, models, settings, **options):
+        result = made.refine(rgb, models, settings, **options)
+        if not settings.ways.judge:
+            result.image, result.parts[0].reason = rgb, TORN
+        return result
+
+    monkeypatch.setattr(steady, "see", made.see)
+    monkeypatch.setattr(steady, "refine", tear)
+    make_video(tmp_path / "in.mp4", 3)
+
+    code = refine(tmp_path / "in.mp4", "-o", tmp_path / "o.mp4", "--json", tmp_path / "r.json")
+
+    (report,) = json.loads((tmp_path / "r.json").read_text())
+    assert (code, report["changed"]) == (cli.OK, 0)
+    assert report["left"] == {str(number): f"Track 1: {TORN}" for number in (1, 2, 3)}
 
 
 def test_several_tries_need_single_frames(tmp_path, stand, capsys):
