@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -93,11 +93,16 @@ def to_type(kind: type[_Kind], value: Value) -> _Kind:
     return value
 
 
-def values_from(arguments: Sequence[object]) -> dict[str, object]:
+def values_from(
+    arguments: Sequence[object],
+    expand: Callable[[Mapping[str, object]], Mapping[str, object]] = dict,
+) -> dict[str, object]:
     """The script's arguments by field name.
 
     arguments  positional in the order of FIELDS, any number; or an object by name, as a dict or
-               JSON text, alone or after `enabled`: it wins over what the other places hold.
+               JSON text, alone or after `enabled`: it wins over what the other places hold, in
+               which hosts put the components' values.
+    expand     what such an object stands for.
     Raises     FieldError if there are too many or JSON cannot be read.
     """
     if len(arguments) > len(FIELDS):
@@ -114,7 +119,8 @@ def values_from(arguments: Sequence[object]) -> dict[str, object]:
         named = _read_named(values.get(one.name))
         if named is not None:
             del values[one.name]
-            values = {**values, **({"enabled": True} if place == 0 else {}), **named}
+            values |= {"enabled": True} if place == 0 else {}
+            values |= expand(named)
     return values
 
 

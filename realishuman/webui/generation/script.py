@@ -282,5 +282,5 @@ def _is_on(p: Processing, arguments: Sequence[object]) -> bool:
 
 
 def _choices(p: Processing, arguments: Sequence[object]) -> Choices:
-    given = saved.expand(values_from(arguments), engine().saved_folder())
+    given = values_from(arguments, lambda named: saved.expand(named, engine().saved_folder()))
     return choices_from({**given, **getattr(p, AXES, {})}, engine().pack_files())

@@ -45,8 +45,9 @@ def test_right_arguments_by_name_are_used(host, generation, painting):
     assert device == "auto"
 
 
-def test_saved_settings_may_be_named(host, generation, painting):
-    host.process_images(generation({"saved": "subtle", "steps": 9}, is_api=True))
+def test_saved_settings_may_be_named(host, ours, generation, painting):
+    rest = [one.value for one in ours.components[1:]]  # hosts fill up with them
+    host.process_images(generation({"saved": "subtle", "steps": 9}, *rest, is_api=True))
 
     settings = painting.calls[0][0]
     assert (settings.engine, settings.strength, settings.steps) == ("checkpoint", 0.3, 9)

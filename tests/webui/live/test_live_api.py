@@ -103,6 +103,7 @@ def test_two_requests_at_once_do_not_disturb_each_other(client, pixels, refined)
         ({}, 422, "image"),
         ({"settings": {"steps": 0}}, 422, "settings.steps"),
         ({"settings": {"nothing": 1}}, 422, "settings"),
+        ({"saved": "nobody's"}, 422, "saved"),
         ({"boxes": [{"kind": "hand", "box": [9, 9, 1, 1]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9]}] * 1000}, 413, "boxes"),
     ],
@@ -135,3 +136,18 @@ def test_the_script_refuses_what_cannot_be_used(client, arguments):
 
 def test_a_body_that_is_no_json_is_refused(client):
     assert client.post(f"{PREFIX}/refine", b"no json")[0] == 422
+
+
+def test_saved_settings_count_in_a_generation(client):
+    body = {
+        "prompt": "x",
+        "steps": 1,
+        "width": 64,
+        "height": 64,
+        "alwayson_scripts": {"RealisHuman": {"args": [{"enabled": True, "saved": "subtle"}]}},
+    }
+
+    status, answer = client.post("/sdapi/v1/txt2img", body)
+
+    assert status == 200, answer
+    assert "RealisHuman engine: checkpoint, RealisHuman strength: 0.3" in answer["info"]
