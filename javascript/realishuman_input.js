@@ -46,7 +46,7 @@ window.realishuman = window.realishuman || {};
     function begin(viewer, event) {
         if (event.target.closest(".rh-swipe")) return swiping(viewer);
         if (event.button === 1 || event.ctrlKey || viewer.mode === "look") return panning(viewer, event);
-        return viewer.editor.drag(event);
+        return viewer.mode === "brush" ? viewer.brush.drag(event) : viewer.editor.drag(event);
     }
 
     ours.listenToPointers = function(viewer) {
@@ -68,6 +68,9 @@ window.realishuman = window.realishuman || {};
                 pinch(pointers, event, frame);
             } else if (drag) {
                 drag.move(event);
+            } else if (viewer.mode === "brush") {
+                canvas.style.cursor = "crosshair";
+                viewer.brush.hover(event);
             } else if (viewer.data) {
                 canvas.style.cursor = viewer.mode === "look" ? "" : viewer.editor.cursor(viewer.editor.grip(event));
             }
@@ -79,6 +82,7 @@ window.realishuman = window.realishuman || {};
             drag = null;
         }
         canvas.addEventListener("pointerup", (event) => lift(event, true));
+        canvas.addEventListener("pointerleave", () => viewer.mode === "brush" && viewer.brush.hover(null));
         canvas.addEventListener("pointercancel", (event) => lift(event, false));
 
         canvas.addEventListener("wheel", (event) => {

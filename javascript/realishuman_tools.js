@@ -4,7 +4,7 @@ window.realishuman = window.realishuman || {};
 
 (function() {
     const ours = window.realishuman;
-    const MODES = {look: ["Look", "Drag moves the picture"], boxes: ["Boxes", "Drag draws, moves or resizes a box"]};
+    const MODES = {look: ["Look", "Drag moves the picture"], boxes: ["Boxes", "Drag draws, moves or resizes a box"], brush: ["Brush", "Drag adds to what may change of a part, or takes from it"]};
     const PICTURES = {before: "Before", swipe: "Swipe", after: "After"};
     const OVERLAYS = {mesh: "Mesh", ring: "Ring", boxes: "Boxes"};
 
@@ -36,7 +36,12 @@ window.realishuman = window.realishuman || {};
                 button("Whole picture", "Whole picture (0)", () => viewer.select(0, true)),
             );
             this.adding = group("New box", make("span", {"aria-hidden": "true"}, "new:"), this.kinds);
-            this.root = make("div", {"class": "rh-tools"}, this.modes, this.adding, this.pictures, this.overlays, zooms, group("History", this.undo, this.redo));
+            this.size = make("input", {"type": "range", "min": "1", "max": "30", "value": "5", "aria-label": "Size of the brush, in percent of the part's square", "input": () => (viewer.brush.size = Number(this.size.value) / 100)});
+            this.strokes = group("Brush", ...several({adds: "Add", takes: "Take away"}, (name) => {
+                viewer.brush.adds = name === "adds";
+                viewer.render();
+            }), this.size, this.clear = button("Clear", "Take all strokes off the chosen part", () => viewer.brush.clear(viewer.part)));
+            this.root = make("div", {"class": "rh-tools"}, this.modes, this.adding, this.strokes, this.pictures, this.overlays, zooms, group("History", this.undo, this.redo));
         }
 
         _named(button, name) {
@@ -55,6 +60,10 @@ window.realishuman = window.realishuman || {};
             press(this.overlays, (name) => viewer.overlays[name]);
             this.pictures.hidden = !viewer.hasResult;
             this.adding.hidden = viewer.mode !== "boxes";
+            this.strokes.hidden = viewer.mode !== "brush";
+            if (viewer.brush) press(this.strokes, (name) => (name === undefined ? null : (name === "adds") === viewer.brush.adds));
+            this.clear.removeAttribute("aria-pressed");
+            this.clear.disabled = !viewer.part || !viewer.part.brushed;
             this.undo.disabled = !data || !data.undo;
             this.redo.disabled = !data || !data.redo;
             const kinds = data ? data.kinds : [];

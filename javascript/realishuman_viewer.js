@@ -39,6 +39,7 @@ window.realishuman = window.realishuman || {};
             this.frame = new ours.Frame(this.canvas, () => this._place());
             this.list = new ours.PartList(this);
             this.editor = new ours.BoxEditor(this);
+            this.brush = new ours.Brush(this);
             this.work = new ours.Work(this, this.desk);
             this.world.insertBefore(this.work.shown, this.drawing);
             ours.listenToPointers(this);
@@ -97,6 +98,7 @@ window.realishuman = window.realishuman || {};
         setMode(name) {
             this.editor.stop();
             this.mode = name;
+            if (name === "brush") this.overlays.ring = true; // it is what changes
             this.render();
         }
 
@@ -153,6 +155,7 @@ window.realishuman = window.realishuman || {};
             if (this.editor.added && this.parts.length > count) this.selected = this.parts[this.parts.length - 1].number;
             if (!this.part) this.selected = 0;
             this.editor.answered();
+            this.brush.answered();
             this.root.classList.toggle("rh-empty", !data);
             this.render();
         }
@@ -204,7 +207,7 @@ window.realishuman = window.realishuman || {};
             this.world.style.width = `${data ? data.width : 0}px`;
             this.world.style.height = `${data ? data.height : 0}px`;
             this.drawing.setAttribute("viewBox", `0 0 ${data ? data.width : 1} ${data ? data.height : 1}`);
-            this.drawing.replaceChildren(...this.parts.flatMap((one) => this._draw(one)), ...this.editor.draw());
+            this.drawing.replaceChildren(...this.parts.flatMap((one) => this._draw(one)), ...this.editor.draw(), ...this.brush.draw());
             this.labels.replaceChildren(...(this.overlays.boxes ? this.parts.map((one) => this._label(one)) : []));
             this.tools.render();
             this.list.render();

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from realishuman.detect.base import Part
 from realishuman.mesh.base import Mesh
+from realishuman.parts.strokes import Stroke
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class FoundPart:
     reason  why it is left alone, as a sentence; empty if it is not.
     gate    why the gate would leave it alone, whatever else speaks against it; empty if it would
             not, or was not asked.
+    strokes of the user's brush on its m_d.
     """
 
     number: int
@@ -24,6 +26,7 @@ class FoundPart:
     mesh: Mesh
     reason: str = ""
     gate: str = ""
+    strokes: tuple[Stroke, ...] = ()
 
     @property
     def yields(self) -> bool:
@@ -54,6 +57,11 @@ class Found:
     def give_reasons(self, reasons: dict[int, str]) -> Found:
         """Return the same parts, those with these numbers with another reason to stay."""
         parts = (replace(one, reason=reasons.get(one.number, one.reason)) for one in self.parts)
+        return replace(self, parts=tuple(parts))
+
+    def with_strokes(self, strokes: Mapping[int, tuple[Stroke, ...]]) -> Found:
+        """Return the same parts, those with these numbers with these strokes in place of theirs."""
+        parts = (replace(one, strokes=strokes.get(one.number, one.strokes)) for one in self.parts)
         return replace(self, parts=tuple(parts))
 
     def keep_largest(self, count: int) -> Found:

@@ -20,6 +20,7 @@ from realishuman.parts.draw import coverage, draw, draw_at_picture, draw_seen
 from realishuman.parts.found import FoundPart
 from realishuman.parts.layers import find_front
 from realishuman.parts.origin import Origin
+from realishuman.parts.strokes import touch_up
 from realishuman.presets import PRESETS
 from realishuman.settings import Settings
 
@@ -156,6 +157,7 @@ def _prepare_cut(
         condition, m = draw(cut.parts, crop, rule, pose)
     own = settings.of(cut.parts[0].part.kind)
     masks = make_masks(m, rule, own.dilate, own.erode, also=draw_seen(cut.parts, crop))
+    masks = touch_up(masks, crop, [each for one in cut.parts for each in one.strokes])
     elsewhere = coverage([one.mesh for one in others], crop)
     front = coverage([one.mesh for one in others if one.number in nearer], crop)
     return PreparedPart(
@@ -177,8 +179,11 @@ def _prepare_cut(
 def with_ring(one: PreparedPart, settings: Settings) -> PreparedPart:
     """The part with masks for other kernels, as prepare would make them; nothing is rendered."""
     own = settings.of(one.part.kind)
-    also = draw_seen((one.found, *one.joined), one.crop)
-    masks = make_masks(one.masks.m, one.rule, own.dilate, own.erode, also=also)
+    parts = (one.found, *one.joined)
+    masks = make_masks(
+        one.masks.m, one.rule, own.dilate, own.erode, also=draw_seen(parts, one.crop)
+    )
+    masks = touch_up(masks, one.crop, [each for part in parts for each in part.strokes])
     return replace(one, masks=_spare(masks, one.others, one.front))
 
 

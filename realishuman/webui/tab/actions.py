@@ -15,7 +15,7 @@ from typing import ParamSpec
 import numpy as np
 from PIL import Image
 
-from realishuman.errors import RealisHumanError
+from realishuman.errors import RealisHumanError, SettingsError
 from realishuman.progress import Interrupted, Progress
 from realishuman.settings import Settings
 from realishuman.webui.foreign import Values
@@ -23,6 +23,8 @@ from realishuman.webui.generation.script import explain
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.notes import note
 from realishuman.webui.tab.bench import (
+    Bench,
+    brush,
     describe_kept,
     digest_of,
     keep_parts,
@@ -34,7 +36,7 @@ from realishuman.webui.tab.bench import (
 from realishuman.webui.tab.benches import Benches, Current
 from realishuman.webui.tab.boxes import parse_lines
 from realishuman.webui.tab.editing import apply_lines, carry_ticks
-from realishuman.webui.tab.orders import Move, Pick, parse_order
+from realishuman.webui.tab.orders import Brush, Keep, Move, Pick, parse_order
 from realishuman.webui.tab.page_update import (
     PageUpdate,
     add_outcome,
@@ -66,6 +68,18 @@ def _say_why_not(action: Callable[Given, PageUpdate]) -> Callable[Given, PageUpd
             return PageUpdate(note=note(explain(error), "error"))
 
     return answer
+
+
+def _obey(bench: Bench, order: Keep | Pick | Brush) -> Bench:
+    """The bench after an order. SettingsError if it names what is not there."""
+    if isinstance(order, Keep):
+        return keep_parts(bench, order.numbers)
+    if isinstance(order, Pick):
+        return pick_try(bench, order.number, order.at)
+    if not 1 <= order.number <= len(bench.parts):
+        raise SettingsError(f"there is no part {order.number}; reload the page.")
+    before = bench.found.parts[order.number - 1].strokes
+    return brush(bench, order.number, (*before, order.stroke) if order.stroke else ())
 
 
 @dataclass
@@ -178,10 +192,8 @@ class Actions:
         while (bench := self.benches.get(token)) is not None:
             if isinstance(order, Move):
                 now = self._move(token, order, values)
-            elif isinstance(order, Pick):
-                now = self.benches.add_after(token, bench, pick_try(bench, order.number, order.at))
             else:
-                now = self.benches.add_after(token, bench, keep_parts(bench, order.numbers))
+                now = self.benches.add_after(token, bench, _obey(bench, order))
             if now is not None:
                 left = carry_ticks(bench, numbers_of(ticked), now.bench)[0]
                 return self._show(now, left, image)

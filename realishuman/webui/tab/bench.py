@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import cv2
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from realishuman.detect.base import Part
 from realishuman.errors import SettingsError
+from realishuman.imaging.boxes import Box
 from realishuman.imaging.crop import gather
 from realishuman.imaging.loaded import as_rgb
 from realishuman.imaging.paste import Patch, PixelPatch, compose
 from realishuman.parts.found import Found
 from realishuman.parts.prepare import PreparedPart, with_ring
+from realishuman.parts.strokes import Stroke
 from realishuman.pipeline.infotext import PREFIX, facts_of
 from realishuman.pipeline.look import prepare_parts
 from realishuman.pipeline.result import Result, Stopped, Try
@@ -167,6 +169,18 @@ def refine_parts(
     )
 
 
+def brush(bench: Bench, number: int, strokes: Sequence[Stroke]) -> Bench:
+    """The bench with a part's strokes in place of those it had; nothing is searched or sampled."""
+    found = bench.found.with_strokes({number: tuple(strokes)})
+    now = {one.number: one for one in found.parts}
+    ready = (
+        replace(one, found=now[one.number], joined=tuple(now[each.number] for each in one.joined))
+        for one in bench.prepared
+    )
+    prepared = tuple(with_ring(one, bench.settings) for one in ready)
+    return replace(bench, found=found, prepared=prepared)
+
+
 def keep_parts(bench: Bench, numbers: Collection[int]) -> Bench:
     """The bench with these of the refined parts kept, the others discarded; nothing is sampled."""
     return replace(bench, kept=tuple(one for one in bench.refined if one in numbers))
@@ -227,18 +241,21 @@ def describe_kept(bench: Bench, kept: Collection[int]) -> dict[str, str]:
 
 def _add_tries(bench: Bench, result: Result, settings: Settings) -> dict[int, tuple[SeenTry, ...]]:
     """All tries by part, with those of a run; of each part only so many, the latest."""
-    old, new = bench.tries, result.tries
-    return {
-        number: (
-            *old.get(number, ()),
-            *(_see_try(bench.rgb, one, settings) for one in new.get(number, ())),
-        )[-MOST_TRIES:]
-        for number in {**old, **new}
-    }
+    boxes = {one.number: one.crop.box for one in bench.prepared}
+    tries = dict(bench.tries)
+    for number, made in result.tries.items():
+        new = [_see_try(bench.rgb, one, boxes[number], settings) for one in made]
+        old = [one for one in tries.get(number, ()) if not any(_alike(one, each) for each in new)]
+        tries[number] = (*old, *new)[-MOST_TRIES:]
+    return tries
 
 
-def _see_try(rgb: Pixels, one: Try, settings: Settings) -> SeenTry:
-    ways, box = settings.ways, one.patch.box
+def _alike(one: SeenTry, other: SeenTry) -> bool:
+    return one.seed == other.seed and bool((one.thumb == other.thumb).all())
+
+
+def _see_try(rgb: Pixels, one: Try, box: Box, settings: Settings) -> SeenTry:
+    ways = settings.ways
     pasted = compose(rgb, [one.patch], feather=ways.paste, colour_match=ways.colour_match)
     rows = np.arange(round(box.y0), round(box.y1), dtype=np.intp)
     columns = np.arange(round(box.x0), round(box.x1), dtype=np.intp)

@@ -13,6 +13,7 @@ from realishuman.imaging.boxes import Box, around, intersection, iou
 from realishuman.imaging.paste import Patch, PixelPatch
 from realishuman.mesh.base import Mesh
 from realishuman.parts.found import number_parts
+from realishuman.parts.strokes import Stroke
 from realishuman.settings import PART_KINDS, Settings
 from realishuman.webui.host.engine import BoundEngine
 from realishuman.webui.tab.bench import Bench, keep_parts, replace_parts
@@ -27,12 +28,14 @@ class _Place:
 
     number  the part's before the edit, None if it is a new one.
     gate    what the gate says of it.
+    strokes of the brush on it.
     """
 
     part: Part
     mesh: Mesh
     number: int | None = None
     gate: str = ""
+    strokes: tuple[Stroke, ...] = ()
 
 
 def apply_lines(
@@ -102,6 +105,7 @@ def _rebuild(
     chosen = select(parts, everything, bench.rgb.shape[:2])
     gates = {number: place.gate for number, place in enumerate(places, start=1) if place.gate}
     found = number_parts(chosen, [place.mesh for place in places]).with_gate(gates)
+    found = found.with_strokes({number: place.strokes for number, place in enumerate(places, 1)})
     found = found.keep_largest(settings.max_parts)
     now = {place.number: number for number, place in enumerate(places, start=1) if place.number}
     patches = tuple(_renumber(one, now) for one in bench.patches if now.keys() >= set(one.numbers))
@@ -121,7 +125,7 @@ def _renumber(patch: Patch | PixelPatch, now: Mapping[int, int]) -> Patch | Pixe
 
 def _keep(bench: Bench, number: int) -> _Place:
     one = bench.found.parts[number - 1]
-    return _Place(one.part, one.mesh, number, one.gate)
+    return _Place(one.part, one.mesh, number, one.gate, one.strokes)
 
 
 def _numbers(places: dict[int, _Place]) -> set[int | None]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realishuman.errors import SettingsError
+from realishuman.parts.strokes import Stroke
+
+MOST_NUMBERS = 20_000  # in a stroke
+FAR = 1e6  # pixels
 
 
 @dataclass(frozen=True)
@@ -24,13 +29,29 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class Brush:
+    """Add a stroke to those on a part; without one, take all of them off."""
+
+    number: int
+    stroke: Stroke | None
+
+
+@dataclass(frozen=True)
 class Move:
     """Take one step back, or forth again."""
 
     forth: bool
 
 
-def parse_order(text: str) -> Keep | Pick | Move:
+def _are_sizes(values: Sequence[object]) -> bool:
+    """Whether these are numbers that a picture's pixels can have, and not too many."""
+    return len(values) <= MOST_NUMBERS and all(
+        isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < FAR
+        for one in values
+    )
+
+
+def parse_order(text: str) -> Keep | Pick | Brush | Move:
     """Read one order. Raises SettingsError if it is none."""
     try:
         order = json.loads(text)
@@ -41,6 +62,12 @@ def parse_order(text: str) -> Keep | Pick | Move:
             return Keep(tuple(numbers))
         case {"pick": [int(number), int(at)]} if bool not in (type(number), type(at)):
             return Pick(number, at)
+        case {"brush": [int(number)]}:
+            return Brush(number, None)
+        case {"brush": [int(number), bool(adds), radius, [*flat]]}:
+            if _are_sizes([radius, *flat]) and radius > 0 and len(flat) >= 2 and not len(flat) % 2:
+                points = zip(flat[::2], flat[1::2], strict=True)
+                return Brush(number, Stroke(adds, radius, tuple(points)))
         case {"undo": True}:
             return Move(forth=False)
         case {"redo": True}:

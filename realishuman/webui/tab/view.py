@@ -55,6 +55,7 @@ def describe(bench: Bench, ticked: Collection[int], undo: int, redo: int) -> str
                 "ticked": one.number in ticked,
                 "kept": one.number in bench.kept if one.number in bench.refined else None,
                 "tries": _tries(bench, one.number),
+                "brushed": bool(one.strokes),
             }
             for one in bench.found.parts
         ],
@@ -133,7 +134,7 @@ def _ring(one: PreparedPart) -> dict[str, object]:
 
 def _outlines(one: PreparedPart, mask: NDArray[np.bool_]) -> list[Line]:
     far = _SMOOTH / one.crop.scale
-    lines = trace(mask, one.crop)
+    lines = trace(mask, one.crop, holes=mask is one.masks.m_d)
     return [_flat(cv2.approxPolyDP(line.astype(np.float32), far, True)[:, 0]) for line in lines]
 
 

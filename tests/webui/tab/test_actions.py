@@ -368,7 +368,22 @@ def test_a_step_back_follows_the_sliders_and_keeps_the_ticks(actions, image):
     assert seen(back)["parts"][0]["outer"] == seen(fresh)["parts"][0]["outer"]
 
 
-@pytest.mark.parametrize("order", ["", "{", "[]", '{"keep": ["1"]}', '{"undo": 1}', '{"keep": 1}'])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "",
+        "{",
+        "[]",
+        '{"keep": ["1"]}',
+        '{"undo": 1}',
+        '{"keep": 1}',
+        '{"brush": [9]}',
+        '{"brush": [1, true, 0, [5, 5]]}',
+        '{"brush": [1, true, 3, [5, 5, 5]]}',
+        '{"brush": [1, true, 3, [NaN, 5]]}',
+        '{"brush": [1, true, 3, []]}',
+    ],
+)
 def test_what_the_page_cannot_mean_is_refused(actions, image, order):
     found = actions.find(None, image, {})
 
@@ -483,3 +498,59 @@ def test_a_try_that_is_not_there_is_refused(tried, image):
     for order in ('{"pick": [1, 7]}', '{"pick": [2, 0]}', '{"pick": [1, -1]}'):
         answer = actions.change(done.token, order, done.ticks[1], image, {})
         assert "tries; reload the page" in answer.note
+
+
+@pytest.fixture
+def brushed(actions, image):
+    """What the page shows after a find, and after a stroke that adds to the first hand's m_d."""
+    found = actions.find(None, image, {"dilate": 8})
+    order = '{"brush": [1, true, 6, [50, 110, 54, 130]]}'
+    return found, actions.change(found.token, order, found.ticks[1], image, {"dilate": 8})
+
+
+def covered(update, actions, place):
+    """Whether a place of the picture, x and y, may change with the first part."""
+    one = actions.benches.get(update.token).prepared[0]
+    ((x, y),) = one.crop.to_crop(np.array([place], float)).astype(int)
+    return bool(one.masks.m_d[y, x])
+
+
+def test_the_brush_adds_to_a_part_and_is_remembered_with_it(brushed, actions, image):
+    found, drawn = brushed
+
+    assert seen(drawn)["parts"][0]["outer"] != seen(found)["parts"][0]["outer"]
+    assert [part["brushed"] for part in seen(drawn)["parts"]] == [True, False]
+    assert covered(drawn, actions, (52, 120))
+    actions.redraw(found.token, found.ticks[1], {"dilate": 12})
+    assert covered(drawn, actions, (52, 120))
+    actions.redraw(found.token, found.ticks[1], {"dilate": 12, "margin": 4.0})
+    assert covered(drawn, actions, (52, 120))
+    lines = drawn.boxes.splitlines()
+    actions.apply_boxes(found.token, lines[0], found.ticks[1], image, {"dilate": 8})
+    assert covered(drawn, actions, (52, 120))
+
+
+def test_what_the_brush_added_is_repainted_and_what_it_took_is_not(brushed, actions, image):
+    found, drawn = brushed
+    actions.change(
+        found.token, '{"brush": [1, false, 9, [100, 160]]}', found.ticks[1], image, {"dilate": 8}
+    )
+
+    done = actions.refine(drawn.token, image, ["1 right hand"], {"dilate": 8, "paste": "radial"})
+
+    changed = (np.asarray(done.result) != np.asarray(image)).any(axis=2)
+    assert changed[116:124, 48:56].any()
+    assert not changed[156:164, 96:104].any()
+
+
+def test_strokes_are_taken_back_one_by_one_or_all_at_once(brushed, actions, image):
+    found, drawn = brushed
+    ticked = found.ticks[1]
+
+    cleared = actions.change(found.token, '{"brush": [1]}', ticked, image, {"dilate": 8})
+    again = actions.change(found.token, '{"undo": true}', ticked, image, {"dilate": 8})
+    first = actions.change(found.token, '{"undo": true}', ticked, image, {"dilate": 8})
+
+    outer = [seen(one)["parts"][0]["outer"] for one in (found, drawn, cleared, again, first)]
+    assert outer == [outer[0], outer[1], outer[0], outer[1], outer[0]]
+    assert outer[0] != outer[1]

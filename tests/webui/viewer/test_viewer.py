@@ -315,3 +315,26 @@ def test_tries_stand_side_by_side_and_a_click_takes_one(refined):
         "seed 3",
         "seed 8",
     ]
+
+
+def test_the_brush_adds_to_the_ring_of_the_chosen_part_and_takes_away(viewer):
+    page = viewer.page
+    page.click(".rh-name >> nth=0")
+    page.click("button:text-is('Brush')")
+    ring = page.get_attribute(".rh-outer >> nth=0", "d")
+
+    drag(viewer, (40, 150), (75, 150))
+
+    page.wait_for_function("realishuman.viewer.parts[0].brushed")
+    more = page.get_attribute(".rh-outer >> nth=0", "d")
+    assert more != ring
+    assert page.locator(".rh-stroke").count() == 0
+    page.click("button:text-is('Take away')")
+    drag(viewer, (100, 160), (102, 160))
+    page.wait_for_function(
+        "s => document.querySelector('.rh-outer').getAttribute('d') !== s", arg=more
+    )
+    page.click("button:text-is('Clear')")
+    page.wait_for_function(
+        "s => document.querySelector('.rh-outer').getAttribute('d') === s", arg=ring
+    )
