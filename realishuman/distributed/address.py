@@ -160,9 +160,9 @@ def remove_folder(folder: Address) -> None:
 def list_members(tar: Address) -> list[Member]:
     """The files in an uncompressed tar, in its order. Raises SettingsError if it cannot be read."""
     fs, path = open_store(str(tar))
-    facts = tar.stat()
     found = []
     try:
+        facts = tar.stat()
         with fs.open_input_file(path) as file, tarfile.open(fileobj=file, mode="r:") as opened:
             for one in opened:
                 if one.isfile():
