@@ -31,18 +31,22 @@ def whole_file(path: Path, check: Callable[[Path], object] | None = None) -> Ite
     Raises OSError as opening, writing and renaming do.
     """
     file, temporary = _open_beside(path)
-    try:
-        with file:
+    with file:  # held until it has its name, so that no run takes it for a leftover
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if check is not None:
-            check(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            if os.name != "posix":  # Windows renames and removes no open file
+                file.close()
+            if check is not None:
+                check(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            if os.name != "posix":
+                file.close()
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def remove_leftovers(folder: Path) -> None:

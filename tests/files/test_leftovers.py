@@ -40,6 +40,13 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert (tmp_path / "b.png").read_bytes() == b"whole"
 
 
+def test_a_file_that_is_done_but_not_renamed_yet_is_no_leftover(tmp_path):
+    with whole_file(tmp_path / "a.png", check=lambda _: remove_leftovers(tmp_path)) as file:
+        file.write(b"whole")
+
+    assert (tmp_path / "a.png").read_bytes() == b"whole"
+
+
 def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path):
     remove_leftovers(tmp_path / "none")
 
