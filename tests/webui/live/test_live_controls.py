@@ -228,6 +228,7 @@ def ready(browser, file):
 
 @pytest.mark.parametrize("button", ["interrupt", "skip"])
 def test_a_run_is_stopped(ready, button):
+    to_setting(ready, "steps")
     number = ready.locator("#realishuman_steps input[type=number]")
     number.fill("150")
     number.blur()
@@ -251,6 +252,7 @@ def test_a_result_is_sent_on(ready, target):
     """To its tab, with the infotext where the tab has a prompt, else with the picture."""
     ready.evaluate("switch_to_realishuman()")
     if not ready.get_attribute(".rh-after", "src"):
+        to_setting(ready, "steps")
         number = ready.locator("#realishuman_steps input[type=number]")
         number.fill("2")
         number.blur()
