@@ -101,6 +101,7 @@ FAULTS: dict[str, Callable[[Call], object]] = {
     "memory": raising(
         lambda: torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     ),
+    "refused": raising(lambda: PermissionError(errno.EACCES, "Permission denied", "somewhere")),
     "full disk": raising(lambda: OSError(errno.ENOSPC, "No space left on device", "somewhere")),
     "vanished": raising(
         lambda: FileNotFoundError(errno.ENOENT, "No such file or directory", "somewhere")
@@ -111,7 +112,7 @@ FAULTS: dict[str, Callable[[Call], object]] = {
 INTERRUPT = "interrupt"  # the world says how its user stops a run
 ANY = ("exception", INTERRUPT, "memory", "hang")
 NUMERIC = (*ANY, "nan")
-OF_FILES = ("exception", INTERRUPT, "full disk", "vanished", "hang")
+OF_FILES = ("refused", INTERRUPT, "full disk", "vanished", "hang")
 
 
 def as_nan(value: object) -> object:

@@ -339,7 +339,8 @@ class WebuiCheckpoint(Webui):
             Seam("reference", LdmUnet, "features", ANY),
             Seam("host: encode", model, "encode_first_stage", ANY),
             Seam("host: decode", model, "decode_first_stage", NUMERIC),
-            Seam("host: text encoder", model, "get_learned_conditioning", NUMERIC),
+            # the negative prompt is read by nobody without guidance: NaN there may do nothing
+            Seam("host: text encoder", model, "get_learned_conditioning", NUMERIC, ours=False),
             Seam("host: prompt", parser, schedules, ANY),
             Seam("host: autocast", devices, "autocast", ANY),
             Seam("host: no autocast", devices, "without_autocast", ANY),

@@ -83,10 +83,18 @@ def _line(raw: str, number: int) -> Line:
 
 def check_box(values: Iterable[float], where: str) -> Box:
     """A box with an area and usable numbers; SettingsError that begins with `where` otherwise."""
-    x0, y0, x1, y1 = values
+    x0, y0, x1, y1 = map(_as_float, values)
     if not (x1 - x0 >= 1 and y1 - y0 >= 1 and max(map(abs, (x0, y0, x1, y1))) < 1e6):
         raise SettingsError(
             f"{where}: the box {x0:g},{y0:g},{x1:g},{y1:g} has no area; the order is left, top, "
             "right, bottom, in pixels of the picture."
         )
     return Box(x0, y0, x1, y1)
+
+
+def _as_float(value: float) -> float:
+    """A number as a float; JSON may hold whole numbers that are too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")

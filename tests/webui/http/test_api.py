@@ -162,6 +162,7 @@ def test_a_data_address_is_taken_as_browsers_write_it(body):
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [9, 9, 0, 0]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, float("nan"), 9]}]}, 422, "boxes[0].box"),
+        ({"boxes": [{"kind": "hand", "box": [0, 0, 10**400, 9]}]}, 422, "boxes[0].box"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9]}] * 4}, 413, "boxes"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9], "side": "up"}]}, 422, "boxes[0].side"),
         ({"boxes": [{"kind": "hand", "box": [0, 0, 9, 9], "exact": 1}]}, 422, "boxes[0].exact"),
