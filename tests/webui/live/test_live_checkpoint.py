@@ -141,4 +141,4 @@ def test_a_button_ends_it_and_the_picture_stays(client, photo, button):
 
 def _is_repainting(client):
     _, progress = client.get("/sdapi/v1/progress?skip_current_image=true")
-    return "RealisHuman: stage" in (progress["textinfo"] or "")
+    return "stage " in (progress["textinfo"] or "")
