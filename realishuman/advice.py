@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {  # as in pyproject.toml; a test compar
     "checkpoint": ("diffusers>=0.31", "transformers>=4.40"),
     "cluster": ("pyarrow>=14", "ray[data]>=2.44,<2.64"),
     "evaluate": ("torch-fidelity>=0.3",),
+    "video": ("av>=17",),
 }
 KEPT = ("numpy", "protobuf")
 

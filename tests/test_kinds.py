@@ -108,4 +108,4 @@ def test_infotext_and_requests_know_another_kind(used):
 
     assert used["infotext"]["RealisHuman logo dilate"] == "9"
     assert used["packs"]["logo"] == "mine"
-    assert (settings["logo_erode"], packs, kind) == (3, {"logo": "mine"}, "logo")
+    assert (settings["logo_erode"], packs, kind) == (3, {"logo_pack": "mine"}, "logo")

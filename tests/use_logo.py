@@ -58,6 +58,6 @@ answers = {
     "groups": GROUPS,
     "infotext": settings_of(choices),
     "packs": dict(choices.packs),
-    "request": [asdict(request.settings), dict(request.packs), request.boxes[0].kind],
+    "request": [asdict(request.settings), dict(request.models), request.boxes[0].kind],
 }
 (folder / "answers.json").write_text(json.dumps(answers, default=str))

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from realishuman.advice import extra
 from realishuman.errors import PictureError, SettingsError
 from realishuman.video.clip import Clip, Frame
 from realishuman.video.encoding import Encoding, choose_layout
@@ -23,7 +24,6 @@ LOSSLESS_RGB = ("gbrp", "bgr0", "rgb24")
 SHORT = Fraction(1, 2)  # seconds by which a clip may end before it says it does
 RATE = Fraction(25)  # where a file does not tell
 OF_THE_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands"}  # tags not to copy
-INSTALL = 'videos need PyAV: `pip install "sd-webui-realishuman[video]"`, or `pip install av`.'
 
 
 class VideoFile:
@@ -277,5 +277,5 @@ def _av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise SettingsError(INSTALL) from error
+        raise SettingsError(f"videos need PyAV: `{extra('video')}`.") from error
     return av

@@ -64,7 +64,7 @@ def test_handrefiner_is_not_measured_without_what_it_needs(tmp_path, capsys):
 
 def test_ablations_have_every_row_with_every_number(hand_pack, few_pairs, tmp_path, monkeypatch):
     quick = {name: replace(preset, steps=1, guidance=1.0) for name, preset in PRESETS.items()}
-    monkeypatch.setattr("realishuman.paint.two_stage.PRESETS", quick)
+    monkeypatch.setattr("realishuman.packs.own_numbers.PRESETS", quick)
 
     pack, other = Pack.open(hand_pack), tmp_path / "other.safetensors"
     tensors = [

@@ -123,5 +123,5 @@ def test_faces_have_a_distance_hands_have_none_and_without_a_file_nobody_has(
 
     assert [part.identity for part in runs[0].parts] == [pytest.approx(2, 0.01), None]
     assert [part.identity for part in runs[1].parts] == [None, None]
-    titles = [folders_report(run, "unknown", {}, ()).tables[1].columns[-1] for run in runs]
-    assert titles == ["identity, cosine distance", "halo, ΔE"]
+    titles = [folders_report(run, "unknown", {}, ()).tables[1].columns for run in runs]
+    assert ["identity, cosine distance" in each for each in titles] == [True, False]

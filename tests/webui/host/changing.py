@@ -125,7 +125,7 @@ class Host:
     def models_folder(self):
         return self.folder
 
-    def checkpoint(self):
+    def checkpoint(self, _control=None):
         return None
 
 
