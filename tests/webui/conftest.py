@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -117,3 +118,19 @@ def square():
         return changed.sum(), changed[8:16, 8:16].sum()
 
     return place
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; skipped where there is none. REALISHUMAN_CHROMIUM may name its place."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="pip install playwright, to try the pages"
+    )
+    with playwright.sync_playwright() as started:
+        place = os.environ.get("REALISHUMAN_CHROMIUM")
+        try:
+            made = started.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium: {error}; name it in REALISHUMAN_CHROMIUM")
+        yield made
+        made.close()

@@ -110,13 +110,6 @@ class Page:
         def redraw(token: Token, ticked: Ticked, *given: object) -> list[object]:
             return updates(actions.redraw(token, ticked or [], named(given)))
 
-        def refine(
-            _task: object, token: Token, image: Picture, ticked: Ticked, *given: object
-        ) -> list[object]:
-            with self.host.progress() as progress:
-                update = actions.refine(token, image, ticked or [], named(given), progress)
-            return updates(update)
-
         quiet: dict[str, bool] = {"show_progress": False}
         made["find"].click(find, inputs=[token, image, *values], outputs=outputs, **quiet)
         edited = {"inputs": [token, made["boxes"], parts, image, *values], "outputs": outputs}
@@ -132,7 +125,30 @@ class Page:
         packs = [self.settings[name] for name in PACKS]
         files = [self.settings[name] for name in FILES]
         image.change(self._files, inputs=[], outputs=files, **quiet)
-        inputs = [self.host.task(), token, image, parts, *values]
+        self._connect_run(values, named, outputs)
+        self._connect_settings(image)
+        only_with([image], [made[name] for name in ("find", "refine", "apply")])
+        self.models.connect(packs, self.layout.models_tab)
+        if "run_folder" in made:
+            self._connect_folder(values, named)
+
+    def _connect_run(
+        self,
+        values: list[Component],
+        named: Callable[[Sequence[object]], Values],
+        outputs: list[Component],
+    ) -> None:
+        """Refine, what stops it, and what saves its result."""
+        made, actions, quiet = self.made, self.actions, {"show_progress": False}
+
+        def refine(
+            _task: object, token: Token, image: Picture, ticked: Ticked, *given: object
+        ) -> list[object]:
+            with self.host.progress() as progress:
+                update = actions.refine(token, image, ticked or [], named(given), progress)
+            return updates(update)
+
+        inputs = [self.host.task(), *(made[name] for name in ("token", "image", "parts")), *values]
         made["refine"].click(
             self.wrapped(refine, extra_outputs=updates(PageUpdate())[:-1]),
             inputs=inputs,
@@ -145,11 +161,6 @@ class Page:
         made["save"].click(
             self.host.save, inputs=[made["result"], made["text"]], outputs=[made["note"]]
         )
-        self._connect_settings(image)
-        only_with([image], [made[name] for name in ("find", "refine", "apply")])
-        self.models.connect(packs, self.layout.models_tab)
-        if "run_folder" in made:
-            self._connect_folder(values, named)
 
     def _connect_settings(self, image: Component) -> None:
         """What follows from the choices; also with a new picture, as packs may have come."""

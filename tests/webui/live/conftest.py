@@ -102,21 +102,6 @@ def as_pixels(text):
     return np.array(Image.open(BytesIO(base64.b64decode(text))).convert("RGB"))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="pip install playwright, to try the page itself"
-    )
-    with playwright.sync_playwright() as started:
-        place = os.environ.get("REALISHUMAN_CHROMIUM")
-        try:
-            made = started.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {error}; name it in REALISHUMAN_CHROMIUM")
-        yield made
-        made.close()
-
-
 @pytest.fixture
 def page(browser):
     from tests.webui.live.pages import opened

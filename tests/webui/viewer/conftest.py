@@ -1,11 +1,7 @@
-"""The viewer in Chromium, over real actions on two hands. Skipped where there is no browser.
-
-Chromium's place may be named by REALISHUMAN_CHROMIUM.
-"""
+"""The viewer in Chromium, over real actions on two hands."""
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -15,21 +11,6 @@ from PIL import Image
 from realishuman.webui.tab.actions import Actions
 from tests.webui.plain_engine import FAST
 from tests.webui.viewer.stand_in_page import StandInPage
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="pip install playwright, to try the viewer"
-    )
-    with playwright.sync_playwright() as started:
-        place = os.environ.get("REALISHUMAN_CHROMIUM")
-        try:
-            made = started.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {error}; name it in REALISHUMAN_CHROMIUM")
-        yield made
-        made.close()
 
 
 @pytest.fixture
